@@ -1,0 +1,108 @@
+"""The values that name data: regions, cases, cohorts and splits. Nothing here reads a voxel."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mrfusion.errors import CaseError
+
+
+@dataclass(frozen=True)
+class Region:
+    """A named set of internal label values; regions of one cohort may overlap (WT contains TC)."""
+
+    name: str
+    labels: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One examination on disk, nothing read yet.
+
+    ``images`` maps a modality's name to its file. ``label_values`` maps every value that may stand in the label map's
+    file to the internal value (BraTS 2021: {1: 1, 2: 2, 4: 3}); a value that is not there is refused when it is read.
+    Files are read through :mod:`mrfusion.data.volume`.
+    """
+
+    id: str
+    patient: str
+    images: Mapping[str, Path]
+    label_map: Path | None = None
+    label: str | None = None
+    label_values: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file of the case, images in the order of their names, then the label map."""
+        images = tuple(self.images[name] for name in sorted(self.images))
+        return images if self.label_map is None else (*images, self.label_map)
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Cases that may be trained together: the same modalities by name and the same regions or classes."""
+
+    modalities: tuple[str, ...]
+    cases: tuple[Case, ...]
+    regions: tuple[Region, ...] = ()
+    classes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        seen: dict[str, Case] = {}
+        for case in self.cases:
+            if case.id in seen:
+                raise CaseError(
+                    f"two cases are called {case.id!r}: {_place(seen[case.id])} and {_place(case)}; "
+                    "case ids must be unique, rename or drop one"
+                )
+            seen[case.id] = case
+
+    @property
+    def label_values(self) -> tuple[int, ...]:
+        """The internal label values of the regions, ascending, without background."""
+        return tuple(sorted({value for region in self.regions for value in region.labels}))
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of what lies on disk: ids, labels, file names and sizes. Moving the folder does not change it."""
+        lines = [f"{self.modalities}|{[(r.name, sorted(r.labels)) for r in self.regions]}|{self.classes}"]
+        for case in sorted(self.cases, key=lambda c: c.id):
+            files = [(path.name, path.stat().st_size) for path in case.files]
+            lines.append(f"{case.id}|{case.patient}|{case.label}|{sorted(case.images)}|{files}")
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+    def case(self, case_id: str) -> Case:
+        """The case with this id; CaseError if there is none."""
+        for case in self.cases:
+            if case.id == case_id:
+                return case
+        raise CaseError(f"no case is called {case_id!r} in a cohort of {len(self.cases)} cases")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Case ids for one fold; no patient stands in two parts."""
+
+    train: tuple[str, ...]
+    val: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+def join_cohorts(cohorts: Iterable[Cohort]) -> Cohort:
+    """One cohort out of several that agree on modalities (by name), regions and classes; CaseError otherwise."""
+    first, *rest = cohorts
+    for other in rest:
+        for what in ("modalities", "regions", "classes"):
+            mine, theirs = getattr(first, what), getattr(other, what)
+            if set(mine) != set(theirs):
+                raise CaseError(
+                    f"sources that are trained together must agree on {what}: {_place(first.cases[0])} has {mine}, "
+                    f"{_place(other.cases[0])} has {theirs}; rename them in the source's options"
+                )
+    cases = tuple(case for cohort in (first, *rest) for case in cohort.cases)
+    return Cohort(first.modalities, cases, first.regions, first.classes)
+
+
+def _place(case: Case) -> str:
+    return str(next(iter(case.images.values())).parent) if case.images else case.id

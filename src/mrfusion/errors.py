@@ -1,0 +1,46 @@
+"""What can go wrong, as one tree; the command line turns each into one message and exit code 2.
+
+    MrFusionError
+    ├── InputError            what the user gave cannot be used
+    │   ├── CaseError         a case on disk: a file, its grid, its values
+    │   └── SpecError         a YAML file, a plan, a name, a command-line option
+    ├── OutputError           the place to write to refuses (read-only, full, in use)
+    └── TrainingError         the training itself failed (a loss that is not finite)
+
+Every message says what was expected, what was found, where, and what to do.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class MrFusionError(Exception):
+    """Anything that mrfusion itself reports; its text is meant for the user."""
+
+
+class InputError(MrFusionError):
+    """What the user gave cannot be used."""
+
+
+class CaseError(InputError):
+    """A case on disk cannot be used: a file, its grid or its values."""
+
+
+class SpecError(InputError):
+    """A specification cannot be used: a YAML file, a plan, a name or an option."""
+
+
+class OutputError(MrFusionError):
+    """The place to write to refuses."""
+
+
+class TrainingError(MrFusionError):
+    """A training stopped because its numbers are no longer finite."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the nearest known ones, then all of them."""
+    choices = sorted(known)
+    close = get_close_matches(name, choices, n=3, cutoff=0.5)
+    meant = f"did you mean {' or '.join(repr(c) for c in close)}? " if close else ""
+    return f"{meant}Known: {', '.join(choices) or 'none'}."

@@ -1,0 +1,142 @@
+"""Families of choices: a plural folder is a family, each of its files one choice that a user can name.
+
+There is no registry. A choice's name is its file's name, or ``package.module:Class`` from anyone's own package; its
+arguments stand in the text, ``mmtm(ratio=8)``. In its file a choice is the class or function that has the file's
+name, up to capitals and underscores: ``fusions/max.py`` holds ``Max``, ``metrics/lesion_dice.py`` ``lesion_dice``.
+"""
+
+import ast
+import functools
+import importlib
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mrfusion.errors import SpecError, nearest
+
+ROOT = Path(__file__).parent
+_CALL = re.compile(r"^\s*([A-Za-z_][\w.]*(?::[A-Za-z_]\w*)?)\s*(\(.*\))?\s*$", re.DOTALL)
+_WORDS = {"true": True, "false": False, "none": None, "null": None, "inf": float("inf")}
+
+
+@dataclass(frozen=True)
+class Call:
+    """A choice as text: its name and the arguments in parentheses."""
+
+    name: str
+    args: tuple[Any, ...] = ()
+    kwargs: tuple[tuple[str, Any], ...] = ()
+
+    def __str__(self) -> str:
+        parts = [_word(a) for a in self.args] + [f"{k}={_word(v)}" for k, v in self.kwargs]
+        return f"{self.name}({','.join(parts)})" if parts else self.name
+
+
+def parse(text: str) -> Call:
+    """Read ``name`` or ``name(1, t1c, ratio=8)``; bare words are strings, true/false/none/inf what they say.
+
+    Nothing is evaluated: the arguments must be literals. Raises SpecError on anything else.
+    """
+    match = _CALL.match(text)
+    if not match:
+        raise SpecError(f"expected a name like 'mmtm' or 'mmtm(ratio=8)', found {text!r}")
+    name, arguments = match.groups()
+    try:
+        tree = ast.parse(f"_{arguments or '()'}", mode="eval").body
+        if not isinstance(tree, ast.Call) or any(k.arg is None for k in tree.keywords):
+            raise ValueError("not one call")
+        args = tuple(_literal(a) for a in tree.args)
+        kwargs = tuple(sorted((str(k.arg), _literal(k.value)) for k in tree.keywords))
+    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+        raise SpecError(f"expected literal arguments as in 'mmtm(ratio=8)', found {text!r} ({error})") from None
+    return Call(name, args, kwargs)
+
+
+def names(family: str) -> list[str]:
+    """The choices of a family, sorted: its files without an underscore in front."""
+    return sorted(p.stem for p in (ROOT / family).glob("*.py") if not p.stem.startswith("_"))
+
+
+def summaries(family: str) -> dict[str, str]:
+    """The first line of each choice's docstring, read without importing it."""
+    return {name: _first_line(ROOT / family / f"{name}.py") for name in names(family)}
+
+
+def families() -> list[str]:
+    """The families there are: folders of choices."""
+    return sorted(p.parent.name for p in ROOT.glob("*/_base.py"))
+
+
+def load(family: str, text: str) -> Callable[..., Any]:
+    """The choice named by ``text``, with the text's arguments already given.
+
+    Raises SpecError for an unknown name or argument, with the nearest ones that exist.
+    """
+    call = parse(text)
+    target = _find(family, call.name)
+    _check_arguments(target, call, family)
+    return functools.partial(target, *call.args, **dict(call.kwargs)) if call.args or call.kwargs else target
+
+
+def module_of(family: str, text: str) -> Any:
+    """The module that holds the choice named by ``text``, for what a choice says beside its function."""
+    target = _find(family, parse(text).name)
+    return importlib.import_module(target.__module__)
+
+
+def _find(family: str, name: str) -> Callable[..., Any]:
+    if ":" in name:
+        return _find_outside(name)
+    if name not in names(family):
+        raise SpecError(f"no {family} choice is called {name!r}; {nearest(name, names(family))}")
+    module = importlib.import_module(f"mrfusion.{family}.{name}")
+    key = name.replace("_", "")
+    for attribute, value in vars(module).items():
+        if attribute.replace("_", "").lower() == key and getattr(value, "__module__", "") == module.__name__:
+            return value  # type: ignore[no-any-return]
+    raise SpecError(f"{module.__file__} should hold a class or function called {name!r}, up to capitals; it has none")
+
+
+def _find_outside(name: str) -> Callable[..., Any]:
+    module_name, attribute = name.split(":")
+    try:
+        return getattr(importlib.import_module(module_name), attribute)  # type: ignore[no-any-return]
+    except (ImportError, AttributeError) as error:
+        raise SpecError(f"expected {name!r} to be an importable 'package.module:Class', found: {error}") from None
+
+
+def _check_arguments(target: Callable[..., Any], call: Call, family: str) -> None:
+    signature = inspect.signature(target)
+    known = [p.name for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
+    for keyword, _ in call.kwargs:
+        if keyword not in known and not takes_any:
+            raise SpecError(f"{family} choice {call.name!r} takes no argument {keyword!r}; {nearest(keyword, known)}")
+    try:
+        signature.bind_partial(*call.args, **dict(call.kwargs))
+    except TypeError as error:
+        raise SpecError(f"{family} choice {str(call)!r}: {error}; it takes {', '.join(known) or 'nothing'}") from None
+
+
+def _literal(node: ast.expr) -> Any:
+    if isinstance(node, ast.Name):
+        return _WORDS.get(node.id.lower(), node.id)
+    if isinstance(node, ast.List | ast.Tuple):
+        return tuple(_literal(e) for e in node.elts)
+    return ast.literal_eval(node)
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, str):
+        return value if value.isidentifier() and value.lower() not in _WORDS else repr(value)
+    if isinstance(value, tuple):
+        return f"({','.join(_word(v) for v in value)}{',' if len(value) == 1 else ''})"
+    return str(value).lower() if value is None or isinstance(value, bool) else repr(value)
+
+
+def _first_line(path: Path) -> str:
+    documentation = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return documentation.split("\n", 1)[0]

@@ -1,0 +1,131 @@
+"""What a run leaves behind: tidy scores and history, and files that are written whole or not at all."""
+
+import csv
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from mrfusion.errors import InputError, OutputError
+
+Status = Literal["scored", "penalised", "undefined"]
+
+
+@dataclass(frozen=True)
+class CaseScore:
+    """One number: a metric of one region of one case.
+
+    ``status`` says how it came about: ``scored``, ``penalised`` (a fixed value because one mask is empty) or
+    ``undefined`` (no value exists; ``value`` is NaN and stays out of every mean, counted beside it).
+    """
+
+    case: str
+    region: str
+    metric: str
+    value: float
+    status: Status = "scored"
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """A temporary file beside ``path`` that becomes ``path`` when the block ends well and vanishes when it does not.
+
+    Raises OutputError, naming the place, where the disk is full or the folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".", suffix="".join(path.suffixes[-2:]), dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}; choose another --out or free the disk") from None
+    temporary = Path(name)
+    try:
+        yield temporary
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}; nothing was kept of it") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with writing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON whole or not at all; NaN becomes null."""
+    write_text(path, json.dumps(_finite(value), indent=1, sort_keys=True, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON; InputError that names the file if it is absent or broken."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"expected a JSON file at {path}, found: {error}") from None
+
+
+def write_rows(path: Path, header: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
+    """Write a CSV table whole or not at all; floats keep every digit."""
+    with writing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        table = csv.writer(stream)
+        table.writerow(header)
+        table.writerows([repr(float(v)) if isinstance(v, float) else v for v in row] for row in rows)
+
+
+def read_rows(path: Path, header: tuple[str, ...]) -> list[dict[str, str]]:
+    """Read a CSV table that has at least the columns of ``header``; InputError that names the file otherwise."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            table = csv.DictReader(stream)
+            rows = list(table)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"expected a CSV table at {path}, found: {error}") from None
+    missing = [name for name in header if name not in (table.fieldnames or [])]
+    if missing:
+        raise InputError(f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(table.fieldnames or [])}")
+    return rows
+
+
+@contextmanager
+def building(folder: Path) -> Iterator[Path]:
+    """A folder under a temporary name that becomes ``folder`` when the block ends well: done or absent, never half.
+
+    The temporary folder has a fixed name, so that an interrupted run finds what it had.
+    """
+    partial = folder.with_name(f".{folder.name}.partial")
+    try:
+        partial.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write {folder}: {error.strerror}; choose another --out") from None
+    yield partial
+    try:
+        os.replace(partial, folder)
+    except OSError:
+        if not folder.is_dir():
+            raise OutputError(f"cannot finish {folder}; what was done is in {partial}") from None
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    return value
