@@ -1,0 +1,1 @@
+"""Backbones: what an encoder level and a decoder level are made of."""

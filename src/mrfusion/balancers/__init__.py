@@ -1,0 +1,1 @@
+"""Balancers: how several losses become one update of the parameters."""

@@ -1,0 +1,1 @@
+"""Fusions: how streams of features meet at one encoder level."""

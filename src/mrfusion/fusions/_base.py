@@ -1,0 +1,53 @@
+"""The contract of a fusion: streams of features in, the same streams and one joined feature map out."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+
+@dataclass
+class Fused:
+    """What leaves a level.
+
+    ``streams`` (b, m, c, *xyz) go on into the next level, ``skip`` (b, c, *xyz) is the one map that leaves the level,
+    ``record`` holds what the fusion can quantify (gates, weights, energies), detached.
+    """
+
+    streams: Float[Tensor, "b m c *xyz"]
+    skip: Float[Tensor, "b c *xyz"]
+    record: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Fusion(nn.Module, ABC):
+    """One meeting of modalities.
+
+    Built with the number of ``modalities``, of ``channels`` and of spatial ``dimensions``, and with its own keyword
+    arguments. Starts as ``mean`` where its docstring does not say otherwise, so that a warm-started candidate begins
+    where its parent ended. An absent modality never reaches an output: it is taken out with ``where``, never
+    multiplied by zero, so noise, NaN and inf in its slot change nothing.
+    """
+
+    def __init__(self, modalities: int, channels: int, dimensions: int) -> None:
+        super().__init__()
+        self.modalities, self.channels, self.dimensions = modalities, channels, dimensions
+
+    @abstractmethod
+    def forward(self, streams: Float[Tensor, "b m c *xyz"], present: Bool[Tensor, "b m"]) -> Fused:
+        """Let the present streams meet; every case has at least one present."""
+
+
+def where_present(
+    values: Float[Tensor, "b m ..."], present: Bool[Tensor, "b m"], fill: float = 0.0
+) -> Float[Tensor, "b m ..."]:
+    """``values`` with ``fill`` in the slots of absent modalities."""
+    mask = present.view(*present.shape, *[1] * (values.ndim - 2))
+    return torch.where(mask, values, fill)
+
+
+def mean_present(values: Float[Tensor, "b m ..."], present: Bool[Tensor, "b m"]) -> Float[Tensor, "b ..."]:
+    """The mean over the present modalities; at least one must be present."""
+    count = present.sum(1).clamp(min=1).view(-1, *[1] * (values.ndim - 2))
+    return where_present(values, present).sum(1) / count

@@ -1,0 +1,1 @@
+"""Image fusions: how several images become one more input channel."""

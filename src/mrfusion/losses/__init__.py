@@ -1,0 +1,1 @@
+"""Losses: what a training lowers; each returns one named, unweighted number."""

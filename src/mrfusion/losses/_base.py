@@ -1,0 +1,36 @@
+"""The contract of a loss: what a network gave and what was wanted in, one number out."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+
+@dataclass
+class Output:
+    """What a network gives.
+
+    ``logits`` are (b, regions or classes, *xyz) for segmentation and (b, classes) for classification; ``coarse`` the
+    logits of coarser decoder levels, finest first, each half the grid of the one before (deep supervision, training
+    only); ``records`` what the fusions quantified, one a level.
+    """
+
+    logits: Tensor
+    coarse: list[Tensor] = field(default_factory=list)
+    records: list[dict[str, Tensor]] = field(default_factory=list)
+
+
+class Loss(nn.Module, ABC):
+    """One named, unweighted number to lower; weights belong to the balancer.
+
+    Built with ``exclusive`` (classes or labels exclude each other; otherwise regions may overlap) and its own keyword
+    arguments.
+    """
+
+    def __init__(self, exclusive: bool) -> None:
+        super().__init__()
+        self.exclusive = exclusive
+
+    @abstractmethod
+    def forward(self, output: Output, target: Tensor) -> Tensor:
+        """A scalar. ``target`` is (b, regions, *xyz) of 0 and 1, or (b, *xyz) or (b,) of class numbers."""

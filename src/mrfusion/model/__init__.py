@@ -1,0 +1,1 @@
+"""The network: a plan, a backbone and a head made into one module."""

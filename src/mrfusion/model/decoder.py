@@ -1,0 +1,42 @@
+"""From the maps that leave the encoder's levels to logits: a decoder for regions, a head for classes."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from mrfusion.backbones._base import Backbone
+
+
+class Decoder(nn.Module):
+    """The way up: coarsest map first, a skip at each level, a 1x1 head at the levels that are supervised."""
+
+    def __init__(self, backbone: Backbone, out_channels: int) -> None:
+        super().__init__()
+        convolution = nn.Conv2d if backbone.dimensions == 2 else nn.Conv3d
+        levels = len(backbone.channels) - 1
+        self.levels = nn.ModuleList(backbone.decoder_level(level) for level in range(levels))
+        self.heads = nn.ModuleList(
+            convolution(backbone.channels[level], out_channels, 1) for level in range(backbone.deep_supervision)
+        )
+
+    def forward(self, skips: Sequence[Tensor]) -> list[Tensor]:
+        """Logits of the supervised levels, finest first; outside training of the finest alone."""
+        *finer, features = skips
+        logits: list[Tensor] = []
+        for level in reversed(range(len(finer))):
+            features = self.levels[level](features, finer[level])
+            if level == 0 or (self.training and level < len(self.heads)):
+                logits.insert(0, self.heads[level](features))
+        return logits
+
+
+class Classifier(nn.Module):
+    """Global average of the coarsest map, then one linear layer."""
+
+    def __init__(self, backbone: Backbone, classes: int) -> None:
+        super().__init__()
+        self.head = nn.Linear(backbone.channels[-1], classes)
+
+    def forward(self, skips: Sequence[Tensor]) -> list[Tensor]:
+        """Logits (b, classes), in a list of one."""
+        return [self.head(skips[-1].flatten(2).mean(2))]

@@ -1,0 +1,91 @@
+"""The network: encoders, the fusions where they meet, decoders. Its architecture is this file's constructor."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mrfusion import families
+from mrfusion.backbones._base import Backbone
+from mrfusion.fusions._base import Fused, mean_present
+from mrfusion.losses._base import Output
+from mrfusion.model.decoder import Classifier, Decoder
+from mrfusion.model.inputs import Inputs
+from mrfusion.plan import FusionPlan
+
+
+class FusionNetwork(nn.Module):
+    """A plan made of a backbone's modules, for the modalities that it reads, in their order.
+
+    ``make_head`` builds what reads the maps of all levels: a decoder or a classifier.
+    """
+
+    def __init__(
+        self,
+        plan: FusionPlan,
+        modalities: Sequence[str],
+        backbone: Backbone,
+        make_head: Callable[[], nn.Module],
+    ) -> None:
+        super().__init__()
+        plan.check_levels(len(backbone.channels))
+        self.stride, self.late = backbone.stride, plan.output == "mean"
+        self.inputs = Inputs(plan, modalities)
+        self.encoders = nn.ModuleList(_encoder(backbone, self.inputs.channels) for _ in range(self.inputs.streams))
+        self.fusions = nn.ModuleList(_fusions(plan, backbone, self.inputs.streams))
+        self.heads = nn.ModuleList(make_head() for _ in range(self.inputs.streams if self.late else 1))
+
+    def forward(self, images: Float[Tensor, "b m *xyz"], present: Bool[Tensor, "b m"]) -> Output:
+        """Logits on the grid of ``images``; the grid is padded with zeros to a multiple of the stride and cut back."""
+        grid = images.shape[2:]
+        streams, present = self.inputs(_padded(images, self.stride), present)
+        levels = self._encode(streams, present)
+        if self.late:
+            maps = [[level.streams[:, s] for level in levels] for s in range(len(streams))]
+        else:
+            maps = [[level.skip for level in levels]]
+        logits = [head(m) for head, m in zip(self.heads, maps, strict=True)]
+        finest, *coarse = (mean_present(torch.stack(each, 1), present) if self.late else each[0]
+                           for each in zip(*logits, strict=True))  # fmt: skip
+        return Output(finest[(..., *(slice(n) for n in grid))] if finest.ndim > 2 else finest, coarse,
+                      [level.record for level in levels])  # fmt: skip
+
+    def _encode(self, streams: list[Tensor], present: Bool[Tensor, "b s"]) -> list[Fused]:
+        levels: list[Fused] = []
+        for level in range(len(self.encoders[0])):  # type: ignore[arg-type]
+            streams = [encoder[level](x) for encoder, x in zip(self.encoders, streams, strict=True)]  # type: ignore[index]
+            stacked = torch.stack(streams, 1) if len(streams) > 1 else streams[0].unsqueeze(1)
+            fused = self.fusions[level](stacked, present) if self.fusions else Fused(stacked, streams[0])
+            streams = list(fused.streams.unbind(1))
+            levels.append(fused)
+        return levels
+
+
+def build_network(
+    plan: FusionPlan, modalities: Sequence[str], backbone: Backbone, *, task: str, out_channels: int
+) -> FusionNetwork:
+    """The network of a plan for a task, ``segmentation`` or ``classification``."""
+    head = {"segmentation": Decoder, "classification": Classifier}[task]
+    return FusionNetwork(plan, modalities, backbone, lambda: head(backbone, out_channels))
+
+
+def _encoder(backbone: Backbone, in_channels: int) -> nn.ModuleList:
+    widths = (in_channels, *backbone.channels[:-1])
+    return nn.ModuleList(backbone.encoder_level(level, width) for level, width in enumerate(widths))
+
+
+def _fusions(plan: FusionPlan, backbone: Backbone, streams: int) -> list[nn.Module]:
+    """One fusion a level where several streams meet, none where there is a single stream."""
+    if streams == 1:
+        return []
+    return [
+        families.load("fusions", plan.fusion_at(level))(streams, width, backbone.dimensions)
+        for level, width in enumerate(backbone.channels)
+    ]
+
+
+def _padded(images: Tensor, stride: int) -> Tensor:
+    lacking = [-n % stride for n in reversed(images.shape[2:])]
+    return functional.pad(images, [p for n in lacking for p in (0, n)]) if any(lacking) else images

@@ -1,0 +1,108 @@
+"""A fusion plan says where and how modalities meet: at the input, at each encoder level, at the output.
+
+Its text form is what users write and what a search mutates::
+
+    concat                           early fusion: one encoder reads all modalities as channels
+    only(t1c)                        one modality alone
+    concat+mean_image(t1c,t2f)       early fusion with a fused image as one more channel
+    separate[mean]                   an encoder per modality, averaged at every level, one decoder
+    separate[mean,mean,concat]       a fusion per encoder level, finest first
+    separate>mean                    late fusion: a whole network per modality, logits averaged
+    separate[mean,max]>mean          late fusion whose streams exchange at level 2
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mrfusion import families
+from mrfusion.errors import SpecError, nearest
+
+INPUTS = ("concat", "separate", "only")
+OUTPUTS = ("single", "mean")
+_TEXT = re.compile(r"^(?P<input>[^\[\]>]+?)(?:\[(?P<levels>.*)\])?(?:>(?P<output>\w+))?$", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class FusionPlan:
+    """Where and how modalities meet; hashable, with a text form (``str(plan)``, ``parse_plan(text)``).
+
+    ``input`` is ``concat``, ``separate`` or ``only(x)``; ``images`` are image fusions added as channels of ``concat``;
+    ``levels`` has one fusion per encoder level, finest first, or a single one that stands for all of them;
+    ``output`` is ``single`` (one decoder) or ``mean`` (one decoder per modality, logits averaged).
+    """
+
+    input: str = "concat"
+    images: tuple[str, ...] = ()
+    levels: tuple[str, ...] = ()
+    output: str = "single"
+
+    def __str__(self) -> str:
+        levels = f"[{','.join(self.levels)}]" if self.levels else ""
+        output = "" if self.output == "single" else f">{self.output}"
+        return "+".join((self.input, *self.images)) + levels + output
+
+    def modalities(self, available: Sequence[str]) -> tuple[str, ...]:
+        """The modalities that the plan reads, in the cohort's order; SpecError if it names one that is not there."""
+        call = families.parse(self.input)
+        named = [str(a) for a in call.args] + [str(a) for text in self.images for a in families.parse(text).args]
+        for name in named:
+            if name not in available:
+                raise SpecError(f"plan {str(self)!r} reads the modality {name!r}; {nearest(name, available)}")
+        return tuple(str(a) for a in call.args) if call.name == "only" else tuple(available)
+
+    def fusion_at(self, level: int) -> str:
+        """The fusion at an encoder level (0 = finest); ``mean`` where the plan says nothing."""
+        if not self.levels:
+            return "mean"
+        return self.levels[0] if len(self.levels) == 1 else self.levels[level]
+
+    def check_levels(self, count: int) -> None:
+        """SpecError unless the plan's levels fit an encoder of ``count`` levels."""
+        if len(self.levels) not in (0, 1, count):
+            raise SpecError(
+                f"plan {str(self)!r} names {len(self.levels)} levels, the network's encoder has {count}; "
+                "name one fusion for all of them or one for each"
+            )
+
+
+def parse_plan(text: str) -> FusionPlan:
+    """Read a plan's text form; SpecError with the nearest names where it does not hold."""
+    match = _TEXT.match("".join(text.split()))
+    if not match:
+        raise SpecError(f"expected a plan such as 'concat' or 'separate[mean,max]>mean', found {text!r}")
+    first, *images = _pieces(match["input"], "+")
+    call = families.parse(first)
+    levels = tuple(str(families.parse(level)) for level in _pieces(match["levels"] or "", ","))
+    plan = FusionPlan(str(call), tuple(str(families.parse(i)) for i in images), levels, match["output"] or "single")
+    _check(plan, call)
+    return plan
+
+
+def _check(plan: FusionPlan, call: families.Call) -> None:
+    if call.name not in INPUTS:
+        raise SpecError(f"plan {str(plan)!r}: no input is called {call.name!r}; {nearest(call.name, INPUTS)}")
+    if plan.output not in OUTPUTS:
+        raise SpecError(f"plan {str(plan)!r}: no output is called {plan.output!r}; {nearest(plan.output, OUTPUTS)}")
+    if (call.name == "only") != (len(call.args) == 1):
+        raise SpecError(f"plan {str(plan)!r}: write only(x) with one modality, concat and separate without any")
+    if call.name != "separate" and (plan.levels or plan.output == "mean"):
+        raise SpecError(f"plan {str(plan)!r}: levels and a mean of outputs need 'separate', an encoder per modality")
+    if call.name != "concat" and plan.images:
+        raise SpecError(f"plan {str(plan)!r}: a fused image is a channel of 'concat'")
+    for family, texts in (("fusions", plan.levels), ("image_fusions", plan.images)):
+        for text in texts:
+            name = families.parse(text).name
+            if ":" not in name and name not in families.names(family):
+                raise SpecError(f"plan {str(plan)!r}: {nearest(name, families.names(family))}")
+
+
+def _pieces(text: str, separator: str) -> list[str]:
+    """Split at a separator that stands outside parentheses."""
+    pieces, depth, start = [], 0, 0
+    for index, letter in enumerate(text):
+        depth += (letter in "([") - (letter in ")]")
+        if letter == separator and depth == 0:
+            pieces.append(text[start:index])
+            start = index + 1
+    return [p for p in (*pieces, text[start:]) if p] if text else []

@@ -1,0 +1,1 @@
+"""Schedules: which parameters are trained when, on which losses."""

@@ -1,0 +1,227 @@
+"""Specifications: everything that decides a run, read from YAML, checked at the door, named by its digest."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, field_validator
+
+from mrfusion import families
+from mrfusion.errors import SpecError, nearest
+from mrfusion.plan import FusionPlan, parse_plan
+
+Plan = Annotated[
+    FusionPlan,
+    BeforeValidator(lambda v: v if isinstance(v, FusionPlan) else parse_plan(str(v))),
+    PlainSerializer(str, return_type=str),
+]
+
+
+class Part(BaseModel):
+    """A frozen part of a specification; an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class Source(Part):
+    """A folder on disk and how it lies there: a layout's text, with its options beside it."""
+
+    path: Path
+    layout: str
+    options: dict[str, Any] = {}
+
+
+class Preparation(Part):
+    """What is done to a case once, before any training."""
+
+    resample_to: str | None = Field(None, description="a modality whose grid the others of a case are brought to")
+    spacing_mm: tuple[float, float, float] | None = Field(None, description="resample every case to this spacing")
+    crop: bool = Field(True, description="crop to the box of non-zero voxels of the modalities that are read")
+
+
+class SplitRule(Part):
+    """How patients are divided: k folds, or one hold-out where ``folds`` is 1; or a file that says so."""
+
+    folds: int = Field(5, ge=1)
+    val_share: float = Field(0.2, gt=0, lt=1, description="share of the patients outside the test fold")
+    test_share: float = Field(0.2, gt=0, lt=1, description="share of all patients; only where folds is 1")
+    seed: int = 0
+    file: Path | None = Field(None, description="splits.json of ours or nnU-Net's splits_final.json")
+
+
+class Data(Part):
+    """Where the cases are and what becomes of them before a batch is made.
+
+    ``fingerprint`` is of the cohort's ids, files and sizes, and of the split; a study fills it in, and a run refuses
+    data that no longer match it. Paths are not part of a run's digest, so a folder may move.
+    """
+
+    sources: tuple[Source, ...] = Field(min_length=1)
+    preparation: Preparation = Preparation()
+    split: SplitRule = SplitRule()
+    fingerprint: str = ""
+
+
+class Sampling(Part):
+    """What one training sample is."""
+
+    dimensions: Literal[2, 3] = 2
+    size: tuple[int, ...] | None = Field(None, description="grid points of a sample; default: whole slices, 96^3")
+    slices: tuple[float, float] | None = Field(None, description="only slices in this range of shares of the depth")
+    per_case: int = Field(10, ge=1, description="samples of each case in an epoch")
+    foreground: float = Field(0.7, ge=0, le=1, description="share of the samples that hold a labelled voxel")
+
+    @field_validator("size")
+    @classmethod
+    def _positive(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if value is not None and (len(value) not in (2, 3) or min(value) < 8):
+            raise ValueError("expected 2 or 3 numbers of at least 8")
+        return value
+
+
+class Augmentation(Part):
+    """Random changes of a training batch; 0 switches one off."""
+
+    flip: bool = True
+    rotate_deg: float = Field(15.0, ge=0)
+    scale: float = Field(0.15, ge=0, lt=1)
+    share: float = Field(0.5, ge=0, le=1, description="share of the samples that are rotated and scaled")
+    brightness: float = Field(0.1, ge=0)
+    contrast: float = Field(0.15, ge=0, lt=1)
+    gamma: float = Field(0.2, ge=0, lt=1)
+    noise: float = Field(0.05, ge=0)
+
+
+class Budget(Part):
+    """How long and with what a network is trained; the same in all arms of a fair study."""
+
+    epochs: int = Field(50, ge=1)
+    batch_size: int = Field(4, ge=1)
+    optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(1e-4, ge=0)
+    decay: Literal["constant", "cosine", "poly"] = "cosine"
+    patience: int | None = Field(None, ge=1, description="stop after so many epochs without a better validation score")
+    clip_norm: float | None = Field(12.0, gt=0)
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+
+
+class Machine(Part):
+    """Where a run happens; decides speed, not numbers beyond rounding, and is not in the digest."""
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    devices: int = Field(1, ge=1)
+    threads: int | None = Field(None, ge=1, description="CPU threads of one run; default: the cores it is given")
+    compile: bool = False
+
+
+class RunSpec(Part):
+    """Everything that decides a run."""
+
+    data: Data
+    task: Literal["segmentation", "classification"] = "segmentation"
+    plan: Plan = FusionPlan()
+    network: str = "residual"
+    head: Literal["regions", "labels"] = Field("regions", description="overlapping regions or exclusive labels")
+    sampling: Sampling = Sampling()
+    augmentation: Augmentation = Augmentation()
+    schedule: str = "end_to_end"
+    losses: tuple[str, ...] = Field(default=(), description="default: dice_ce, or cross_entropy for classes")
+    balancer: str = "static"
+    budget: Budget = Budget()
+    metrics: tuple[str, ...] = ()
+    rules: str = "plain"
+    fold: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0)
+    score_on: Literal["val", "test"] = "test"
+    machine: Machine = Machine()
+
+    @property
+    def loss_texts(self) -> tuple[str, ...]:
+        """The losses, or the task's usual one."""
+        return self.losses or (("dice_ce",) if self.task == "segmentation" else ("cross_entropy",))
+
+    @property
+    def digest(self) -> str:
+        """Sixteen hexadecimal digits that name the run's folder: of all that can change its numbers."""
+        content = self.model_dump(mode="json", exclude={"machine": True, "data": {"sources": True}})
+        content["data"]["sources"] = [s.model_dump(mode="json", exclude={"path"}) for s in self.data.sources]
+        content["data"]["split"].pop("file")
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+    def changed(self, changes: Mapping[str, Any]) -> "RunSpec":
+        """This spec with some keys changed, parts merged key by key; SpecError for a key that does not exist."""
+        return read_part(RunSpec, merge(self.model_dump(mode="json"), changes), "changes")
+
+
+P = TypeVar("P", bound=Part)
+
+
+def read_part(kind: type[P], content: Any, place: str) -> P:
+    """A part of a specification from plain values; SpecError that names the place, the key and the nearest keys."""
+    if not isinstance(content, Mapping):
+        raise SpecError(f"{place}: expected keys and values, found {type(content).__name__}")
+    try:
+        return kind.model_validate(dict(content))
+    except ValidationError as error:
+        raise SpecError("\n".join(_sentence(kind, place, e) for e in error.errors())) from None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file's keys by the safe loader; SpecError for anything else, aliases included.
+
+    Aliases are refused because a few lines of them expand to gigabytes.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+            raise SpecError(f"{path}: YAML aliases (*name) are not read; write the value out")
+        content = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise SpecError(f"expected a YAML file at {path}, found: {error}") from None
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise SpecError(f"{path}: expected keys and values, found {type(content).__name__}")
+    return content
+
+
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with ``changes`` laid over it, parts merged key by key."""
+    merged = dict(base)
+    for key, value in changes.items():
+        both_parts = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = merge(merged[key], value) if both_parts and key != "options" else value
+    return merged
+
+
+def check_choices(spec: RunSpec) -> None:
+    """SpecError unless every choice that the spec names exists; nothing heavy is imported."""
+    chosen = {"schedules": (spec.schedule,), "losses": spec.losses, "balancers": (spec.balancer,)}
+    chosen |= {"metrics": spec.metrics} if spec.task == "segmentation" else {"class_metrics": spec.metrics}
+    chosen |= {"backbones": (spec.network,), "layouts": tuple(s.layout for s in spec.data.sources)}
+    for family, texts in chosen.items():
+        for text in texts:
+            name = families.parse(text).name
+            if ":" not in name and name not in families.names(family):
+                raise SpecError(f"no {family} choice is called {name!r}; {nearest(name, families.names(family))}")
+
+
+def _sentence(kind: type[Part], place: str, error: Any) -> str:
+    where = ".".join(str(piece) for piece in error["loc"])
+    if error["type"] == "extra_forbidden":
+        known = _keys_at(kind, error["loc"][:-1])
+        return f"{place}: no key is called {where!r}; {nearest(str(error['loc'][-1]), known)}"
+    found = "" if error["type"] == "missing" else f", found {error['input']!r}"
+    return f"{place}: {where}: {error['msg']}{found}"
+
+
+def _keys_at(kind: type[Part], location: tuple[Any, ...]) -> list[str]:
+    for piece in location:
+        field = kind.model_fields.get(str(piece))
+        if field is None:
+            continue
+        inner = [field.annotation, *getattr(field.annotation, "__args__", ())]
+        kind = next((i for i in inner if isinstance(i, type) and issubclass(i, Part)), kind)
+    return list(kind.model_fields)
