@@ -21,7 +21,8 @@ class CaseScore:
     """One number: a metric of one region of one case.
 
     ``status`` says how it came about: ``scored``, ``penalised`` (a fixed value because one mask is empty) or
-    ``undefined`` (no value exists; ``value`` is NaN and stays out of every mean, counted beside it).
+    ``undefined`` (no value exists; ``value`` is NaN and stays out of every mean, counted beside it). ``reason`` says
+    why, where the status is not ``scored``.
     """
 
     case: str
@@ -29,6 +30,28 @@ class CaseScore:
     metric: str
     value: float
     status: Status = "scored"
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Value:
+    """What a metric answers: a number and how it came about, in the words of :class:`CaseScore`."""
+
+    value: float
+    status: Status = "scored"
+    reason: str = ""
+
+    def __float__(self) -> float:
+        return self.value
+
+    @classmethod
+    def undefined(cls, reason: str) -> "Value":
+        """No value exists, and why."""
+        return cls(float("nan"), "undefined", reason)
+
+    def of(self, case: str, region: str, metric: str) -> CaseScore:
+        """This value as a row of a run's scores."""
+        return CaseScore(case, region, metric, self.value, self.status, self.reason)
 
 
 @contextmanager
