@@ -1,0 +1,1 @@
+"""Metrics of a mask against its target: one file per metric, each reading one MaskPair."""

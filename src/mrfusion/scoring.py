@@ -1,0 +1,92 @@
+"""Masks and label maps in, one number a row out: every metric of every region of a case, and their summaries."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mrfusion.case import Region
+from mrfusion.errors import CaseError
+from mrfusion.families import load, parse
+from mrfusion.metrics._base import Reading
+from mrfusion.metrics._pair import MaskPair
+from mrfusion.result import CaseScore, write_json, write_rows
+from mrfusion.rules import PLAIN, Rule
+
+HEADER = ("case", "region", "metric", "value")
+
+
+def score_case(
+    case_id: str,
+    prediction: NDArray[Any],
+    *,
+    target: NDArray[Any],
+    regions: Sequence[Region],
+    spacing_mm: Sequence[float],
+    metrics: Sequence[str] = ("dice",),
+    rule: Rule = PLAIN,
+) -> list[CaseScore]:
+    """Every metric of every region of one case.
+
+    ``prediction`` and ``target`` are each a label map on the grid of ``spacing_mm`` whose values are those that
+    ``regions`` name, or one mask per region stacked in front: (region, *xyz). Metrics are named as in
+    ``hd95(variant=voxel)``. Raises CaseError, naming the case, where the two do not fit together.
+    """
+    readers = [(str(parse(text)), load("metrics", text)) for text in metrics]
+    spacing = tuple(float(s) for s in spacing_mm)
+    scores = []
+    for index, region in enumerate(regions):
+        try:
+            pred, wanted = (_mask(array, index, regions, len(spacing)) for array in (prediction, target))
+            pair = MaskPair(pred, wanted, spacing, rule=rule)
+        except CaseError as error:
+            raise CaseError(f"case {case_id}, region {region.name}: {error}") from None
+        for name, read in readers:
+            reading: Reading = read(pair)
+            scores.append(CaseScore(case_id, region.name, name, reading.value, reading.status))
+    return scores
+
+
+def summarise(scores: Iterable[CaseScore]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Region -> metric -> mean, std, median over scored and penalised cases, and how many there were of each status."""
+    groups: dict[tuple[str, str], list[CaseScore]] = {}
+    for score in scores:
+        groups.setdefault((score.region, score.metric), []).append(score)
+    summary: dict[str, dict[str, dict[str, Any]]] = {}
+    for (region, name), group in groups.items():
+        summary.setdefault(region, {})[name] = _figures(group)
+    return summary
+
+
+def write_scores(place: Path, scores: Sequence[CaseScore]) -> None:
+    """Write ``scores.csv`` (case, region, metric, value) and, beside it, the summary as JSON.
+
+    ``place`` is a folder, or the CSV file itself; the JSON then has its name. Both are written whole or not at all.
+    """
+    table = place if place.suffix == ".csv" else place / "scores.csv"
+    write_rows(table, HEADER, [(s.case, s.region, s.metric, s.value) for s in scores])
+    notes = [vars(s) for s in scores if s.status != "scored"]
+    write_json(table.with_suffix(".json"), {"summary": summarise(scores), "not_scored": notes})
+
+
+def _mask(array: NDArray[Any], index: int, regions: Sequence[Region], dimensions: int) -> NDArray[Any]:
+    """The mask of the region at ``index`` out of a label map, or out of masks stacked in the order of the regions."""
+    if array.ndim == dimensions:
+        return np.asarray(np.isin(array, sorted(regions[index].labels)))
+    if array.ndim == dimensions + 1 and array.shape[0] == len(regions):
+        return np.asarray(array[index] != 0)
+    raise CaseError(
+        f"expected a label map in {dimensions} dimensions or one mask for each of {len(regions)} regions, "
+        f"found shape {array.shape}"
+    )
+
+
+def _figures(group: list[CaseScore]) -> dict[str, Any]:
+    values = np.array([s.value for s in group if s.status != "undefined"], dtype=np.float64)
+    count = {status: sum(s.status == status for s in group) for status in ("scored", "penalised", "undefined")}
+    if not values.size:
+        return {"mean": None, "std": None, "median": None, **count}
+    std = float(values.std(ddof=1)) if values.size > 1 else None
+    return {"mean": float(values.mean()), "std": std, "median": float(np.median(values)), **count}
