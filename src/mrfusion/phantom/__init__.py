@@ -1,0 +1,1 @@
+"""Synthetic cohorts on disk whose right answer is known; ``mrfusion phantom`` writes them."""
