@@ -97,7 +97,7 @@ def _case_rows(table: ClassTable) -> list[CaseScore]:
 
 def _cohort_rows(votes: Votes, metric: str) -> list[CaseScore]:
     values: dict[str, Value] = families.load(FAMILY, metric)(votes)
-    return [value.of(ALL, region, metric) for region, value in values.items()]
+    return [value.of(ALL, region, str(families.parse(metric))) for region, value in values.items()]
 
 
 def _number(path: Path, row: dict[str, str], name: str) -> float:

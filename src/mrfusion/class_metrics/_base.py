@@ -19,11 +19,10 @@ from mrfusion.result import Value
 
 @dataclass(frozen=True)
 class About:
-    """What a metric's numbers mean: its range, its unit (empty for a pure number) and which direction is better."""
+    """What a metric's numbers mean: unit (empty for a pure number), range, direction, and where none exists."""
 
-    low: float
-    high: float
     unit: str
+    range: tuple[float, float]
     better: Literal["higher", "lower"]
     undefined: str
 

@@ -4,7 +4,7 @@ from mrfusion.class_metrics._base import About
 from mrfusion.class_metrics._votes import ALL, Votes
 from mrfusion.result import Value
 
-ABOUT = About(0, 1, "", "higher", undefined="never; with one class in the fold it says little")
+ABOUT = About("", (0, 1), "higher", undefined="never; with one class in the fold it says little")
 
 
 def accuracy(votes: Votes) -> dict[str, Value]:

@@ -6,7 +6,7 @@ from mrfusion.class_metrics._base import About
 from mrfusion.class_metrics._votes import ALL, Votes
 from mrfusion.result import Value
 
-ABOUT = About(0, 2, "", "lower", undefined="never")
+ABOUT = About("", (0, 2), "lower", undefined="never")
 
 
 def brier(votes: Votes) -> dict[str, Value]:

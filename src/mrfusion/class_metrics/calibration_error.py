@@ -7,7 +7,7 @@ from mrfusion.class_metrics._votes import ALL, Votes
 from mrfusion.errors import SpecError
 from mrfusion.result import Value
 
-ABOUT = About(0, 1, "", "lower", undefined="never; with few cases a bin it is biased upwards")
+ABOUT = About("", (0, 1), "lower", undefined="never; with few cases a bin it is biased upwards")
 
 
 def calibration_error(votes: Votes, *, bins: int = 15) -> dict[str, Value]:

@@ -4,7 +4,7 @@ from mrfusion.class_metrics._base import ABSENT, About, each_class
 from mrfusion.class_metrics._votes import Votes
 from mrfusion.result import Value
 
-ABOUT = About(0, 1, "", "higher", undefined=f"{ABSENT}; for a class that all cases belong to")
+ABOUT = About("", (0, 1), "higher", undefined=f"{ABSENT}; for a class that all cases belong to")
 
 
 def specificity(votes: Votes) -> dict[str, Value]:
