@@ -1,0 +1,235 @@
+"""The cache of prepared cases: memory-mapped arrays under a key that hashes the files' content and the options.
+
+``cache/<case>/<key>/`` holds images.npy, labels.npy, truth.npy and meta.json; it is there whole or not at all. The
+same case prepared with other options lies beside it. Two processes that prepare the same case do the work twice and
+keep one.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mrfusion.case import Case, Cohort
+from mrfusion.data.prepare import VERSION, Arrays, Box, Placement, box_of, prepare
+from mrfusion.data.prepared import Prepared, resampler
+from mrfusion.data.volume import Grid, Target, read_volume
+from mrfusion.errors import CaseError, InputError, OutputError
+from mrfusion.result import read_json, write_json
+from mrfusion.spec import Preparation
+
+Progress = Callable[[int, int, str], None]
+LABELS = "label map"
+_SETTLED_S = 2.0  # a file changed so recently may change again within the same time stamp
+
+
+def prepare_cohort(
+    cohort: Cohort,
+    preparation: Preparation,
+    cache_dir: Path,
+    *,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> dict[str, Prepared]:
+    """Every case of the cohort prepared, by id; from the cache where files and options are the same as before.
+
+    ``workers`` are threads (inflating and numpy release the interpreter); each holds one case, some five times its
+    size as float32. Raises CaseError for the first case that cannot be used, OutputError if the cache cannot be
+    written.
+    """
+    try:
+        cache_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write the cache {cache_dir}: {error.strerror}; choose another folder") from None
+    digests = FileDigests(cache_dir / "digests.json")
+    done: dict[str, Prepared] = {}
+
+    def one(case: Case) -> Prepared:
+        return _prepared(case, cohort, preparation, cache_dir, digests)
+
+    with ThreadPoolExecutor(max(1, workers), thread_name_prefix="prepare") as pool:
+        for ready in pool.map(one, cohort.cases):
+            done[ready.case_id] = ready
+            if progress:
+                progress(len(done), len(cohort.cases), f"{ready.case_id}: {ready.reason}")
+    digests.save()
+    return done
+
+
+class FileDigests:
+    """Digests of files' contents, remembered by path, size, inode and time of change, so that a second start is fast.
+
+    A file that changed within the last two seconds is not remembered: it may change again unseen.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.known, self.new = path, _read_memory(path), False
+
+    def of(self, path: Path) -> str:
+        """BLAKE2 of the file's bytes; CaseError if it cannot be read."""
+        try:
+            stat = path.stat()
+            stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+            entry = self.known.get(str(path.resolve()))
+            if entry and entry[:3] == stamp:
+                return str(entry[3])
+            with path.open("rb") as stream:
+                digest = hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+        except OSError as error:
+            raise CaseError(f"{path}: expected a readable file, found: {error.strerror}") from None
+        if time.time() - stat.st_mtime > _SETTLED_S:
+            self.known[str(path.resolve())], self.new = [*stamp, digest], True
+        return digest
+
+    def save(self) -> None:
+        if self.new:
+            write_json(self.path, dict(self.known))
+
+
+def _prepared(case: Case, cohort: Cohort, preparation: Preparation, cache_dir: Path, digests: FileDigests) -> Prepared:
+    asked = _asked(case, cohort, preparation, digests)
+    key = hashlib.blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=10).hexdigest()
+    home = cache_dir / _folder_name(case.id)
+    folder, reason = home / key, "cached"
+    if not (folder / "meta.json").is_file():
+        reason, outdated = _why(home, asked)
+        _build(case, cohort, preparation, folder=folder, asked=asked)
+        if outdated:
+            shutil.rmtree(outdated, ignore_errors=True)
+    return _open(case, cohort, preparation, folder, reason)
+
+
+def _asked(case: Case, cohort: Cohort, preparation: Preparation, digests: FileDigests) -> dict[str, Any]:
+    """Everything that decides the arrays, as JSON; the paths only say where the content was found."""
+    files = {name: case.images[name] for name in cohort.modalities if name in case.images}
+    if case.label_map and cohort.regions:
+        files[LABELS] = case.label_map
+    return {
+        "case": case.id,
+        "content": {name: digests.of(path) for name, path in files.items()},
+        "options": {
+            **preparation.model_dump(mode="json"),
+            "modalities": list(files),
+            "label values": [list(cohort.label_values), sorted(case.label_values.items())],
+            "version": VERSION,
+        },
+    }
+
+
+def _why(home: Path, asked: dict[str, Any]) -> tuple[str, Path | None]:
+    """Why the case is prepared now, against the newest earlier preparation; and that one's folder if it is outdated."""
+    earlier = sorted(home.glob("*/meta.json"), key=lambda path: path.stat().st_mtime)
+    if not earlier:
+        return "new", None
+    before = json.loads(json.dumps(read_json(earlier[-1])["asked"]))
+    now = json.loads(json.dumps(asked))
+    options = [
+        f"{name} was {before['options'].get(name)}, is {now['options'].get(name)}"
+        for name in sorted({*before["options"], *now["options"]})
+        if before["options"].get(name) != now["options"].get(name)
+    ]
+    content = [name for name, digest in now["content"].items() if before["content"].get(name, digest) != digest]
+    files = [f"the content of {', '.join(content)} has changed"] if content else []
+    return "prepared again: " + "; ".join(files + options), earlier[-1].parent if content and not options else None
+
+
+def _build(case: Case, cohort: Cohort, preparation: Preparation, *, folder: Path, asked: dict[str, Any]) -> None:
+    resample = resampler() if preparation.spacing_mm or preparation.resample_to else None
+    onto = Target(preparation.resample_to, resample) if resample and preparation.resample_to else None
+    read = case if cohort.regions else Case(case.id, case.patient, case.images, None, case.label)
+    volume = read_volume(read, cohort.modalities, cohort.label_values, onto=onto)
+    arrays = prepare(volume, spacing_mm=preparation.spacing_mm, crop=preparation.crop, resample=resample)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".", dir=folder.parent))
+        try:
+            _write(temporary, arrays, cohort.label_values, asked)
+            os.replace(temporary, folder)
+        except OSError:
+            if not (folder / "meta.json").is_file():  # else another process was faster, and its result is the same
+                raise
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write the prepared case {folder}: {error.strerror or error}; free the disk"
+        ) from None
+
+
+def _write(folder: Path, arrays: Arrays, label_values: tuple[int, ...], asked: dict[str, Any]) -> None:
+    np.save(folder / "images.npy", arrays.images)
+    meta: dict[str, Any] = {"asked": asked, "notes": arrays.notes, "placement": _placement_as_json(arrays.placement)}
+    if arrays.labels is not None and arrays.truth is not None:
+        box = box_of(arrays.truth)
+        counts = np.bincount(arrays.truth[box].ravel(), minlength=len(label_values) + 1)[1:]
+        np.save(folder / "labels.npy", arrays.labels)
+        np.save(folder / "truth.npy", arrays.truth[box])
+        meta["truth box"] = _pairs(box)
+        meta["label voxels"] = [int(n) for n in counts]
+    write_json(folder / "meta.json", meta)
+
+
+def _open(case: Case, cohort: Cohort, preparation: Preparation, folder: Path, reason: str) -> Prepared:
+    meta = read_json(folder / "meta.json")
+    values, box = cohort.label_values, meta.get("truth box")
+    placement = _placement_from_json(meta["placement"])
+    return Prepared(
+        case_id=case.id,
+        folder=folder,
+        modalities=tuple(placement.boxes),
+        label_values=values,
+        placement=placement,
+        label_voxels=dict(zip(values, meta.get("label voxels", ()), strict=bool(box))),
+        truth_box=_box(box) if box else None,
+        digest=folder.name,
+        reference=case.images[preparation.resample_to or next(iter(placement.boxes))],
+        reason=reason,
+        notes=tuple(meta["notes"]),
+    )
+
+
+def _placement_as_json(placement: Placement) -> dict[str, Any]:
+    return {
+        "source": {"shape": placement.source.shape, "affine": placement.source.affine.tolist()},
+        "grid": {"shape": placement.grid.shape, "affine": placement.grid.affine.tolist()},
+        "boxes": [[name, _pairs(box)] for name, box in placement.boxes.items()],
+        "slice axis": placement.slice_axis,
+    }
+
+
+def _placement_from_json(value: dict[str, Any]) -> Placement:
+    source, grid = (Grid(tuple(value[k]["shape"]), np.array(value[k]["affine"])) for k in ("source", "grid"))
+    return Placement(source, grid, {name: _box(pairs) for name, pairs in value["boxes"]}, value["slice axis"])
+
+
+def _pairs(box: Box) -> list[list[int]]:
+    return [[side.start, side.stop] for side in box]
+
+
+def _box(pairs: list[list[int]]) -> Box:
+    x, y, z = (slice(low, high) for low, high in pairs)
+    return x, y, z
+
+
+def _folder_name(case_id: str) -> str:
+    """A name that any file system takes, and that no two cases share."""
+    return (
+        f"{re.sub(r'[^A-Za-z0-9.-]', '_', case_id)[:60]}_{hashlib.blake2b(case_id.encode(), digest_size=4).hexdigest()}"
+    )
+
+
+def _read_memory(path: Path) -> dict[str, list[Any]]:
+    """What was remembered; nothing where the file is absent or broken, for it only saves time."""
+    try:
+        return dict(read_json(path))
+    except (InputError, TypeError, ValueError):
+        return {}

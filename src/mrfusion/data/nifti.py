@@ -1,0 +1,208 @@
+"""NIfTI files: everything a file claims is checked before memory is asked for it.
+
+Headers are understood by nibabel; the voxels are inflated here, so that no more is read than the header announces,
+the checksum at the end of a gzip file is verified, and an over-long file is noticed.
+"""
+
+import gzip
+import math
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+
+import nibabel as nib
+import numpy as np
+from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
+from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
+from numpy.typing import NDArray
+
+from mrfusion.errors import CaseError
+
+MAX_VOXELS = 2**28  # 1 GiB as float32: a CT of 512 x 512 x 1024
+MAX_OFFSET = 2**24  # header extensions before the voxels
+GZIP_RATIO = 1032  # deflate cannot do better
+WHOLE = 1e-3  # labels such as 1.00002 come out of resampling tools and count as whole
+_UNITS_MM = {1: 1000.0, 2: 1.0, 3: 0.001}
+
+
+@dataclass(frozen=True)
+class Image:
+    """One file in memory: (X, Y, Z) in RAS+ order, its affine in mm, and what was put up with."""
+
+    path: Path
+    array: NDArray[Any]
+    affine: NDArray[np.float64]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself, checked: the shape it is stored in, three-dimensional, and the affine of that."""
+
+    path: Path
+    nifti: Any
+    stored: tuple[int, ...]
+    affine: NDArray[np.float64]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        x, y, z = (*self.stored, 1, 1)[:3]
+        return x, y, z
+
+    @property
+    def orientation(self) -> NDArray[np.float64]:
+        return np.asarray(io_orientation(self.affine))
+
+
+def read_image(path: Path) -> Image:
+    """Intensities as float32 in RAS+; CaseError if the file is not what it claims or holds NaN or infinity."""
+    header, raw, notes = _read(path)
+    slope, intercept = header.nifti.get_slope_inter()
+    array = raw.astype(np.float32)
+    if slope is not None and (slope, intercept) != (1.0, 0.0):
+        array = array * np.float32(slope) + np.float32(intercept)
+    bad = array.size - int(np.count_nonzero(np.isfinite(array)))
+    if bad:
+        raise CaseError(
+            f"{path}: {bad} of {array.size} voxels are NaN or infinite; replace them (0 if outside the body)"
+        )
+    return _to_ras(header, array, notes)
+
+
+def read_labels(path: Path) -> Image:
+    """Whole numbers as int32 in RAS+; values within 0.001 of a whole number are rounded with a note."""
+    header, raw, notes = _read(path)
+    slope, intercept = header.nifti.get_slope_inter()
+    if slope is not None and (slope, intercept) != (1.0, 0.0):
+        raw = raw * float(slope) + float(intercept)
+    if raw.dtype.kind == "f":
+        whole = np.rint(raw)
+        off = np.abs(raw - whole)
+        if not np.all(off <= WHOLE):  # NaN is not below anything
+            worst = raw.ravel()[int(np.argmax(np.where(np.isnan(off), np.inf, off)))]
+            raise CaseError(f"{path}: expected whole numbers in a label map, found {worst}; is this the label map?")
+        if off.any():
+            notes = (*notes, f"{path.name}: {int(np.count_nonzero(off))} label values were rounded to whole numbers")
+        raw = whole
+    if raw.size and (raw.min() < -(2**31) or raw.max() >= 2**31):
+        raise CaseError(
+            f"{path}: expected small whole numbers in a label map, found {raw.max()}; is this the label map?"
+        )
+    return _to_ras(header, raw.astype(np.int32), notes)
+
+
+def read_header(path: Path) -> Header:
+    """The header of a single-file NIfTI-1 or -2, checked before anything is allocated; CaseError otherwise."""
+    with _opened(path) as stream:
+        return _header(path, stream)
+
+
+def _read(path: Path) -> tuple[Header, NDArray[Any], tuple[str, ...]]:
+    """The voxels as stored, (X, Y, Z) in the file's own order."""
+    with _opened(path) as stream:
+        header = _header(path, stream)
+        kind = header.nifti.get_data_dtype()
+        needed = math.prod(header.stored) * kind.itemsize
+        try:
+            stream.seek(max(int(header.nifti.get_data_offset()), header.nifti.sizeof_hdr))
+            content = stream.read(needed)
+            more = bool(stream.read(1))
+        except (OSError, EOFError, zlib.error) as error:
+            raise CaseError(f"{path}: the file is cut short or damaged ({error}); fetch it again") from None
+    if len(content) < needed:
+        raise CaseError(f"{path}: the header announces {needed} bytes of voxels, found {len(content)}; fetch it again")
+    array = np.frombuffer(content, kind).reshape(header.shape, order="F")
+    notes = (f"{path.name}: the file goes on after the voxels that its header announces",) if more else ()
+    return header, array, (*header.notes, *notes)
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """The file's bytes, inflated if its name ends in .gz."""
+    try:
+        with path.open("rb") as stream:
+            magic = stream.read(2)
+        if not path.name.lower().endswith(".gz"):
+            return path.open("rb")
+        if magic == b"\x1f\x8b":
+            return cast(IO[bytes], gzip.open(path, "rb"))
+    except OSError as error:
+        raise CaseError(f"{path}: expected a readable file, found: {error.strerror}") from None
+    raise CaseError(f"{path}: expected a gzip file, found one that begins with {magic!r}; is it really NIfTI?")
+
+
+def _header(path: Path, stream: IO[bytes]) -> Header:
+    try:
+        block = stream.read(540)
+        sizes = {int.from_bytes(block[:4], order) for order in ("little", "big")}
+        make = nib.Nifti2Header if 540 in sizes else nib.Nifti1Header
+        if not sizes & {348, 540} or len(block) < make.sizeof_hdr:
+            raise ValueError(f"it begins with {block[:16]!r}")
+        nifti = make(block[: make.sizeof_hdr], check=False)
+        if nifti["magic"].item() not in (b"n+1", b"n+2"):
+            raise ValueError(f"its magic is {nifti['magic'].item()!r}, n+1 or n+2 is a single-file NIfTI")
+        shape = tuple(int(n) for n in nifti.get_data_shape())
+        kind = nifti.get_data_dtype()
+    except (OSError, EOFError, zlib.error) as error:
+        raise CaseError(f"{path}: the file is cut short or damaged ({error}); fetch it again") from None
+    except (ValueError, KeyError, HeaderDataError, WrapStructError) as error:
+        raise CaseError(f"{path}: expected a NIfTI file, found that {error}; convert it to .nii.gz") from None
+    if kind.kind not in "iuf" or kind.itemsize > 8:
+        raise CaseError(f"{path}: expected one number per voxel, found the data type {kind}; convert it")
+    stored = _checked_shape(path, nifti, shape, kind.itemsize)
+    affine, notes = _checked_affine(path, nifti, stored)
+    return Header(path, nifti, stored, affine, notes)
+
+
+def _checked_shape(path: Path, nifti: Any, shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
+    if len(shape) < 2 or min(shape) < 1 or any(n != 1 for n in shape[3:]):
+        hint = (
+            "; split the file into one per modality" if len(shape) > 3 and min(shape) > 0 else "; the file is damaged"
+        )
+        raise CaseError(f"{path}: expected a volume of two or three dimensions, found the shape {shape}{hint}")
+    voxels, size = math.prod(shape), path.stat().st_size
+    if voxels > MAX_VOXELS:
+        raise CaseError(f"{path}: the header announces {shape} voxels, more than {MAX_VOXELS}; the header is damaged")
+    possible = size * GZIP_RATIO if path.name.lower().endswith(".gz") else size
+    if voxels * itemsize > possible:
+        raise CaseError(
+            f"{path}: the header announces {shape} voxels of {itemsize} bytes, the file has {size} bytes and "
+            "cannot hold them; it is cut short or its header is damaged, fetch it again"
+        )
+    if not 0 <= float(nifti["vox_offset"]) <= MAX_OFFSET:
+        raise CaseError(f"{path}: the header says that the voxels begin at byte {nifti['vox_offset']}; it is damaged")
+    return shape
+
+
+def _checked_affine(path: Path, nifti: Any, shape: tuple[int, ...]) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    notes: tuple[str, ...] = ()
+    if len(shape) < 3 and nifti["pixdim"][3] == 0:
+        nifti["pixdim"][3] = 1  # the thickness of a single slice is often left out
+        notes = (f"{path.name}: a single slice without a thickness, taken as 1 mm",)
+    placed = int(nifti["sform_code"]) > 0
+    edges = np.asarray(nifti["pixdim"][1:4], np.float64)
+    try:
+        affine = np.asarray(nifti.get_best_affine(), np.float64)
+    except (ValueError, HeaderDataError) as error:
+        raise CaseError(f"{path}: the header's orientation cannot be used ({error}); write the affine anew") from None
+    affine[:3] *= _UNITS_MM.get(int(nifti["xyzt_units"]) & 7, 1.0)
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    if not np.isfinite(affine).all() or not (placed or (edges > 0).all()) or not abs(np.linalg.det(affine[:3, :3])) > 0:
+        found = spacing if placed else edges
+        raise CaseError(
+            f"{path}: expected voxel edges above 0 mm and a finite affine, found {found}; write the header anew"
+        )
+    if not int(nifti["qform_code"]) > 0 and not placed:
+        notes = (
+            *notes,
+            f"{path.name}: the header gives no orientation, the axes are taken as right, anterior, superior",
+        )
+    return affine, notes
+
+
+def _to_ras(header: Header, array: NDArray[Any], notes: tuple[str, ...]) -> Image:
+    orientation = header.orientation
+    turned = np.ascontiguousarray(apply_orientation(array, orientation))
+    return Image(header.path, turned, header.affine @ inv_ornt_aff(orientation, header.shape), notes)

@@ -1,0 +1,158 @@
+"""One case in memory: its modalities and labels on one grid, RAS+, millimetres, float32."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mrfusion.case import Case
+from mrfusion.data.label_map import index_labels
+from mrfusion.data.nifti import Image, read_image, read_labels
+from mrfusion.errors import CaseError
+
+TOLERANCE_VOXELS = 0.1
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where voxels lie: a shape (X, Y, Z) and the 4x4 matrix from voxel to world in mm, RAS+."""
+
+    shape: tuple[int, int, int]
+    affine: NDArray[np.float64]
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        x, y, z = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return float(x), float(y), float(z)
+
+    def offset_mm(self, other: "Grid") -> float:
+        """The largest distance in mm between corresponding corners; infinite if the shapes differ."""
+        if self.shape != other.shape:
+            return float("inf")
+        return float(np.linalg.norm(_corners(self) - _corners(other), axis=0).max())
+
+    def same(self, other: "Grid") -> bool:
+        """The same shape and no corner further apart than a tenth of the smallest voxel edge."""
+        return self.offset_mm(other) <= TOLERANCE_VOXELS * min(self.spacing_mm)
+
+
+class Resampler(Protocol):
+    """Brings (..., X, Y, Z) from the grid that ``affine`` describes onto another; zero outside what was seen."""
+
+    def __call__(
+        self, array: NDArray[Any], affine: NDArray[np.float64], *, onto: Grid, nearest: bool
+    ) -> NDArray[Any]: ...
+
+
+@dataclass(frozen=True)
+class Volume:
+    """``images_MXYZ`` float32 in the order of ``modalities``; ``labels_XYZ`` uint8, 0 background, i + 1 for the i-th
+    of the cohort's label values, None if the case has no label map; ``notes`` says what was put up with in reading.
+    """
+
+    modalities: tuple[str, ...]
+    images_MXYZ: NDArray[np.float32]  # noqa: N815
+    labels_XYZ: NDArray[np.uint8] | None  # noqa: N815
+    affine: NDArray[np.float64]
+    spacing_mm: tuple[float, float, float]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def grid(self) -> Grid:
+        x, y, z = self.images_MXYZ.shape[1:]
+        return Grid((x, y, z), self.affine)
+
+
+@dataclass(frozen=True)
+class Target:
+    """The modality whose grid all others of the case are brought to, and the function that does it."""
+
+    modality: str
+    resample: Resampler
+
+
+def read_volume(
+    case: Case, modalities: Sequence[str], label_values: Sequence[int], *, onto: Target | None = None
+) -> Volume:
+    """Read the modalities of ``case`` among ``modalities``, in that order, and its label map.
+
+    A modality that the case lacks is left out (``Volume.modalities`` says which are there). All must share a grid,
+    unless ``onto`` names the modality to resample to (labels: nearest neighbour); the resampler is given by the
+    caller, because the one there is (:mod:`mrfusion.data.resample`) imports MONAI. Raises CaseError.
+    """
+    there = tuple(name for name in modalities if name in case.images)
+    if not there:
+        raise CaseError(f"case {case.id} has none of the modalities {', '.join(modalities)}; drop the case")
+    images = {name: read_image(case.images[name]) for name in there}
+    labels = None if case.label_map is None else index_labels(read_labels(case.label_map), case, label_values)
+    read = {**images, "label map": labels} if labels else images
+    if onto:
+        read = _bring(case, read, onto)
+    _check_same_grid(case, read)
+    first = grid_of(read[there[0]])
+    return Volume(
+        there,
+        np.stack([read[name].array for name in there]).astype(np.float32, copy=False),
+        read["label map"].array.astype(np.uint8, copy=False) if labels else None,
+        first.affine,
+        first.spacing_mm,
+        tuple(note for image in read.values() for note in image.notes),
+    )
+
+
+def grid_of(image: Image) -> Grid:
+    """The grid of an image as it was read."""
+    x, y, z = image.array.shape
+    return Grid((x, y, z), image.affine)
+
+
+def _bring(case: Case, read: dict[str, Image], onto: Target) -> dict[str, Image]:
+    if onto.modality not in read:
+        raise CaseError(f"case {case.id} lacks {onto.modality}, to which resample_to brings the others; drop the case")
+    grid = grid_of(read[onto.modality])
+    moved = {}
+    for name, image in read.items():
+        if grid_of(image).same(grid):
+            moved[name] = image
+        else:
+            array = onto.resample(image.array, image.affine, onto=grid, nearest=name == "label map")
+            note = f"{image.path.name}: resampled from {image.array.shape} to the grid of {onto.modality} {grid.shape}"
+            moved[name] = Image(image.path, array, grid.affine, (*image.notes, note))
+    return moved
+
+
+def _check_same_grid(case: Case, read: dict[str, Image]) -> None:
+    first, *_ = read
+    grid = grid_of(read[first])
+    for name, image in read.items():
+        other = grid_of(image)
+        if grid.same(other):
+            continue
+        found = f"{_describe(grid)} but {name} is {_describe(other)}"
+        if other.shape == grid.shape:
+            found = f"{_describe(grid)}, and {name} has this shape but lies up to {grid.offset_mm(other):.1f} mm off"
+        raise CaseError(
+            f"case {case.id}: {first} is {found} ({image.path}); all modalities must share one grid. "
+            f"resample_to: {_best_target(read)} would bring them together; or mend the file, or drop the case"
+        )
+
+
+def _best_target(read: dict[str, Image]) -> str:
+    """The modality that shares the labels' grid (labels are better not interpolated), or else the first."""
+    names = [name for name in read if name != "label map"]
+    if "label map" in read:
+        labels = grid_of(read["label map"])
+        names.sort(key=lambda name: not grid_of(read[name]).same(labels))
+    return names[0]
+
+
+def _describe(grid: Grid) -> str:
+    spacing = " x ".join(f"{s:.3g}" for s in grid.spacing_mm)
+    return f"{grid.shape} at {spacing} mm"
+
+
+def _corners(grid: Grid) -> NDArray[np.float64]:
+    ends = np.array(np.meshgrid(*[(0, n - 1) for n in grid.shape])).reshape(3, -1)
+    return np.asarray(grid.affine[:3, :3] @ ends + grid.affine[:3, 3:], np.float64)

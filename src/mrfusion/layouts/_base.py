@@ -1,0 +1,131 @@
+"""What every layout keeps to, and the checks at the door that they share.
+
+A layout is ``layout(root: Path, *, may_lack=(), **options) -> Cohort``. It reads names, never voxels; hidden files are
+not seen; nothing outside ``root`` is reached, by ``..`` or by a symbolic link. ``may_lack`` opens two doors:
+``images`` lets a case lack modalities (its ``images`` then lacks the name), ``labels`` lets it lack its label.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from mrfusion.case import Case, Cohort, Region
+from mrfusion.errors import CaseError, InputError, SpecError, nearest
+
+ENDINGS = (".nii.gz", ".nii")
+MAY_LACK = ("images", "labels")
+
+
+class Layout(Protocol):
+    """A folder (or table) on disk in, a cohort out; InputError or CaseError says what is not as expected."""
+
+    def __call__(self, root: Path, *, may_lack: Sequence[str] = ()) -> Cohort: ...
+
+
+def stem(path: Path) -> str | None:
+    """The file's name without .nii or .nii.gz; None if it is not named like a NIfTI file."""
+    for ending in ENDINGS:
+        if path.name.lower().endswith(ending):
+            return path.name[: -len(ending)]
+    return None
+
+
+def images_under(root: Path) -> dict[Path, list[Path]]:
+    """Every visible NIfTI file under ``root`` by folder, sorted; InputError if there is none or a link leads out."""
+    if not root.is_dir():
+        raise InputError(f"expected a folder at {root}, found {'a file' if root.exists() else 'nothing'}")
+    found: dict[Path, list[Path]] = {}
+    for path in _visible(root):
+        if stem(path) is not None:
+            found.setdefault(path.parent, []).append(inside(path, root))
+    if not found:
+        raise InputError(f"expected NIfTI files (.nii or .nii.gz) somewhere under {root}, found none")
+    return found
+
+
+def inside(path: Path, root: Path) -> Path:
+    """``path`` if it exists and stays inside ``root`` once every link is followed; CaseError otherwise."""
+    real = path.resolve()
+    if not real.is_relative_to(root.resolve()):
+        raise CaseError(
+            f"{path} leads out of {root} (to {real}); copy the file there, or give the folder that holds it"
+        )
+    if not real.is_file():
+        raise CaseError(f"expected a file at {path}, found {'a folder' if real.is_dir() else 'nothing'}")
+    return path
+
+
+def named(modalities: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
+    """Modality name -> how its file or column is called; in a plain list each is called by its own name."""
+    if isinstance(modalities, str) or not isinstance(modalities, Mapping | Sequence) or not modalities:
+        raise SpecError(f"modalities: expected a list of names or {{name: suffix}}, found {modalities!r}")
+    pairs = modalities.items() if isinstance(modalities, Mapping) else [(name, name) for name in modalities]
+    known = {str(name): str(called) for name, called in pairs}
+    if len(set(known.values())) < len(modalities):
+        raise SpecError(f"modalities: expected each name and suffix once, found {modalities!r}")
+    return known
+
+
+def regions_from(regions: Mapping[str, Sequence[int]] | None) -> tuple[Region, ...]:
+    """Regions out of ``{name: [values]}``, in the order given; SpecError if a value is not a positive integer."""
+    if not isinstance(regions, Mapping) or not regions:
+        raise SpecError(f"regions: expected {{name: [label values]}} as in {{lesion: [1]}}, found {regions!r}")
+    return tuple(Region(str(name), frozenset(whole_numbers(name, values))) for name, values in regions.items())
+
+
+def meaning_of(regions: Iterable[Region], background_labels: Sequence[int]) -> dict[int, int]:
+    """Value in the file -> value inside, for users' own regions: as it is, or 0 where it counts as background."""
+    background = whole_numbers("background_labels", background_labels) if background_labels else []
+    known = {value: value for region in regions for value in sorted(region.labels)}
+    if clash := sorted(set(background) & set(known)):
+        raise SpecError(f"background_labels: {clash} also stand in a region; a value is either or")
+    return {**known, **dict.fromkeys(background, 0)}
+
+
+def whole_numbers(name: str, values: Iterable[int]) -> list[int]:
+    """The label values as given; SpecError if there is none, or one is no positive integer."""
+    listed = list(values) if isinstance(values, Iterable) and not isinstance(values, str) else [values]
+    if not listed or any(type(v) is not int or v < 1 for v in listed):
+        raise SpecError(f"{name}: expected label values above 0 (0 is background), found {values!r}")
+    return listed
+
+
+def lenience(may_lack: Sequence[str]) -> tuple[bool, bool]:
+    """Whether images may be missing, whether labels may; SpecError for any other word."""
+    words = [may_lack] if isinstance(may_lack, str) else list(may_lack)
+    for word in words:
+        if word not in MAY_LACK:
+            raise SpecError(f"may_lack: {word!r} is not known; {nearest(str(word), MAY_LACK)}")
+    return "images" in words, "labels" in words
+
+
+def check_complete(case: Case, expected: Mapping[str, str], folder: Path, may_lack: Sequence[str]) -> Case:
+    """The case itself if it has all it must; else CaseError with the names that were ``expected`` and those there.
+
+    ``expected`` says how the file of each modality, and of ``label map`` where one is due, should be called.
+    """
+    images, labels = lenience(may_lack)
+    lacks = [] if images and case.images else [name for name in expected if name not in {*case.images, "label map"}]
+    if "label map" in expected and case.label_map is None and not labels:
+        lacks.append("label map")
+    if not lacks:
+        return case
+    there = ", ".join(sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))) or "nothing"
+    wanted = "; ".join(f"{name} as {expected[name]}" for name in lacks)
+    door = "labels" if lacks == ["label map"] else "images"
+    raise CaseError(
+        f"case {case.id} in {folder}: expected {wanted}; found {there}. "
+        f"Add the file, drop the case, or allow it with may_lack: [{door}]"
+    )
+
+
+def _visible(root: Path) -> Iterator[Path]:
+    for folder, below, files in os.walk(root):
+        below[:] = sorted(name for name in below if not name.startswith("."))
+        for name in below:  # os.walk does not enter linked folders: one inside the root is met where it really is
+            if (Path(folder) / name).is_symlink() and not (Path(folder) / name).resolve().is_relative_to(
+                root.resolve()
+            ):
+                raise CaseError(f"{Path(folder) / name} is a link that leads out of {root}; copy the folder there")
+        yield from (Path(folder) / name for name in sorted(files) if not name.startswith("."))

@@ -1,0 +1,83 @@
+"""One folder per case, files told apart by a word at the start or end of their names; regions given by the user.
+
+A file belongs to a modality if its name without .nii.gz is the word, begins with the word and one of ``_ - .``, or
+ends with one of these and the word; capitals count. ``T1`` is in ``T1_N4.nii.gz`` and ``Case3001_T1.nii.gz`` and not
+in ``T1POST_N4.nii.gz``. Exactly one file of a folder must match. A case is any folder that directly holds a file of a
+modality, the root itself too; its name is the case's id.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mrfusion.case import Case, Cohort
+from mrfusion.errors import CaseError, InputError, SpecError
+from mrfusion.layouts._base import check_complete, images_under, meaning_of, named, regions_from, stem
+
+LABELS = "label map"
+SEPARATORS = "_-."
+
+
+def folder(
+    root: Path,
+    *,
+    modalities: Mapping[str, str] | Sequence[str],
+    label: str,
+    regions: Mapping[str, Sequence[int]],
+    background_labels: Sequence[int] = (),
+    patient: str | None = None,
+    may_lack: Sequence[str] = (),
+) -> Cohort:
+    """The cases under ``root``.
+
+    ``modalities`` is ``{name: word}`` or a list of words, ``label`` the word of the label map. ``regions`` is
+    ``{name: [values in the file]}``; values of ``background_labels`` count as background, any other is refused when
+    it is read. ``patient`` is a regular expression whose first group (or whole match) in the case's id is the patient.
+    """
+    words = {**named(modalities), LABELS: str(label)}
+    if len(set(words.values())) < len(words):
+        raise SpecError(f"label: {label!r} is also the word of a modality; each needs its own")
+    chosen = regions_from(regions)
+    meaning = meaning_of(chosen, background_labels)
+    cases = []
+    for place, paths in images_under(root).items():
+        files = {name: match for name, word in words.items() if (match := _the_one(place, paths, name, word))}
+        if files.keys() - {LABELS}:
+            images = {name: path for name, path in files.items() if name != LABELS}
+            case_id = place.resolve().name
+            case = Case(case_id, _patient(case_id, patient), images, files.get(LABELS), None, meaning)
+            expected = {name: f"{word}_*.nii.gz or *_{word}.nii.gz" for name, word in words.items()}
+            cases.append(check_complete(case, expected, place, may_lack))
+    if not cases:
+        raise InputError(
+            f"expected folders with files such as case1_{next(iter(words.values()))}.nii.gz under {root}, "
+            f"found no name that begins or ends with one of the words {', '.join(words.values())} (capitals count)"
+        )
+    return Cohort(tuple(n for n in words if n != LABELS), tuple(cases), chosen)
+
+
+def matches(name: str, word: str) -> bool:
+    """Whether a file name without its ending has ``word`` as its first or last part, or is the word."""
+    return name == word or any(name.startswith(word + s) or name.endswith(s + word) for s in SEPARATORS)
+
+
+def _the_one(place: Path, paths: list[Path], name: str, word: str) -> Path | None:
+    found = [path for path in paths if matches(stem(path) or "", word)]
+    if len(found) > 1:
+        raise CaseError(
+            f"{place}: expected one file for {name} (word {word!r}), found {', '.join(p.name for p in found)}; "
+            "give a longer word, or move the others away"
+        )
+    return found[0] if found else None
+
+
+def _patient(case_id: str, pattern: str | None) -> str:
+    if pattern is None:
+        return case_id
+    try:
+        match = re.search(pattern, case_id)
+    except re.error as error:
+        raise SpecError(f"patient: expected a regular expression, found {pattern!r} ({error})") from None
+    if not match:
+        raise CaseError(f"case {case_id}: the patient is not found in its name by {pattern!r}; mend the expression")
+    return match.group(1 if match.groups() else 0)

@@ -1,0 +1,104 @@
+"""A CSV table: one row a case, a column per modality, and ``label_map`` or ``label``; ``case`` and ``patient`` too.
+
+File names are relative to the table's folder and never leave it. Rows without a ``case`` are called by the number of
+their row; without a ``patient`` each case is its own.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mrfusion.case import Case, Cohort
+from mrfusion.errors import CaseError, InputError
+from mrfusion.layouts._base import ENDINGS, inside, lenience, meaning_of, named, regions_from
+from mrfusion.result import read_rows
+
+Row = dict[str, str]
+
+
+def table(
+    root: Path,
+    *,
+    file: str = "participants.csv",
+    modalities: Mapping[str, str] | Sequence[str] | None = None,
+    regions: Mapping[str, Sequence[int]] | None = None,
+    background_labels: Sequence[int] = (),
+    may_lack: Sequence[str] = (),
+) -> Cohort:
+    """The cases of the table ``root/file``, or of ``root`` if that is a table itself.
+
+    ``modalities`` is ``{name: column}`` or a list of columns; left out, every column whose cells are all names of
+    NIfTI files. With ``regions`` (``{name: [values in the file]}``) the column ``label_map`` is what is learnt,
+    without them the class in ``label``.
+    """
+    path = root if root.is_file() else root / file
+    rows = read_rows(path, ())
+    if not rows:
+        raise InputError(f"{path}: expected one row a case below the header, found none")
+    columns = named(modalities) if modalities else {name: name for name in _image_columns(rows)}
+    chosen = regions_from(regions) if regions else ()
+    meaning = meaning_of(chosen, background_labels)
+    _check_columns(path, rows[0], [*columns.values(), *_target(regions, may_lack)])
+    cases = []
+    for number, row in enumerate(rows, start=2):
+        images = _files(path, number, row, columns)
+        label_map = _files(path, number, row, {"label map": "label_map"}).get("label map") if regions else None
+        case_id = (row.get("case") or "").strip() or f"row{number}"
+        patient = (row.get("patient") or "").strip() or case_id
+        label = (row.get("label") or "").strip() or None
+        case = Case(case_id, patient, images, label_map, label, meaning)
+        cases.append(_complete(case, columns, f"{path}, line {number}", bool(regions), may_lack))
+    classes = () if regions else tuple(sorted({case.label for case in cases if case.label}))
+    return Cohort(tuple(columns), tuple(cases), chosen, classes)
+
+
+def _image_columns(rows: list[Row]) -> list[str]:
+    def holds_files(name: str) -> bool:
+        cells = [str(row.get(name) or "").strip() for row in rows]
+        return any(cells) and all(cell.lower().endswith(ENDINGS) for cell in cells if cell)
+
+    return [name for name in rows[0] if name and name != "label_map" and holds_files(name)]
+
+
+def _target(regions: Mapping[str, Sequence[int]] | None, may_lack: Sequence[str]) -> list[str]:
+    if lenience(may_lack)[1]:
+        return []
+    return ["label_map"] if regions else ["label"]
+
+
+def _check_columns(path: Path, first: Row, wanted: list[str]) -> None:
+    missing = [name for name in wanted if name not in first]
+    if missing or not wanted or wanted in (["label"], ["label_map"]):
+        lacking = ", ".join(missing) or "of the modalities"
+        raise InputError(
+            f"{path}: expected the columns {lacking}, found {', '.join(map(str, first))}; name the image columns with "
+            "modalities:, give regions: to learn from label_map, or add a column label"
+        )
+
+
+def _files(path: Path, number: int, row: Row, columns: Mapping[str, str]) -> dict[str, Path]:
+    found = {}
+    for name, column in columns.items():
+        cell = (row.get(column) or "").strip()
+        if cell and (Path(cell).is_absolute() or ".." in Path(cell).parts):
+            raise CaseError(
+                f"{path}, line {number}: {column} is {cell!r}; expected a name below the table's folder, without '..'"
+            )
+        if cell:
+            found[name] = inside(path.parent / cell, path.parent)
+    return found
+
+
+def _complete(case: Case, columns: Mapping[str, str], where: str, labelled: bool, may_lack: Sequence[str]) -> Case:
+    images, labels = lenience(may_lack)
+    empty = [] if images and case.images else [columns[name] for name in columns if name not in case.images]
+    if not labels and labelled and case.label_map is None:
+        empty.append("label_map")
+    if not labels and not labelled and case.label is None:
+        empty.append("label")
+    if empty:
+        door = "labels" if set(empty) <= {"label", "label_map"} else "images"
+        raise CaseError(
+            f"{where}, case {case.id}: nothing stands in {', '.join(empty)}; fill it in, drop the row, "
+            f"or allow it with may_lack: [{door}]"
+        )
+    return case
