@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from mrfusion.case import Region
 from mrfusion.errors import CaseError
 from mrfusion.families import load, parse
-from mrfusion.metrics._base import Reading
 from mrfusion.metrics._pair import MaskPair
-from mrfusion.result import CaseScore, write_json, write_rows
+from mrfusion.result import CaseScore, Value, write_json, write_rows
 from mrfusion.rules import PLAIN, Rule
 
 HEADER = ("case", "region", "metric", "value")
@@ -44,8 +43,8 @@ def score_case(
         except CaseError as error:
             raise CaseError(f"case {case_id}, region {region.name}: {error}") from None
         for name, read in readers:
-            reading: Reading = read(pair)
-            scores.append(CaseScore(case_id, region.name, name, reading.value, reading.status))
+            value: Value = read(pair)
+            scores.append(value.of(case_id, region.name, name))
     return scores
 
 

@@ -10,27 +10,19 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mrfusion.metrics._pair import MaskPair
-from mrfusion.result import Status
+from mrfusion.result import Value
 
 MEASURED: Literal["measured"] = "measured"  # the formula holds for an empty mask too
 PENALTY: Literal["penalty"] = "penalty"  # the rule's distance for a surface that is not there
 UNDEFINED: Literal["undefined"] = "undefined"  # no value exists: NaN, out of every mean, counted beside it
 
-Answer = float | Literal["measured", "penalty", "undefined"]
-Metric = Callable[..., "Reading"]  # (pair, **the metric's own arguments)
-
-
-@dataclass(frozen=True)
-class Reading:
-    """A metric's value and how it came about (see :class:`~mrfusion.result.CaseScore`)."""
-
-    value: float
-    status: Status = "scored"
+Answer = float | Value | Literal["measured", "penalty", "undefined"]
+Metric = Callable[..., Value]  # (pair, **the metric's own arguments)
 
 
 @dataclass(frozen=True)
 class About:
-    """What a metric's number means; the last three fields say what it is where a mask is empty."""
+    """What a metric's number means; ``both_empty`` and the two after it say what it is where a mask is empty."""
 
     unit: str
     range: tuple[float, float]
@@ -38,14 +30,17 @@ class About:
     both_empty: Answer
     prediction_empty: Answer
     target_empty: Answer
+    note: str = ""
 
-    def answer(self, pair: MaskPair) -> Answer:
-        """What this metric says of the pair: ``measured`` unless a mask is empty and a fixed answer is set."""
+    def answer(self, pair: MaskPair) -> tuple[Answer, str]:
+        """What this metric says of the pair and why: ``measured`` unless a mask is empty and the answer is set."""
         if pair.predicted and pair.targeted:
-            return MEASURED
+            return MEASURED, ""
         if pair.predicted:
-            return self.target_empty
-        return self.prediction_empty if pair.targeted else self.both_empty
+            return self.target_empty, "the target is empty"
+        if pair.targeted:
+            return self.prediction_empty, "the prediction is empty"
+        return self.both_empty, "both masks are empty"
 
 
 def metric(about: About) -> Callable[[Callable[..., Any]], Metric]:
@@ -53,14 +48,15 @@ def metric(about: About) -> Callable[[Callable[..., Any]], Metric]:
 
     def decorate(measure: Callable[..., Any]) -> Metric:
         @functools.wraps(measure)
-        def read(pair: MaskPair, *args: Any, **kwargs: Any) -> Reading:
-            answer = about.answer(pair)
+        def read(pair: MaskPair, *args: Any, **kwargs: Any) -> Value:
+            answer, why = about.answer(pair)
             if answer == MEASURED:
-                value = measure(pair, *args, **kwargs)
-                return value if isinstance(value, Reading) else Reading(float(value))
-            if answer == PENALTY:
-                return Reading(pair.penalty_mm, "penalised")
-            return Reading(float("nan"), "undefined") if answer == UNDEFINED else Reading(float(answer))
+                answer = measure(pair, *args, **kwargs)
+            elif answer == PENALTY:
+                answer = Value(pair.penalty_mm, "penalised", why)
+            elif answer == UNDEFINED:
+                answer = Value.undefined(why)
+            return answer if isinstance(answer, Value) else Value(float(answer))
 
         return read
 

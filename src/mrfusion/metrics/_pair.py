@@ -1,26 +1,56 @@
 """A predicted mask and its target: what several metrics need is computed once, when first asked for."""
 
+from dataclasses import dataclass
 from functools import cached_property
 from math import prod, sqrt
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mrfusion.errors import CaseError
 from mrfusion.rules import PLAIN, Rule
+from mrfusion.surface.areas import Spacing
+from mrfusion.surface.box import window
+from mrfusion.surface.distances import Surface, between, ordered
+from mrfusion.surface.elements import Elements, border_voxels, elements
+from mrfusion.surface.engine import engine
+from mrfusion.surface.lesions import Match, lesion_hd95_mm, match
+
+Kind = Literal["surfel", "voxel"]
+
+
+@dataclass(frozen=True)
+class Lesions:
+    """The target lesions that count under the rule, in the order of their first voxels, and the false ones."""
+
+    found: NDArray[np.bool_]
+    dice: NDArray[np.float64]
+    hd95_mm: NDArray[np.float64]
+    false: int
+
+    @property
+    def missed(self) -> int:
+        """Lesions that count and were not found."""
+        return int(np.count_nonzero(~self.found))
+
+    @property
+    def counted(self) -> int:
+        """TP + FN + FP: what a lesion-wise mean is over."""
+        return len(self.found) + self.false
 
 
 class MaskPair:
-    """Two masks on one grid (2-D or 3-D), nonzero = inside.
+    """Two masks on one grid (2-D or 3-D), nonzero = inside, cropped to the box of either.
 
-    ``image_shape`` is the grid of the whole image where the masks are a crop of it that holds every voxel of both:
-    specificity and the diagonal refer to the whole image.
+    ``image_shape`` is the grid of the whole image where the masks are already a crop that holds every voxel of both
+    (and ``rule.dilation`` voxels more, where the image has them). Raises CaseError where the two do not fit together.
     """
 
     def __init__(
         self,
-        pred: NDArray[np.generic],
-        target: NDArray[np.generic],
+        pred: NDArray[Any],
+        target: NDArray[Any],
         spacing_mm: tuple[float, ...],
         *,
         rule: Rule = PLAIN,
@@ -28,11 +58,15 @@ class MaskPair:
     ) -> None:
         pred, target = np.asarray(pred), np.asarray(target)
         _check(pred, target, spacing_mm)
-        self.pred = np.ascontiguousarray(pred != 0)
-        self.target = np.ascontiguousarray(target != 0)
-        self.spacing_mm = tuple(float(s) for s in spacing_mm)
         self.rule = rule
         self.image_shape = image_shape or pred.shape
+        self.flat = pred.ndim == 2
+        self.pixel_mm = tuple(float(s) for s in spacing_mm)
+        x, y, z = (1.0, *self.pixel_mm)[-3:]  # a flat mask is a layer of thickness 1
+        self.spacing_mm: Spacing = (x, y, z)
+        volumes = [m.reshape((1,) * (3 - m.ndim) + m.shape).astype(bool, copy=False) for m in (pred, target)]
+        part = window(volumes, margin=rule.dilation)
+        self.pred, self.target = (np.ascontiguousarray(volume[part]) for volume in volumes)
 
     @cached_property
     def predicted(self) -> int:
@@ -57,17 +91,71 @@ class MaskPair:
     @property
     def voxel_mm3(self) -> float:
         """Volume of a voxel (in 2-D: area of a pixel, mm2)."""
-        return prod(self.spacing_mm)
+        return prod(self.pixel_mm)
 
     @property
     def penalty_mm(self) -> float:
         """What the rule charges where no surface exists: a fixed distance, or the diagonal of the image."""
         if self.rule.penalty_mm is not None:
             return self.rule.penalty_mm
-        return sqrt(sum((n * s) ** 2 for n, s in zip(self.image_shape, self.spacing_mm, strict=True)))
+        return sqrt(sum((n * s) ** 2 for n, s in zip(self.image_shape, self.pixel_mm, strict=True)))
+
+    @cached_property
+    def elements(self) -> tuple[Elements, Elements]:
+        """Surface elements of prediction and target."""
+        return elements(self.pred, flat=self.flat), elements(self.target, flat=self.flat)
+
+    @cached_property
+    def partners(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """For each surface element of prediction and target the nearest corner of the other surface."""
+        pred, target = self.elements
+        return (
+            engine.nearest(pred.at, target.at, self.spacing_mm, target.codes),
+            engine.nearest(target.at, pred.at, self.spacing_mm, pred.codes),
+        )
+
+    def surfaces(self, kind: Kind = "surfel") -> tuple[Surface, Surface]:
+        """Distances from the prediction's surface to the target's and back; both masks must hold something.
+
+        ``surfel``: elements weighted by their area; ``voxel``: border voxels, each with weight 1.
+        """
+        return self._surfels if kind == "surfel" else self._borders
+
+    @cached_property
+    def match(self) -> Match:
+        """Which predicted component touches which target lesion."""
+        return match(self.pred, self.target, self.rule.dilation)
+
+    @cached_property
+    def lesions(self) -> Lesions:
+        """How well each lesion that counts was found."""
+        found = np.asarray(self.match.hit.any(axis=1))
+        counts = self.match.voxels * self.voxel_mm3 > self.rule.smallest_mm3
+        counts[0] = False
+        hd95_mm = np.full(len(found), np.inf)
+        if found.any():
+            hd95_mm = lesion_hd95_mm(self.match, *self.elements, self.spacing_mm, self.partners)
+        return Lesions(found[counts], self.match.dice[counts], hd95_mm[counts], self.match.false)
+
+    @cached_property
+    def _surfels(self) -> tuple[Surface, Surface]:
+        pred, target = (
+            ordered(between(e.at, partner, self.spacing_mm), e.area_mm2(self.spacing_mm))
+            for e, partner in zip(self.elements, self.partners, strict=True)
+        )
+        return pred, target
+
+    @cached_property
+    def _borders(self) -> tuple[Surface, Surface]:
+        pred, target = (border_voxels(mask, flat=self.flat) for mask in (self.pred, self.target))
+        return self._facing(pred, target), self._facing(target, pred)
+
+    def _facing(self, points: NDArray[np.int32], others: NDArray[np.int32]) -> Surface:
+        partner = engine.nearest(points, others, self.spacing_mm)
+        return ordered(between(points, partner, self.spacing_mm), np.ones(len(points)))
 
 
-def _check(pred: NDArray[np.generic], target: NDArray[np.generic], spacing_mm: tuple[float, ...]) -> None:
+def _check(pred: NDArray[Any], target: NDArray[Any], spacing_mm: tuple[float, ...]) -> None:
     if pred.shape != target.shape:
         raise CaseError(f"prediction {pred.shape} and target {target.shape} differ in shape; resample one to the other")
     if pred.ndim not in (2, 3):

@@ -1,0 +1,24 @@
+"""Lesion-wise HD95 read literally from Li, Zhao, Zhang: found lesions only above, TP + FN + FP below the line.
+
+Not a good measure: a false lesion makes it *lower*. It stands here to be shown beside ``lesion_hd95``.
+"""
+
+from mrfusion.metrics._base import About, metric
+from mrfusion.metrics._pair import MaskPair
+
+ABOUT = About(
+    "mm",
+    (0.0, float("inf")),
+    "neither",
+    both_empty=0.0,
+    prediction_empty=0.0,
+    target_empty=0.0,
+    note="more false or missed lesions make it lower; 0 where nothing was found",
+)
+
+
+@metric(ABOUT)
+def lesion_hd95_literal(pair: MaskPair) -> float:
+    """Sum of the HD95 (surfel) of each found lesion over TP + FN + FP; the paper does not say what a miss adds."""
+    lesions = pair.lesions
+    return float(lesions.hd95_mm[lesions.found].sum()) / lesions.counted if lesions.counted else 0.0
