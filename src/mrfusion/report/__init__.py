@@ -1,0 +1,1 @@
+"""Run folders of a study as one self-contained HTML page; never reaches torch."""

@@ -1,0 +1,216 @@
+"""A study's folder as frozen values: what was planned, what was run, what is missing or cannot be read."""
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from mrfusion.errors import InputError
+from mrfusion.report.metric import metric_named
+from mrfusion.result import Status, read_json, read_rows
+from mrfusion.study import aggregate
+from mrfusion.study.aggregate import ArmMean, CaseRow, PairedRow, ScoreRow
+
+State = Literal["done", "missing", "unreadable"]
+TARGET_VOLUME = "target_volume_mm3"  # the metric that tells which regions a target lacks
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One arm: its name and what it changes against the study's base."""
+
+    name: str
+    changes: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class StudyCase:
+    """One case as the study knew it."""
+
+    id: str
+    patient: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class LoadedRun:
+    """One planned run. ``problem`` says why an unreadable one is so; a missing one has neither scores nor history.
+
+    ``history`` holds (epoch, quantity, value).
+    """
+
+    arm: str
+    fold: int
+    seed: int
+    digest: str
+    folder: Path
+    state: State = "missing"
+    problem: str = ""
+    scores: tuple[ScoreRow, ...] = ()
+    history: tuple[tuple[int, str, float], ...] = ()
+    environment: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def slices(self) -> list[Path]:
+        """The pictures of the test cases, in their order; empty where none were written."""
+        return sorted(self.folder.glob("slices/*.npz")) if self.state == "done" else []
+
+
+@dataclass(frozen=True)
+class LoadedStudy:
+    """A study folder. ``splits_digest`` is the SHA-256 of splits.json, so that two reports can be told apart."""
+
+    folder: Path
+    name: str
+    question: str
+    arms: tuple[Arm, ...]
+    reference: str
+    cases: tuple[StudyCase, ...]
+    modalities: tuple[str, ...]
+    cohort_regions: tuple[str, ...]
+    splits_digest: str
+    runs: tuple[LoadedRun, ...]
+
+    @cached_property
+    def scores(self) -> tuple[ScoreRow, ...]:
+        """Every score of every finished run."""
+        return tuple(row for run in self.runs for row in run.scores)
+
+    @cached_property
+    def case_rows(self) -> tuple[CaseRow, ...]:
+        """The cases' means over runs, see :func:`mrfusion.study.aggregate.case_table`."""
+        return tuple(aggregate.case_table(self.scores))
+
+    @cached_property
+    def arm_means(self) -> dict[tuple[str, str, str], ArmMean]:
+        """(arm, metric, region) to its mean over patients."""
+        return {(m.arm, m.metric, m.region): m for m in aggregate.arm_means(self.scores)}
+
+    @cached_property
+    def paired(self) -> tuple[PairedRow, ...]:
+        """Every case under an arm beside the same case under the reference."""
+        return tuple(aggregate.paired(self.case_rows, self.reference))
+
+    @cached_property
+    def differences(self) -> dict[tuple[str, str, str], float]:
+        """(arm, metric, region) to the mean difference to the reference over the patients that both have."""
+        return aggregate.mean_differences(self.paired)
+
+    @cached_property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics there are scores of that can be better or worse; the first ranks: ``dice`` where it is there."""
+        found = [name for name in dict.fromkeys(row.metric for row in self.scores) if metric_named(name).ranks]
+        return tuple(sorted(found, key=lambda name: name != "dice"))
+
+    @cached_property
+    def knows_absent_regions(self) -> bool:
+        """Whether the runs measured the target, so that cases without a region can be told apart."""
+        return any(row.metric == TARGET_VOLUME for row in self.scores)
+
+    @cached_property
+    def regions(self) -> tuple[str, ...]:
+        """The regions there are scores of, in the cohort's order, without the mean over them."""
+        found = dict.fromkeys(row.region for row in self.scores)
+        known = [name for name in self.cohort_regions if name in found]
+        return tuple(known + [name for name in found if name not in known])
+
+    @property
+    def done(self) -> tuple[LoadedRun, ...]:
+        """The finished runs."""
+        return tuple(run for run in self.runs if run.state == "done")
+
+    def runs_of(self, arm: str) -> tuple[LoadedRun, ...]:
+        """The finished runs of one arm."""
+        return tuple(run for run in self.done if run.arm == arm)
+
+
+def load_study(folder: Path) -> LoadedStudy:
+    """Read a study's folder. A run that is absent or unreadable is said to be so; InputError if the study itself is."""
+    study, cohort = read_json(folder / "study.json"), read_json(folder / "cohort.json")
+    splits = folder / "splits.json"
+    read_json(splits)
+    try:
+        cases = tuple(StudyCase(c["id"], c["patient"], str(c.get("fingerprint") or "")) for c in cohort["cases"])
+        patients = {case.id: case.patient for case in cases}
+        return LoadedStudy(
+            folder=folder,
+            name=study["name"],
+            question=study["question"],
+            arms=tuple(Arm(a["name"], a["changes"]) for a in study["arms"]),
+            reference=study["reference"],
+            cases=cases,
+            modalities=tuple(cohort["modalities"]),
+            cohort_regions=tuple(r["name"] if isinstance(r, dict) else r for r in cohort["regions"]),
+            splits_digest=hashlib.sha256(splits.read_bytes()).hexdigest(),
+            runs=tuple(_run(folder, planned, patients) for planned in study["plan"]),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"expected study.json and cohort.json of a study at {folder}, found files of another form ({error!r}); "
+            "write the folder anew with `mrfusion study`"
+        ) from None
+
+
+def _run(folder: Path, planned: Mapping[str, Any], patients: Mapping[str, str]) -> LoadedRun:
+    home = folder / "runs" / planned["digest"]
+    run = LoadedRun(planned["arm"], int(planned["fold"]), int(planned["seed"]), planned["digest"], folder=home)
+    if not home.is_dir():
+        return run
+    try:
+        found = {
+            "scores": _scores(run, patients),
+            "history": _history(home / "history.csv"),
+            "environment": _mapping(home / "environment.json"),
+        }
+    except (InputError, KeyError, TypeError, ValueError) as error:
+        problem = str(error) if isinstance(error, InputError) else f"{home}: {error!r}"
+        return _replaced(run, state="unreadable", problem=problem)
+    return _replaced(run, state="done", **found)
+
+
+def _scores(run: LoadedRun, patients: Mapping[str, str]) -> tuple[ScoreRow, ...]:
+    """The rows of scores.csv, each with the status that scores.json adds and whether the target holds the region."""
+    rows = read_rows(run.folder / "scores.csv", ("case", "region", "metric", "value"))
+    notes = _mapping(run.folder / "scores.json")["not_scored"]
+    status = {(n["case"], n["region"], n["metric"]): n["status"] for n in notes}
+    absent = {(r["case"], r["region"]) for r in rows if r["metric"] == TARGET_VOLUME and float(r["value"]) == 0}
+    return tuple(
+        ScoreRow(
+            arm=run.arm,
+            fold=run.fold,
+            seed=run.seed,
+            case=row["case"],
+            patient=patients[row["case"]],
+            region=row["region"],
+            metric=row["metric"],
+            value=float(row["value"] or math.nan),
+            status=_status(status.get((row["case"], row["region"], row["metric"]), "scored")),
+            in_target=(row["case"], row["region"]) not in absent,
+        )
+        for row in rows
+    )
+
+
+def _status(word: str) -> Status:
+    if word not in ("scored", "penalised", "undefined"):
+        raise ValueError(f"expected scored, penalised or undefined as a status in scores.json, found {word!r}")
+    return word  # type: ignore[return-value]
+
+
+def _history(path: Path) -> tuple[tuple[int, str, float], ...]:
+    rows = read_rows(path, ("epoch", "quantity", "value"))
+    return tuple((int(row["epoch"]), row["quantity"], float(row["value"] or math.nan)) for row in rows)
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise InputError(f"expected a JSON object at {path}, found {type(value).__name__}")
+    return value
+
+
+def _replaced(run: LoadedRun, **found: Any) -> LoadedRun:
+    return LoadedRun(run.arm, run.fold, run.seed, run.digest, folder=run.folder, **found)

@@ -1,0 +1,53 @@
+"""The report: a study's folder in, one self-contained HTML file out, which asks no network for anything."""
+
+import base64
+import hashlib
+from pathlib import Path
+
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from mrfusion.report.figure import Figure, script_json
+from mrfusion.report.load import LoadedStudy, load_study
+from mrfusion.report.part import Section, render
+from mrfusion.report.section import appendix, arms, cases, cost, curves, headline, points
+from mrfusion.result import write_text
+
+SECTIONS = (headline, arms, points, cases, curves, cost, appendix)  # the page, top to bottom
+_HERE = Path(__file__).parent
+
+
+def build_report(study_dir: Path, out: Path | None = None) -> Path:
+    """Write the report of a study's folder to ``out`` (default: ``report.html`` in it), whole or not at all.
+
+    Missing and unreadable runs are named in it. Raises InputError where the folder holds no study, OutputError where
+    the file cannot be written.
+    """
+    place = out or study_dir / "report.html"
+    write_text(place, page(load_study(study_dir)))
+    return place
+
+
+def page(study: LoadedStudy) -> str:
+    """The whole page as HTML."""
+    found = [module.section(study) for module in SECTIONS]
+    sections = [section for section in found if section is not None]
+    scripts = [get_plotlyjs() if _figures(sections) else "", (_HERE / "page.js").read_text(encoding="utf-8")]
+    return render(
+        "page.html",
+        title=f"{study.name}: {study.question}",
+        sections=sections,
+        style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
+        scripts=[Markup(script) for script in scripts if script],
+        allowed=" ".join(_fingerprint(script) for script in scripts if script),
+        figures=Markup(script_json({figure.id: dict(figure.drawings) for figure in _figures(sections)})),
+    )
+
+
+def _figures(sections: list[Section]) -> list[Figure]:
+    return [figure for section in sections for figure in section.figures]
+
+
+def _fingerprint(script: str) -> str:
+    """The script's hash as the page's Content-Security-Policy wants it: no other script may run."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode('ascii')}'"

@@ -1,0 +1,37 @@
+"""A part of the page: its heading, its HTML from a template that escapes every value, and its figures."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from mrfusion.report import wording
+from mrfusion.report.figure import Figure
+
+_PAGES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_PAGES.filters.update(
+    duration=wording.duration, count=wording.count, settings=wording.settings, several=wording.several
+)
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section; ``id`` is its anchor, ``title`` its heading and its place in the contents."""
+
+    id: str
+    title: str
+    html: Markup
+    figures: tuple[Figure, ...] = ()
+
+
+def render(template: str, **values: Any) -> Markup:
+    """The template with the values, every one escaped; templates are files of this folder, a value too few is an error."""
+    return Markup(_PAGES.get_template(template).render(**values))

@@ -1,0 +1,35 @@
+"""Where every number comes from: data, split, runs with seed and digest, versions, each case's scores."""
+
+import math
+
+from mrfusion.report.load import LoadedStudy
+from mrfusion.report.metric import metric_named
+from mrfusion.report.part import Section, render
+
+
+def section(study: LoadedStudy) -> Section:
+    """The appendix; there is always one, for it also says which runs are missing."""
+    folds: dict[str, set[int]] = {}
+    for row in study.scores:
+        folds.setdefault(row.case, set()).add(row.fold)
+    html = render(
+        "section/appendix.html",
+        study=study,
+        folds=folds,
+        versions=_versions(study),
+        metrics=[metric_named(name) for name in study.metrics],
+        values={(r.metric, r.case, r.region, r.arm): r for r in study.case_rows},
+        problems=[run for run in study.runs if run.state == "unreadable"],
+        seconds=lambda run: float(run.environment.get("train_seconds") or math.nan),
+    )
+    return Section("appendix", "Appendix", html)
+
+
+def _versions(study: LoadedStudy) -> list[tuple[str, str]]:
+    """(package, versions that the runs used); more than one version of a package is worth seeing."""
+    found: dict[str, set[str]] = {}
+    for run in study.done:
+        versions = run.environment.get("versions")
+        for package, version in versions.items() if isinstance(versions, dict) else ():
+            found.setdefault(str(package), set()).add(str(version))
+    return [(package, ", ".join(sorted(versions))) for package, versions in sorted(found.items())]

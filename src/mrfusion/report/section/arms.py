@@ -1,0 +1,23 @@
+"""The table of arms: mean over patients with its interval, per region, with what was counted and what was left out."""
+
+from mrfusion.report.load import LoadedStudy
+from mrfusion.report.metric import metric_named
+from mrfusion.report.part import Section, render
+from mrfusion.study.aggregate import MEAN
+
+
+def section(study: LoadedStudy) -> Section | None:
+    """One table per metric; None without scores."""
+    if not study.metrics:
+        return None
+    metrics = [metric_named(name) for name in study.metrics]
+    regions = [*([MEAN] if len(study.regions) > 1 else []), *study.regions]
+    best = {(m.name, region): _best(study, m.name, region) for m in metrics for region in regions}
+    html = render("section/arms.html", study=study, metrics=metrics, regions=regions, best=best, MEAN=MEAN)
+    return Section("arms", "Arms", html)
+
+
+def _best(study: LoadedStudy, metric: str, region: str) -> float:
+    """The best mean of the column."""
+    means = (study.arm_means.get((arm.name, metric, region)) for arm in study.arms)
+    return max((m.mean for m in means if m), key=metric_named(metric).merit, default=float("nan"))

@@ -1,0 +1,1 @@
+"""The controlled comparison: what the patients say about the arms of a study."""
