@@ -19,9 +19,10 @@ LEVELS = 256
 class FusedImages:
     """A fused image, its sources by name, and the range (low, high) of the scale they all stand on.
 
-    Images are 2-D or 3-D, of one shape, finite and inside ``data_range``; they are kept as float64.
-    ``convention="exact"`` takes the definitions of the papers, on the scale given. ``"published"`` does what the code
-    behind the published tables does: 2-D images, brought to 0-255 first (so ``data_range`` is then (0, 255)).
+    Images are 2-D or 3-D, of one shape, finite and inside ``data_range``. They are kept as float64, measured from the
+    low end of the range: structural similarity needs to know where black is, and ``data_range`` is (0, span) then.
+    ``convention="exact"`` takes the definitions of the papers, in the units given. ``"published"`` does what the code
+    behind the published tables does: 2-D images, brought to 0-255 first.
     Raises CaseError for images that do not fit together, SpecError for a convention that does not exist.
     """
 
@@ -40,10 +41,11 @@ class FusedImages:
             _check_image(name, np.asarray(image), shape=shape, data_range=self.data_range)
         if self.convention == "published" and len(shape) != 2:
             raise CaseError(f"the published conventions are for 2-D images, found {shape}; take convention='exact'")
-        object.__setattr__(self, "fused", self._on_scale(self.fused))
-        object.__setattr__(self, "sources", {name: self._on_scale(image) for name, image in self.sources.items()})
-        if self.convention == "published":
-            object.__setattr__(self, "data_range", (0.0, 255.0))
+        low, span = self.data_range[0], self.span
+        grey = 1.0 if self.convention == "exact" else 255 / span
+        object.__setattr__(self, "fused", _from_black(self.fused, low) * grey)
+        object.__setattr__(self, "sources", {name: _from_black(i, low) * grey for name, i in self.sources.items()})
+        object.__setattr__(self, "data_range", (0.0, span * grey))
 
     @property
     def span(self) -> float:
@@ -65,14 +67,13 @@ class FusedImages:
         """The source images in 256 grey levels."""
         return tuple(self._levels(image) for image in self.images)
 
-    def _on_scale(self, image: ArrayLike) -> Image:
-        values = np.asarray(image, np.float64)
-        return values if self.convention == "exact" else (values - self.data_range[0]) * (255 / self.span)
-
     def _levels(self, image: Image) -> NDArray[np.intp]:
         """256 bins of equal width over the scale; whole numbers from 0 to 255 each fall in their own bin."""
-        scaled = (image - self.data_range[0]) * (LEVELS / self.span)
-        return np.minimum(scaled.astype(np.intp), LEVELS - 1)
+        return np.minimum((image * (LEVELS / self.span)).astype(np.intp), LEVELS - 1)
+
+
+def _from_black(image: ArrayLike, low: float) -> Image:
+    return np.asarray(np.asarray(image, np.float64) - low)
 
 
 def _check_scale(data_range: tuple[float, float], convention: str) -> None:
