@@ -16,6 +16,15 @@ from mrfusion.errors import InputError, OutputError
 Status = Literal["scored", "penalised", "undefined"]
 
 
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+_UMASK = _umask()  # asked once: asking means setting it, which two writing threads would do to each other
+
+
 @dataclass(frozen=True)
 class CaseScore:
     """One number: a metric of one region of one case.
@@ -69,7 +78,7 @@ def writing(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())
+        os.chmod(temporary, 0o666 & ~_UMASK)
         os.replace(temporary, path)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}; nothing was kept of it") from None
@@ -136,12 +145,6 @@ def building(folder: Path) -> Iterator[Path]:
         if not folder.is_dir():
             raise OutputError(f"cannot finish {folder}; what was done is in {partial}") from None
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _finite(value: Any) -> Any:

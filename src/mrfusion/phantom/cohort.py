@@ -51,14 +51,11 @@ def write_cohort(
     record = _record(cases, spacing_mm, seed, control)
     if workers < 1:
         raise SpecError(f"--workers must be at least 1, found {workers}")
-    present = _present(out, record)
-    if not present:
-        _clear_foreign(out.with_name(f".{out.name}.partial"), record)
-    if present == cases and all((out / name).is_dir() for name in (case_name(i) for i in range(cases))):
+    if _holds(out, record):
+        if _missing(out, record) or read_json(out / RECORD) != record:
+            _fill(out, record, workers, progress)
         return out
-    if present:
-        _fill(out, record, workers, progress)
-        return out
+    _clear_foreign(out.with_name(f".{out.name}.partial"), record)
     with building(out) as partial:
         write_json(partial / RECORD, record)
         _fill(partial, record, workers, progress)
@@ -82,20 +79,20 @@ def _record(cases: int, spacing_mm: float, seed: int, control: str) -> dict[str,
     return {"version": VERSION, "control": control, "spacing_mm": float(spacing_mm), "seed": seed, "cases": cases}
 
 
-def _present(out: Path, record: dict[str, Any]) -> int:
-    """How many cases of the same phantom ``out`` is known to hold; 0 if it is absent or empty."""
+def _holds(out: Path, record: dict[str, Any]) -> bool:
+    """Whether ``out`` holds this phantom already, perhaps with fewer cases; OutputError if it holds anything else."""
     if out.exists() and not out.is_dir():
         raise OutputError(f"{out} is a file; the phantom needs a folder, choose another OUT")
     if not out.is_dir() or not any(out.iterdir()):
-        return 0
+        return False
     found = _read_record(out)
     if found is None:
         raise OutputError(f"{out} is not empty and holds no phantom ({RECORD} is missing); choose another OUT")
     if not _same(found, record) or found["cases"] > record["cases"]:
         raise OutputError(
-            f"{out} holds another phantom ({_words(found)}), asked for {_words(record)}; choose another OUT"
+            f"{out} holds another phantom ({_words(found)}), asked was {_words(record)}; choose another OUT"
         )
-    return int(found["cases"])
+    return True
 
 
 def _read_record(folder: Path) -> dict[str, Any] | None:
@@ -121,11 +118,14 @@ def _clear_foreign(partial: Path, record: dict[str, Any]) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def _missing(folder: Path, record: dict[str, Any]) -> list[int]:
+    return [i for i in range(record["cases"]) if not (folder / case_name(i)).is_dir()]
+
+
 def _fill(folder: Path, record: dict[str, Any], workers: int, progress: Progress | None) -> None:
-    missing = [i for i in range(record["cases"]) if not (folder / case_name(i)).is_dir()]
-    done = record["cases"] - len(missing)
+    missing = _missing(folder, record)
     warm_up(record["spacing_mm"])
-    for done, index in enumerate(_written(folder, record, missing, workers), done + 1):
+    for done, index in enumerate(_written(folder, record, missing, workers), record["cases"] - len(missing) + 1):
         if progress:
             progress(done, record["cases"], case_name(index))
     write_rows(folder / TABLE, COLUMNS, (_row(record, i) for i in range(record["cases"])))

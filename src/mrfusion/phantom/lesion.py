@@ -6,18 +6,21 @@ way of the reaction-diffusion models: Swanson et al., Cell Prolif. 33 (2000) 317
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 
-from mrfusion.phantom.anatomy import Head, mni_maps
-from mrfusion.phantom.fields import Array, Axes, SmoothField, cubic_basis, soft_step, spread
+from mrfusion.phantom.anatomy import Head, maps_seen_at
+from mrfusion.phantom.fields import Array, Axes, SmoothField, along_axis, cubic_basis, soft_step, spread
 
 NCR, ED, ET = 1, 2, 3
 SPEEDS = {"white": 1.0, "grey": 0.28, "csf": 0.03}
 COARSE_MM = 4.0
 _REACH_MM = 56.0
+_CORE_EDGE_MM, _RIM_EDGE_MM, _OEDEMA_EDGE_MM = 0.8, 0.9, 1.6  # how soft the borders are
 
 
 @dataclass(frozen=True)
@@ -36,21 +39,6 @@ class Lobe:
             for row, r in zip(self.axes_33, self.radii, strict=True)
         )
         return np.asarray((np.sqrt(squared) - 1) * self.radii.mean(), dtype=np.float32)
-
-
-@dataclass(frozen=True)
-class Lesion:
-    """A tumour in a box of the grid: labels and how much of each voxel its parts fill, all [x, y, z] of the box.
-
-    ``labels`` holds 0, NCR, ED and ET. ``rim`` lies inside ``core``. ``gadolinium`` is in mM, 0 without enhancement.
-    """
-
-    box: tuple[slice, slice, slice]
-    labels: np.ndarray
-    oedema: Array
-    core: Array
-    rim: Array
-    gadolinium: Array
 
 
 class Tumour:
@@ -74,14 +62,21 @@ class Tumour:
 
     def core_depth(self, axes: Axes) -> Array:
         """Signed distance in mm to the core's surface, roughly; negative inside."""
-        points = []
-        for k, (axis, centre) in enumerate(zip(axes, self.centre_mm, strict=True)):
-            shape = [1, 1, 1]
-            shape[k] = -1
-            points.append((axis - centre).reshape(shape) + _noise(self.warps[k], axes))
+        points = [
+            along_axis(axis - centre, k) + _noise(self.warps[k], axes)
+            for k, (axis, centre) in enumerate(zip(axes, self.centre_mm, strict=True))
+        ]
         depths = [lobe.depth(points) for lobe in self.lobes]
         merged = -2 * np.log(sum(np.exp(np.clip(-d / 2, -30, 30)) for d in depths))
         return np.asarray(merged + _noise(self.roughness, axes), dtype=np.float32)
+
+    def whole_depth(self, head: Head, axes: Axes) -> Array:
+        """Signed distance in mm to the border of the whole tumour, in travel of its front; negative inside."""
+        x, y, z = (np.arange(-_REACH_MM, _REACH_MM + 1, COARSE_MM, dtype=np.float32) + c for c in self.centre_mm)
+        travel = _geodesic(_speed(head, (x, y, z)), self.core_depth((x, y, z)) < 0)
+        bases = [cubic_basis(a, COARSE_MM, float(c[0]), len(c)) for a, c in zip(axes, (x, y, z), strict=True)]
+        front = spread(np.minimum(travel, 60), bases) - np.float32(self.spread_mm)
+        return np.asarray(front + _noise(self.spread_noise, axes), dtype=np.float32)
 
     def rim_thickness(self, axes: Axes) -> Array:
         """How thick the rim is in mm, 0.4 to 6."""
@@ -90,21 +85,40 @@ class Tumour:
 
     def uptake(self, axes: Axes) -> Array:
         """Concentration of contrast agent in an enhancing rim, mM."""
-        return np.asarray(self.uptake_mm * np.exp(0.25 * self.uptake_noise.on(axes)), dtype=np.float32)
+        return np.asarray(self.uptake_mm * np.exp(0.3 * self.uptake_noise.on(axes)), dtype=np.float32)
 
 
-def grow(tumour: Tumour, head: Head, axes: Axes, spacing_mm: float) -> tuple[Array, Array]:
-    """Signed depth in mm of the core and of the whole tumour at the points of a grid."""
-    coarse = [np.arange(-_REACH_MM, _REACH_MM + 1, COARSE_MM, dtype=np.float32) + c for c in tumour.centre_mm]
-    coarse_axes = (coarse[0], coarse[1], coarse[2])
-    distance = _geodesic(_speed(head, coarse_axes), tumour.core_depth(coarse_axes) < 0)
-    bases = [cubic_basis(a, COARSE_MM, float(c[0]), len(c)) for a, c in zip(axes, coarse, strict=True)]
-    front = spread(np.minimum(distance, 60).astype(np.float32), bases)
-    return tumour.core_depth(axes), front - tumour.spread_mm + _noise(tumour.spread_noise, axes)
+@dataclass(frozen=True)
+class Lesion:
+    """A tumour on a box of the grid: labels and how much of each voxel its parts fill, all [x, y, z] of the box.
+
+    ``labels`` holds 0, NCR, ED and ET. ``rim`` lies inside ``core``. ``gadolinium`` is in mM, 0 without enhancement.
+    """
+
+    labels: NDArray[np.uint8]
+    oedema: Array
+    core: Array
+    rim: Array
+    gadolinium: Array
+    core_depth: Array
+
+    @classmethod
+    def grown(cls, tumour: Tumour, head: Head, axes: Axes, *, enhancing: bool) -> "Lesion":
+        """The tumour at voxel centres; without enhancement the rim is there, but no contrast agent in it."""
+        core, whole, thickness = tumour.core_depth(axes), tumour.whole_depth(head, axes), tumour.rim_thickness(axes)
+        filled = soft_step(-core, _CORE_EDGE_MM)
+        return cls(
+            labels=label(core, whole, thickness, enhancing=enhancing),
+            oedema=soft_step(-whole, _OEDEMA_EDGE_MM),
+            core=filled,
+            rim=filled * soft_step(core + thickness, _RIM_EDGE_MM),
+            gadolinium=tumour.uptake(axes) * np.float32(enhancing),
+            core_depth=core,
+        )
 
 
-def label(core: Array, whole: Array, thickness: Array, *, enhancing: bool) -> np.ndarray:
-    """Nested labels from depths: ET the core's outer ``thickness`` mm (if it enhances), NCR the rest of it, ED around."""
+def label(core: Array, whole: Array, thickness: Array, *, enhancing: bool) -> NDArray[np.uint8]:
+    """Nested labels from depths: ET is the core's outer ``thickness`` mm (if it enhances), NCR its rest, ED around."""
     labels = np.where(whole < 0, ED, 0).astype(np.uint8)
     labels[core < 0] = NCR
     if enhancing:
@@ -113,7 +127,7 @@ def label(core: Array, whole: Array, thickness: Array, *, enhancing: bool) -> np
 
 
 def _speed(head: Head, axes: Axes) -> Array:
-    maps, points = mni_maps(COARSE_MM), head.atlas_points(axes)
+    maps, points = maps_seen_at(COARSE_MM), head.atlas_points(axes)
     flat = points.reshape(3, -1)
     grey, white, brain = (maps.at(name, flat) for name in ("grey", "white", "brain"))
     csf = np.clip(1 - grey - white, 0, 1)
@@ -121,7 +135,7 @@ def _speed(head: Head, axes: Axes) -> Array:
     return np.where(brain > 0.5, speed, SPEEDS["csf"]).reshape(points.shape[1:]).astype(np.float32)
 
 
-def _geodesic(speed: Array, inside: np.ndarray) -> Array:
+def _geodesic(speed: Array, inside: NDArray[Any]) -> Array:
     """Travel time of a front from ``inside`` over the 26 neighbours of a coarse grid (Dijkstra), mm at speed 1."""
     index = np.arange(speed.size).reshape(speed.shape)
     rows, columns, costs = [], [], []
@@ -137,7 +151,7 @@ def _geodesic(speed: Array, inside: np.ndarray) -> Array:
         (np.concatenate(costs), (np.concatenate(rows), np.concatenate(columns))), shape=(speed.size,) * 2
     )
     time = dijkstra(graph.tocsr(), directed=False, indices=np.flatnonzero(inside.ravel()), min_only=True, limit=80.0)
-    return np.where(np.isfinite(time), time, 80.0).reshape(speed.shape).astype(np.float32)
+    return np.asarray(np.where(np.isfinite(time), time, 80.0).reshape(speed.shape), dtype=np.float32)
 
 
 def _noise(parts: list[tuple[float, SmoothField]], axes: Axes) -> Array:
@@ -152,15 +166,3 @@ def _radii(rng: np.random.Generator, mean: float, spread_of: float) -> Array:
 def _frame(rng: np.random.Generator) -> Array:
     frame, _ = np.linalg.qr(rng.standard_normal((3, 3)))
     return frame.astype(np.float32)
-
-
-def lesion_on(tumour: Tumour, head: Head, box: tuple[slice, slice, slice], axes: Axes, *, enhancing: bool) -> Lesion:
-    """The tumour on the voxels of a box whose centres are ``axes``."""
-    core, whole = grow(tumour, head, axes, 0)
-    thickness = tumour.rim_thickness(axes)
-    edge = 0.7
-    core_weight = soft_step(-core, edge)
-    rim = core_weight * soft_step(core + thickness, edge)
-    uptake = tumour.uptake(axes) if enhancing else np.zeros_like(core)
-    oedema = soft_step(-whole, 1.6)
-    return Lesion(box, label(core, whole, thickness, enhancing=enhancing), oedema, core_weight, rim, uptake)

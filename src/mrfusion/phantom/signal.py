@@ -12,6 +12,7 @@ grey and white matter: Wansapura et al., JMRI 9 (1999) 531; Stanisz et al., MRM 
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mrfusion.phantom.fields import Array
 
@@ -80,7 +81,8 @@ class InversionRecovery:
         return np.asarray(pd * longitudinal * np.exp(-self.te_ms / t2_ms), dtype=np.float32)
 
 
-SEQUENCES: dict[str, SpinEcho | InversionRecovery] = {
+Sequence = SpinEcho | InversionRecovery
+SEQUENCES: dict[str, Sequence] = {
     "t1n": SpinEcho(600, 10),
     "t1c": SpinEcho(600, 10),
     "t2w": SpinEcho(4500, 95),
@@ -108,25 +110,18 @@ class Canvas:
         """Cover each voxel by ``weight`` (0 to 1) of a tissue, which may have taken up contrast agent (mM)."""
         where = np.flatnonzero(weight_N > 1e-3)
         weight = weight_N[where]
+        enhanced = tissue.t1_ms if gadolinium_N is None else with_gadolinium(tissue.t1_ms, gadolinium_N[where])
         for row, name in enumerate(MODALITIES):
-            doped = gadolinium_N is not None and name == "t1c"
-            t1_ms = with_gadolinium(tissue.t1_ms, gadolinium_N[where]) if doped else tissue.t1_ms  # type: ignore[index]
-            signal = self._textured(SEQUENCES[name], replace_t1(tissue, t1_ms), where)
+            t1_ms = enhanced if name == "t1c" else tissue.t1_ms
+            signal = self._textured(SEQUENCES[name], tissue, t1_ms, where)
             self.signals_MN[row, where] += weight * (signal - self.signals_MN[row, where])
 
-    def _textured(
-        self, sequence: SpinEcho | InversionRecovery, parts: tuple[Array | float, ...], where: Array
-    ) -> Array:
-        t1, t2, pd, sd = parts
-        signal = sequence.signal(t1, t2, pd)
+    def _textured(self, sequence: Sequence, tissue: Tissue, t1_ms: Array | float, where: NDArray[np.intp]) -> Array:
+        t2, pd, sd = tissue.t2_ms, tissue.pd, tissue.texture
+        signal = sequence.signal(t1_ms, t2, pd)
         if not sd:
             return signal
-        by_t1 = (sequence.signal(t1 * (1 + _STEP), t2, pd) - signal) / _STEP
-        by_t2 = (sequence.signal(t1, t2 * (1 + _STEP), pd) - signal) / _STEP
+        by_t1 = (sequence.signal(t1_ms * (1 + _STEP), t2, pd) - signal) / _STEP
+        by_t2 = (sequence.signal(t1_ms, t2 * (1 + _STEP), pd) - signal) / _STEP
         n1, n2 = self.texture_2N[:, where]
         return np.asarray(signal + sd * (by_t1 * n1 + by_t2 * n2), dtype=np.float32)
-
-
-def replace_t1(tissue: Tissue, t1_ms: Array | float) -> tuple[Array | float, ...]:
-    """T1, T2, PD and texture of a tissue, with another T1."""
-    return t1_ms, tissue.t2_ms, tissue.pd, tissue.texture
