@@ -32,7 +32,7 @@ class Edges(NamedTuple):
 def qabf(images: FusedImages) -> Value:
     """Σ Q w / Σ w over the pixels of all sources: Q says how well strength and orientation are kept, w weighs by size.
 
-    A perfect fusion reaches 0.975 (exact) or 0.999 (published), where the sigmoids end. Borders are mirrored.
+    A perfect fusion reaches 0.975 (exact) or 0.9997 (published), where the sigmoids end. Borders are mirrored.
     Differs from the paper: orientations are compared modulo π, as in all published code; an edge has no direction.
     """
     if images.fused.ndim != 2:
