@@ -97,7 +97,7 @@ class FileDigests:
 
 def _prepared(case: Case, cohort: Cohort, preparation: Preparation, cache_dir: Path, digests: FileDigests) -> Prepared:
     asked = _asked(case, cohort, preparation, digests)
-    key = hashlib.blake2b(json.dumps(asked, sort_keys=True).encode(), digest_size=10).hexdigest()
+    key = _digest(asked)
     home = cache_dir / _folder_name(case.id)
     folder, reason = home / key, "cached"
     if not (folder / "meta.json").is_file():
@@ -190,7 +190,7 @@ def _open(case: Case, cohort: Cohort, preparation: Preparation, folder: Path, re
         placement=placement,
         label_voxels=dict(zip(values, meta.get("label voxels", ()), strict=bool(box))),
         truth_box=_box(box) if box else None,
-        digest=folder.name,
+        digest=_digest(meta["asked"]["content"]),
         reference=case.images[preparation.resample_to or next(iter(placement.boxes))],
         reason=reason,
         notes=tuple(meta["notes"]),
@@ -209,6 +209,10 @@ def _placement_as_json(placement: Placement) -> dict[str, Any]:
 def _placement_from_json(value: dict[str, Any]) -> Placement:
     source, grid = (Grid(tuple(value[k]["shape"]), np.array(value[k]["affine"])) for k in ("source", "grid"))
     return Placement(source, grid, {name: _box(pairs) for name, pairs in value["boxes"]}, value["slice axis"])
+
+
+def _digest(value: Any) -> str:
+    return hashlib.blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=10).hexdigest()
 
 
 def _pairs(box: Box) -> list[list[int]]:

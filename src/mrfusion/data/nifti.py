@@ -61,9 +61,10 @@ def read_image(path: Path) -> Image:
     """Intensities as float32 in RAS+; CaseError if the file is not what it claims or holds NaN or infinity."""
     header, raw, notes = _read(path)
     slope, intercept = header.nifti.get_slope_inter()
-    array = raw.astype(np.float32)
-    if slope is not None and (slope, intercept) != (1.0, 0.0):
-        array = array * np.float32(slope) + np.float32(intercept)
+    with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is infinite, and refused below
+        array = raw.astype(np.float32)
+        if slope is not None and (slope, intercept) != (1.0, 0.0):
+            array = array * np.float32(slope) + np.float32(intercept)
     bad = array.size - int(np.count_nonzero(np.isfinite(array)))
     if bad:
         raise CaseError(
@@ -77,10 +78,12 @@ def read_labels(path: Path) -> Image:
     header, raw, notes = _read(path)
     slope, intercept = header.nifti.get_slope_inter()
     if slope is not None and (slope, intercept) != (1.0, 0.0):
-        raw = raw * float(slope) + float(intercept)
+        with np.errstate(over="ignore", invalid="ignore"):
+            raw = raw * float(slope) + float(intercept)
     if raw.dtype.kind == "f":
         whole = np.rint(raw)
-        off = np.abs(raw - whole)
+        with np.errstate(invalid="ignore"):
+            off = np.abs(raw - whole)
         if not np.all(off <= WHOLE):  # NaN is not below anything
             worst = raw.ravel()[int(np.argmax(np.where(np.isnan(off), np.inf, off)))]
             raise CaseError(f"{path}: expected whole numbers in a label map, found {worst}; is this the label map?")
@@ -133,6 +136,7 @@ def _opened(path: Path) -> IO[bytes]:
     raise CaseError(f"{path}: expected a gzip file, found one that begins with {magic!r}; is it really NIfTI?")
 
 
+@np.errstate(all="ignore")  # a damaged header may hold any bits; what comes out is checked
 def _header(path: Path, stream: IO[bytes]) -> Header:
     try:
         block = stream.read(540)
@@ -145,6 +149,7 @@ def _header(path: Path, stream: IO[bytes]) -> Header:
             raise ValueError(f"its magic is {nifti['magic'].item()!r}, n+1 or n+2 is a single-file NIfTI")
         shape = tuple(int(n) for n in nifti.get_data_shape())
         kind = nifti.get_data_dtype()
+        nifti.get_slope_inter()
     except (OSError, EOFError, zlib.error) as error:
         raise CaseError(f"{path}: the file is cut short or damaged ({error}); fetch it again") from None
     except (ValueError, KeyError, HeaderDataError, WrapStructError) as error:
@@ -189,10 +194,11 @@ def _checked_affine(path: Path, nifti: Any, shape: tuple[int, ...]) -> tuple[NDA
         raise CaseError(f"{path}: the header's orientation cannot be used ({error}); write the affine anew") from None
     affine[:3] *= _UNITS_MM.get(int(nifti["xyzt_units"]) & 7, 1.0)
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    if not np.isfinite(affine).all() or not (placed or (edges > 0).all()) or not abs(np.linalg.det(affine[:3, :3])) > 0:
+    if not _usable(affine, spacing) or not (placed or (edges > 0).all()):
         found = spacing if placed else edges
         raise CaseError(
-            f"{path}: expected voxel edges above 0 mm and a finite affine, found {found}; write the header anew"
+            f"{path}: expected a finite affine with voxel edges above 0 mm in three directions, found edges of {found} "
+            "mm; write the header anew"
         )
     if not int(nifti["qform_code"]) > 0 and not placed:
         notes = (
@@ -200,6 +206,13 @@ def _checked_affine(path: Path, nifti: Any, shape: tuple[int, ...]) -> tuple[NDA
             f"{path.name}: the header gives no orientation, the axes are taken as right, anterior, superior",
         )
     return affine, notes
+
+
+def _usable(affine: NDArray[np.float64], spacing: NDArray[np.float64]) -> bool:
+    """Finite, edges between 0.1 micrometres and 10 metres, and no two axes in nearly the same direction."""
+    if not np.isfinite(affine).all() or spacing.min() < 1e-4 or spacing.max() > 1e4:
+        return False
+    return bool(abs(np.linalg.det(affine[:3, :3] / spacing)) > 0.01)
 
 
 def _to_ras(header: Header, array: NDArray[Any], notes: tuple[str, ...]) -> Image:

@@ -19,7 +19,7 @@ RESAMPLER = "mrfusion.data.resample:resample"
 class Prepared:
     """One case as trainings read it; holds paths and numbers only, so it can be sent to another process.
 
-    ``digest`` is of the case's files and options, ``reason`` says why it was prepared now (or ``cached``), ``notes``
+    ``digest`` is of the content of the case's files, ``reason`` says why it was prepared now (or ``cached``), ``notes``
     what was put up with. ``label_voxels`` counts each label value in the whole label map (empty without one).
     ``reference`` is the file whose grid the case has: predictions are written in its geometry.
     """

@@ -1,0 +1,88 @@
+"""Splits as JSON: ours with ids, patients and hashes; and nnU-Net's splits_final.json, read."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mrfusion.case import Cohort, Split
+from mrfusion.data.split import carve_validation, check_split
+from mrfusion.errors import InputError
+from mrfusion.result import read_json, write_json
+
+PARTS = ("train", "val", "test")
+
+
+def write_splits(path: Path, cohort: Cohort, splits: Sequence[Split], hashes: Mapping[str, str]) -> None:
+    """Write ``{"cases": {id: {patient, hash}}, "folds": [{train, val, test}]}``; ``hashes`` are ``Prepared.digest``."""
+    cases = {case.id: {"patient": case.patient, "hash": hashes.get(case.id)} for case in cohort.cases}
+    write_json(path, {"cases": cases, "folds": [{part: getattr(s, part) for part in PARTS} for s in splits]})
+
+
+def read_splits(
+    path: Path,
+    cohort: Cohort,
+    strata: Mapping[str, str],
+    *,
+    val_share: float = 0.2,
+    seed: int = 0,
+    hashes: Mapping[str, str] | None = None,
+) -> tuple[list[Split], tuple[str, ...]]:
+    """The splits of a file, and what has to be said about them.
+
+    In nnU-Net's file (a list of ``{train, val}``) the ``val`` part of a fold is what is tested on; validation is carved
+    out of ``train`` by patient, as ``val_share`` and ``seed`` say. InputError or CaseError for anything that does not
+    fit the cohort: unknown ids, a case or a patient on two sides.
+    """
+    content = read_json(path)
+    ours = isinstance(content, dict) and isinstance(content.get("folds"), list)
+    folds = content["folds"] if ours else content
+    if not isinstance(folds, list) or not folds:
+        raise InputError(f"{path}: expected our splits or nnU-Net's (a list of train and val), found {_short(content)}")
+    parts = [_fold(path, number, fold, PARTS if ours else PARTS[:2]) for number, fold in enumerate(folds)]
+    if ours:
+        notes = _changed(content.get("cases"), hashes or {})
+        splits = [Split(*fold) for fold in parts]
+    else:
+        notes = ("nnU-Net's val part of each fold is tested on; validation is carved out of its train part",)
+        for number, (train, test) in enumerate(parts):
+            check_split(cohort, Split(train, (), test), f"{path}, fold {number}")
+        carved = [carve_validation(cohort, strata, train, val_share=val_share, seed=seed) for train, _ in parts]
+        splits = [Split(train, val, test) for (train, val), (_, test) in zip(carved, parts, strict=True)]
+    for number, split in enumerate(splits):
+        check_split(cohort, split, f"{path}, fold {number}")
+    return splits, (*notes, *_unused(cohort, splits))
+
+
+def _fold(path: Path, number: int, fold: Any, names: Sequence[str]) -> list[tuple[str, ...]]:
+    parts = [fold.get(name) if isinstance(fold, dict) else None for name in names]
+    if not all(isinstance(part, list) and all(isinstance(i, str) for i in part) for part in parts):
+        raise InputError(
+            f"{path}, fold {number}: expected lists of case ids for {', '.join(names)}, found {_short(fold)}"
+        )
+    return [tuple(part) for part in parts if isinstance(part, list)]
+
+
+def _changed(cases: Any, hashes: Mapping[str, str]) -> tuple[str, ...]:
+    entries = cases.items() if isinstance(cases, dict) else ()
+    before = {name: entry.get("hash") for name, entry in entries if isinstance(entry, dict)}
+    changed = [name for name, now in hashes.items() if before.get(name) not in (None, now)]
+    return (f"{len(changed)} cases have changed since the splits were written: {_some(changed)}",) if changed else ()
+
+
+def _unused(cohort: Cohort, splits: Sequence[Split]) -> list[str]:
+    notes = []
+    for number, split in enumerate(splits):
+        used = {*split.train, *split.val, *split.test}
+        unused = [case.id for case in cohort.cases if case.id not in used]
+        if unused:
+            notes.append(f"fold {number} leaves out {len(unused)} cases: {_some(unused)}")
+    return notes
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
