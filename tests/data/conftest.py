@@ -46,6 +46,7 @@ def make_case(tmp_path: Path) -> Callable[..., Case]:
 @pytest.fixture
 def cohort_of() -> Callable[..., Cohort]:
     def make(*cases: Case) -> Cohort:
+        """The modalities are those of the first case."""
         return Cohort(tuple(cases[0].images), cases, REGIONS)
 
     return make

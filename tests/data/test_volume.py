@@ -164,7 +164,10 @@ BROKEN = {
     "offset": (lambda p: change(p, vox_offset=1e30), "voxels begin at byte"),
     "affine NaN": (lambda p: change(p, srow_x=[np.nan, 0, 0, 0]), "finite affine"),
     "affine zero": (lambda p: change(p, srow_z=[0, 0, 0, 0]), "edges above 0 mm"),
-    "spacing zero": (lambda p: change(p, sform_code=0, qform_code=0, pixdim=[1, 0, 1, 1, 0, 0, 0, 0]), "edges above 0 mm"),
+    "spacing zero": (
+        lambda p: change(p, sform_code=0, qform_code=0, pixdim=[1, 0, 1, 1, 0, 0, 0, 0]),
+        "edges above 0 mm",
+    ),
     "spacing negative": (lambda p: change(p, sform_code=0, qform_code=1, pixdim=[1, -1, 1, 1, 0, 0, 0, 0]), "header"),
 }
 

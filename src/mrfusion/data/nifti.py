@@ -27,7 +27,7 @@ WHOLE = 1e-3  # labels such as 1.00002 come out of resampling tools and count as
 _UNITS_MM = {1: 1000.0, 2: 1.0, 3: 0.001}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Image:
     """One file in memory: (X, Y, Z) in RAS+ order, its affine in mm, and what was put up with."""
 
@@ -37,7 +37,7 @@ class Image:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Header:
     """What a file says of itself, checked: the shape it is stored in, three-dimensional, and the affine of that."""
 

@@ -18,7 +18,7 @@ STORED = np.float16  # z-scores lie within a few tens; float16 resolves 0.004 at
 Box = tuple[slice, slice, slice]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Placement:
     """Where stored arrays lie in the case: all that is needed to put a prediction back.
 
@@ -58,7 +58,7 @@ class Placement:
         return s, h, w
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Arrays:
     """``images`` (S, M, H, W) float16 and ``labels`` (S, H, W) cropped to the box of all modalities; ``truth`` the
     whole label map (X, Y, Z) of the source grid."""
@@ -82,8 +82,8 @@ def prepare(
     images, labels = volume.images_MXYZ, volume.labels_XYZ
     if resample and spacing_mm:
         # one modality at a time, so that none can depend on which others there are
-        images = np.stack([resample(image, volume.affine, onto=grid, nearest=False) for image in images])
-        labels = None if labels is None else resample(labels, volume.affine, onto=grid, nearest=True)
+        images = np.stack([resample(image, volume.affine, onto=grid, labels=False) for image in images])
+        labels = None if labels is None else resample(labels, volume.affine, onto=grid, labels=True)
     boxes = {n: box_of(i) if crop else _whole(i) for n, i in zip(volume.modalities, images, strict=True)}
     placement = Placement(volume.grid, grid, boxes, slice_axis(grid.spacing_mm))
     scored, notes = zip(*(zscore(image) for image in images), strict=True)

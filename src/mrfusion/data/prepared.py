@@ -15,7 +15,7 @@ from mrfusion.errors import CaseError, nearest
 RESAMPLER = "mrfusion.data.resample:resample"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prepared:
     """One case as trainings read it; holds paths and numbers only, so it can be sent to another process.
 
@@ -78,7 +78,7 @@ class Prepared:
         """A prediction (S, H, W) or (C, S, H, W) on the grid of :meth:`images` -> (X, Y, Z) or (C, X, Y, Z) in RAS+
         on the grid of the files; ``fill`` outside the box.
 
-        Where the case was resampled, whole numbers and booleans go back by the nearest voxel, others trilinearly.
+        Where the case was resampled, whole numbers and booleans go back as labels, others trilinearly.
         """
         channels = array if array.ndim == 4 else array[None]
         back = np.argsort(self.placement.order) + 1
@@ -86,7 +86,7 @@ class Prepared:
         whole[(slice(None), *self.box(modalities))] = channels.transpose(0, *back)
         source, grid = self.placement.source, self.placement.grid
         if source.shape != grid.shape or not np.array_equal(source.affine, grid.affine):
-            whole = resampler()(whole, grid.affine, onto=source, nearest=array.dtype.kind in "biu")
+            whole = resampler()(whole, grid.affine, onto=source, labels=array.dtype.kind in "biu")
         return whole if array.ndim == 4 else whole[0]
 
     def _known(self, modalities: Sequence[str]) -> Sequence[str]:

@@ -1,5 +1,6 @@
 """Resampling onto another grid with MONAI, whose import takes seconds: loaded by name, only where it is asked for."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,32 @@ from numpy.typing import NDArray
 from mrfusion.data.volume import Grid
 
 
-def resample(array: NDArray[Any], affine: NDArray[np.float64], *, onto: Grid, nearest: bool) -> NDArray[Any]:
+def resample(array: NDArray[Any], affine: NDArray[np.float64], *, onto: Grid, labels: bool) -> NDArray[Any]:
     """(X, Y, Z) or (C, X, Y, Z) on the grid of ``affine`` -> the same on ``onto``, of the same data type.
 
-    Trilinear, or the nearest voxel; zero where the source has no voxel. Nothing is smoothed before a coarser grid.
+    Trilinear; of ``labels`` each voxel gets the one with the largest share of the trilinear weights, because the
+    nearest voxel is ambiguous, and so half a voxel off, wherever a spacing is doubled. Zero where the source has no
+    voxel. Nothing is smoothed before a coarser grid.
     """
-    channels = torch.from_numpy(np.ascontiguousarray(array if array.ndim == 4 else array[None], np.float32))
-    move = SpatialResample(mode="nearest" if nearest else "bilinear", padding_mode="zeros", align_corners=False)
-    moved = move(MetaTensor(channels, affine=torch.from_numpy(affine)), dst_affine=onto.affine, spatial_size=onto.shape)
-    out = moved.as_tensor().numpy().astype(array.dtype)
+    source = torch.from_numpy(affine)
+    move = SpatialResample(mode="bilinear", padding_mode="zeros", align_corners=False)
+
+    def moved(channels: NDArray[Any]) -> NDArray[Any]:
+        image = MetaTensor(torch.from_numpy(np.ascontiguousarray(channels, np.float32)), affine=source)
+        return np.asarray(move(image, dst_affine=onto.affine, spatial_size=onto.shape).as_tensor().numpy())
+
+    channels = array if array.ndim == 4 else array[None]
+    out = _largest_share(channels, moved) if labels else moved(channels).astype(array.dtype)
     return out if array.ndim == 4 else np.asarray(out[0])
+
+
+def _largest_share(channels: NDArray[Any], moved: Callable[[NDArray[Any]], NDArray[Any]]) -> NDArray[Any]:
+    """The label whose indicator has the largest value after moving; the highest label of equals, lest small regions shrink."""
+    first, *others = np.unique(channels)
+    best = moved(channels == first)
+    out = np.where(best > 0, first, 0).astype(channels.dtype)
+    for value in others:
+        share = moved(channels == value)
+        out[(share >= best) & (share > 0)] = value
+        best = np.maximum(best, share)
+    return out

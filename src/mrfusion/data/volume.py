@@ -15,7 +15,7 @@ from mrfusion.errors import CaseError
 TOLERANCE_VOXELS = 0.1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Grid:
     """Where voxels lie: a shape (X, Y, Z) and the 4x4 matrix from voxel to world in mm, RAS+."""
 
@@ -42,11 +42,11 @@ class Resampler(Protocol):
     """Brings (..., X, Y, Z) from the grid that ``affine`` describes onto another; zero outside what was seen."""
 
     def __call__(
-        self, array: NDArray[Any], affine: NDArray[np.float64], *, onto: Grid, nearest: bool
+        self, array: NDArray[Any], affine: NDArray[np.float64], *, onto: Grid, labels: bool
     ) -> NDArray[Any]: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Volume:
     """``images_MXYZ`` float32 in the order of ``modalities``; ``labels_XYZ`` uint8, 0 background, i + 1 for the i-th
     of the cohort's label values, None if the case has no label map; ``notes`` says what was put up with in reading.
@@ -79,7 +79,7 @@ def read_volume(
     """Read the modalities of ``case`` among ``modalities``, in that order, and its label map.
 
     A modality that the case lacks is left out (``Volume.modalities`` says which are there). All must share a grid,
-    unless ``onto`` names the modality to resample to (labels: nearest neighbour); the resampler is given by the
+    unless ``onto`` names the modality to resample to (labels are not blended); the resampler is given by the
     caller, because the one there is (:mod:`mrfusion.data.resample`) imports MONAI. Raises CaseError.
     """
     there = tuple(name for name in modalities if name in case.images)
@@ -117,7 +117,7 @@ def _bring(case: Case, read: dict[str, Image], onto: Target) -> dict[str, Image]
         if grid_of(image).same(grid):
             moved[name] = image
         else:
-            array = onto.resample(image.array, image.affine, onto=grid, nearest=name == "label map")
+            array = onto.resample(image.array, image.affine, onto=grid, labels=name == "label map")
             note = f"{image.path.name}: resampled from {image.array.shape} to the grid of {onto.modality} {grid.shape}"
             moved[name] = Image(image.path, array, grid.affine, (*image.notes, note))
     return moved
