@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mrfusion.errors import InputError, OutputError
@@ -188,6 +189,24 @@ def test_one_arm_without_pictures(make_study, tmp_path):
     text = " ".join("".join(read(build_report(folder)).text).split())
     assert "alone reaches a mean Dice of " in text
     assert "No picture was kept of this case." in text
+
+
+def test_an_arm_may_keep_fewer_modalities_but_not_another_slice(make_study, tmp_path):
+    folder = make_study(tmp_path / "s", arms={"concat": 0.0, "only-t1c": -0.1}, cases=2, folds=1, seeds=1, size=32)
+    run, other = load_study(folder).runs
+    for place, changes in ((0, {"modalities": ["t1c"]}), (1, {"index": 30})):
+        with np.load(run.slices[place]) as file:
+            found = dict(file)
+        found |= {key: np.array(value) for key, value in changes.items()}
+        found["images"] = (
+            found["images"][1 : 1 + len(found["modalities"])] if "modalities" in changes else found["images"]
+        )
+        np.savez(run.slices[place], **found)
+    page = read(build_report(folder))
+    text = " ".join("".join(page.text).split())
+    assert f"at {other.slices[1]}, found slice 31" in text
+    assert {f"case-0-m{n}" for n in range(4)} <= set(page.attributes("id"))
+    assert sum(attrs.get("class") == "image" for _, attrs in page.tags) == 3
 
 
 def test_not_a_study_is_said(tmp_path):

@@ -82,6 +82,16 @@ def data_uri(image: npt.NDArray[np.uint8]) -> str:
     return "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
 
 
+def contrast(picture: Slice) -> dict[str, float]:
+    """Modality to how far, in grey levels, the target lies from the rest of the body; empty without a target."""
+    inside = (picture.target != 0).any(axis=0)
+    outside = (picture.images > 12).any(axis=0) & ~inside
+    if not inside.any() or not outside.any():
+        return {}
+    pairs = zip(picture.modalities, picture.images, strict=True)
+    return {name: abs(float(image[inside].mean() - image[outside].mean())) for name, image in pairs}
+
+
 def outline(mask: npt.NDArray[np.uint8]) -> str:
     """The borders of a mask [H, W] as an SVG path in half pixels; empty for an empty mask.
 

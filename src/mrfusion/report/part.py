@@ -33,5 +33,5 @@ class Section:
 
 
 def render(template: str, **values: Any) -> Markup:
-    """The template with the values, every one escaped; templates are files of this folder, a value too few is an error."""
+    """The template with the values, every one escaped; templates are files of this folder, a missing value an error."""
     return Markup(_PAGES.get_template(template).render(**values))

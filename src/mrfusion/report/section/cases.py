@@ -10,7 +10,7 @@ import numpy.typing as npt
 from mrfusion.errors import InputError
 from mrfusion.report.load import LoadedRun, LoadedStudy, StudyCase
 from mrfusion.report.metric import Metric, metric_named
-from mrfusion.report.overlay import Slice, data_uri, outline, read_slice
+from mrfusion.report.overlay import Slice, contrast, data_uri, outline, read_slice
 from mrfusion.report.part import Section, render
 from mrfusion.study.aggregate import MEAN
 
@@ -29,13 +29,16 @@ class Panel:
 
 @dataclass(frozen=True)
 class CaseView:
-    """One case: its images and target once, and a panel per arm that tested it. Without a slice there is no panel."""
+    """One case: its images (modality's place, address) and target once, and a panel per arm that tested it.
+
+    Without a slice there is no panel.
+    """
 
     anchor: str
     case: StudyCase
     role: str
     score: str
-    images: tuple[tuple[str, str], ...] = ()
+    images: tuple[tuple[int, str], ...] = ()
     target: tuple[tuple[int, str], ...] = ()
     size_mm: tuple[float, float] = (1.0, 1.0)
     box_mm: tuple[float, ...] = (0.0, 0.0, 1.0, 1.0)
@@ -54,13 +57,14 @@ def section(study: LoadedStudy) -> Section | None:
     views = [_view(study, metric, roles.get(name, ""), slices.get(name, {}), (name, mean)) for name, mean in ranked]
     order = ("best", "median", "worst")
     chosen = sorted((v for v in views if v.role), key=lambda v: order.index(v.role.split(" ")[0]))
-    pictured = [view for view in views if view.panels]
+    shown = {place for view in views for place, _ in view.images}
     html = render(
         "section/cases.html",
         metric=metric,
         chosen=chosen,
         others=[view for view in views if not view.role],
-        modalities=[name for name, _ in pictured[0].images] if pictured else [],
+        modalities=[(n, name) for n, name in enumerate(study.modalities) if n in shown],
+        first=study.modalities.index(_clearest(slices)) if shown else 0,
         regions=study.regions,
         problems=problems,
     )
@@ -83,6 +87,21 @@ def _slices(study: LoadedStudy) -> tuple[dict[str, dict[str, tuple[LoadedRun, Sl
     return found, problems
 
 
+def _clearest(slices: dict[str, dict[str, tuple[LoadedRun, Slice]]]) -> str:
+    """The modality to show first: where the targets differ most from the rest, over all cases."""
+    sums: dict[str, float] = {}
+    for arms in slices.values():
+        picture = _fullest(arms)
+        for name in picture.modalities:
+            sums[name] = sums.get(name, 0.0) + contrast(picture).get(name, 0.0)
+    return max(sums, key=lambda name: sums[name])
+
+
+def _fullest(arms: dict[str, tuple[LoadedRun, Slice]]) -> Slice:
+    """Of a case's pictures the first with the most modalities; an arm that reads one may have kept only that one."""
+    return max((picture for _, picture in arms.values()), key=lambda picture: len(picture.modalities))
+
+
 def _first_seeds(study: LoadedStudy) -> list[LoadedRun]:
     """Of every arm and fold the run with the lowest seed that left pictures."""
     first: dict[tuple[str, int], LoadedRun] = {}
@@ -95,10 +114,12 @@ def _first_seeds(study: LoadedStudy) -> list[LoadedRun]:
 def _check_same(picture: Slice, other: Slice, study: LoadedStudy, path: Path) -> None:
     """Arms can stand side by side only on one slice; InputError says which file shows another."""
     mine, theirs = ((p.index, p.images.shape[1:]) for p in (picture, other))
-    if mine != theirs or not set(picture.regions) <= set(study.regions):
+    known = {*study.regions, *study.modalities}
+    named = {*picture.regions, *picture.modalities}
+    if mine != theirs or not named <= known:
         raise InputError(
-            f"expected slice {theirs[0]} of size {theirs[1]} with regions of the scores at {path}, "
-            f"found slice {mine[0]} of size {mine[1]} with {', '.join(picture.regions)}; it is not drawn"
+            f"expected slice {theirs[0]} of size {theirs[1]} with the study's modalities and regions at {path}, "
+            f"found slice {mine[0]} of size {mine[1]} with {', '.join(sorted(named))}; it is not drawn"
         )
 
 
@@ -135,13 +156,16 @@ def _view(
     pictures = [slices[arm.name] for arm in study.arms if arm.name in slices]
     if not pictures:
         return view
-    shown = pictures[0][1]
+    shown = _fullest(slices)
     return CaseView(
         anchor=view.anchor,
         case=case,
         role=role,
         score=view.score,
-        images=tuple((m, data_uri(image)) for m, image in zip(shown.modalities, shown.images, strict=True)),
+        images=tuple(
+            (study.modalities.index(name), data_uri(image))
+            for name, image in zip(shown.modalities, shown.images, strict=True)
+        ),
         target=_outlines(study, shown.regions, shown.target),
         size_mm=shown.size_mm,
         box_mm=shown.box_mm,
