@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mrfusion.errors import CaseError
 
@@ -72,6 +73,12 @@ class Cohort:
             lines.append(f"{case.id}|{case.patient}|{case.label}|{sorted(case.images)}|{files}")
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
+    @property
+    def outline(self) -> dict[str, Any]:
+        """What the cases have in common, as JSON: modalities, regions, classes. Read back by :func:`outlined`."""
+        regions = {region.name: sorted(region.labels) for region in self.regions}
+        return {"modalities": self.modalities, "regions": regions, "classes": self.classes}
+
     def case(self, case_id: str) -> Case:
         """The case with this id; CaseError if there is none."""
         for case in self.cases:
@@ -87,6 +94,12 @@ class Split:
     train: tuple[str, ...]
     val: tuple[str, ...]
     test: tuple[str, ...]
+
+
+def outlined(outline: Mapping[str, Any], cases: Iterable[Case] = ()) -> Cohort:
+    """A cohort of other cases with the modalities, regions and classes of an outline."""
+    regions = tuple(Region(str(name), frozenset(labels)) for name, labels in outline["regions"].items())
+    return Cohort(tuple(outline["modalities"]), tuple(cases), regions, tuple(outline["classes"]))
 
 
 def join_cohorts(cohorts: Iterable[Cohort]) -> Cohort:

@@ -1,6 +1,6 @@
 """Masks and label maps in, one number a row out: every metric of every region of a case, and their summaries."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ from mrfusion.case import Region
 from mrfusion.errors import CaseError
 from mrfusion.families import load, parse
 from mrfusion.metrics._pair import MaskPair
-from mrfusion.result import CaseScore, Value, write_json, write_rows
+from mrfusion.result import CaseScore, write_json, write_rows
 from mrfusion.rules import PLAIN, Rule
+from mrfusion.surface.box import window
 
 HEADER = ("case", "region", "metric", "value")
 
@@ -36,15 +37,12 @@ def score_case(
     readers = [(str(parse(text)), load("metrics", text)) for text in metrics]
     spacing = tuple(float(s) for s in spacing_mm)
     scores = []
-    for index, region in enumerate(regions):
-        try:
-            pred, wanted = (_mask(array, index, regions, len(spacing)) for array in (prediction, target))
-            pair = MaskPair(pred, wanted, spacing, rule=rule)
-        except CaseError as error:
-            raise CaseError(f"case {case_id}, region {region.name}: {error}") from None
-        for name, read in readers:
-            value: Value = read(pair)
-            scores.append(value.of(case_id, region.name, name))
+    try:
+        for region, pair in _pairs(prediction, target, regions, spacing, rule):
+            values = [(name, read(pair)) for name, read in readers]
+            scores += [value.of(case_id, region.name, name) for name, value in values]
+    except CaseError as error:
+        raise CaseError(f"case {case_id}: {error}") from None
     return scores
 
 
@@ -70,12 +68,31 @@ def write_scores(place: Path, scores: Sequence[CaseScore]) -> None:
     write_json(table.with_suffix(".json"), {"summary": summarise(scores), "not_scored": notes})
 
 
+def _pairs(
+    prediction: NDArray[Any], target: NDArray[Any], regions: Sequence[Region], spacing_mm: tuple[float, ...], rule: Rule
+) -> Iterator[tuple[Region, MaskPair]]:
+    """Each region's masks; label maps are cropped once for all regions, for most of a volume is empty."""
+    arrays = (prediction, target)
+    shapes = tuple(a.shape if a.ndim == len(spacing_mm) else a.shape[1:] for a in arrays)
+    if shapes[0] != shapes[1]:
+        raise CaseError(f"prediction {shapes[0]} and target {shapes[1]} differ in shape; resample one to the other")
+    if all(array.ndim == len(spacing_mm) == 3 for array in arrays):
+        part = window(arrays, margin=rule.dilation)
+        arrays = (np.ascontiguousarray(prediction[part]), np.ascontiguousarray(target[part]))
+    for index, region in enumerate(regions):
+        pred, wanted = (_mask(array, index, regions, len(spacing_mm)) for array in arrays)
+        yield region, MaskPair(pred, wanted, spacing_mm, rule=rule, image_shape=shapes[0])
+
+
 def _mask(array: NDArray[Any], index: int, regions: Sequence[Region], dimensions: int) -> NDArray[Any]:
     """The mask of the region at ``index`` out of a label map, or out of masks stacked in the order of the regions."""
     if array.ndim == dimensions:
-        return np.asarray(np.isin(array, sorted(regions[index].labels)))
+        mask = np.zeros(array.shape, bool)
+        for value in regions[index].labels:
+            mask |= array == value
+        return mask
     if array.ndim == dimensions + 1 and array.shape[0] == len(regions):
-        return np.asarray(array[index] != 0)
+        return np.asarray(array[index])
     raise CaseError(
         f"expected a label map in {dimensions} dimensions or one mask for each of {len(regions)} regions, "
         f"found shape {array.shape}"

@@ -145,6 +145,11 @@ class RunSpec(Part):
         return self.losses or (("dice_ce",) if self.task == "segmentation" else ("cross_entropy",))
 
     @property
+    def loss_names(self) -> tuple[str, ...]:
+        """What the losses are called in histories and by balancers: their choices' names."""
+        return tuple(families.parse(text).name for text in self.loss_texts)
+
+    @property
     def digest(self) -> str:
         """Sixteen hexadecimal digits that name the run's folder: of all that can change its numbers."""
         content = self.model_dump(mode="json", exclude={"machine": True, "data": {"sources": True}})

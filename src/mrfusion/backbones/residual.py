@@ -15,9 +15,7 @@ class Residual(Backbone):
     Differs from nnU-Net: the number of blocks is the same at every level, and nothing is planned from the data.
     """
 
-    def __init__(
-        self, dimensions: int, *, base: int = 32, stages: int = 4, blocks: int = 1, widest: int = 320
-    ) -> None:
+    def __init__(self, dimensions: int, *, base: int = 32, stages: int = 4, blocks: int = 1, widest: int = 320) -> None:
         super().__init__(dimensions)
         self.channels = tuple(min(base * 2**level, widest) for level in range(stages + 1))
         self.blocks = blocks

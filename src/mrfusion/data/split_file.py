@@ -53,6 +53,15 @@ def read_splits(
     return splits, (*notes, *_unused(cohort, splits))
 
 
+def count_folds(path: Path) -> int:
+    """How many folds a file of splits holds; InputError if it is none."""
+    content = read_json(path)
+    folds = content.get("folds") if isinstance(content, dict) else content
+    if not isinstance(folds, list) or not folds:
+        raise InputError(f"{path}: expected our splits or nnU-Net's (a list of train and val), found {_short(content)}")
+    return len(folds)
+
+
 def _fold(path: Path, number: int, fold: Any, names: Sequence[str]) -> list[tuple[str, ...]]:
     parts = [fold.get(name) if isinstance(fold, dict) else None for name in names]
     if not all(isinstance(part, list) and all(isinstance(i, str) for i in part) for part in parts):

@@ -10,7 +10,7 @@ from mrfusion.losses._base import Loss, Output
 
 
 class CrossEntropy(Loss):
-    """Mean cross-entropy of the finest logits; ``weight`` are class weights, ``smoothing`` label smoothing in [0, 1)."""
+    """Mean cross-entropy of the logits; ``weight`` are class weights, ``smoothing`` is label smoothing in [0, 1)."""
 
     weight: Tensor | None
 

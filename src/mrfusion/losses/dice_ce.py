@@ -13,8 +13,8 @@ class DiceCE(Loss):
     """Soft Dice over the batch plus (binary, for overlapping regions) cross-entropy, by MONAI.
 
     ``weight`` are class weights of the cross-entropy ([0.5, 2, 5, 4] in Li, Zhao, Zhang), one a label with background
-    first, or one a region. With exclusive labels the Dice leaves background out. Coarser heads count 1/2, 1/4, .. of the finest,
-    their targets are every 2nd, 4th, .. grid point; the weights add up to 1 (nnU-Net's deep supervision).
+    first, or one a region. With exclusive labels the Dice leaves background out. Coarser heads count 1/2, 1/4, .. of
+    the finest, their targets are every 2nd, 4th, .. grid point; the weights add up to 1 (nnU-Net's deep supervision).
     """
 
     def __init__(self, exclusive: bool, *, weight: Sequence[float] | None = None) -> None:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from mrfusion.errors import CaseError
 from mrfusion.rules import PLAIN, Rule
-from mrfusion.surface.areas import Spacing
-from mrfusion.surface.box import window
+from mrfusion.surface.areas import Spacing, surfel_areas
+from mrfusion.surface.box import framed, window
 from mrfusion.surface.distances import Surface, between, ordered
 from mrfusion.surface.elements import Elements, border_voxels, elements
 from mrfusion.surface.engine import engine
@@ -64,9 +64,9 @@ class MaskPair:
         self.pixel_mm = tuple(float(s) for s in spacing_mm)
         x, y, z = (1.0, *self.pixel_mm)[-3:]  # a flat mask is a layer of thickness 1
         self.spacing_mm: Spacing = (x, y, z)
-        volumes = [m.reshape((1,) * (3 - m.ndim) + m.shape).astype(bool, copy=False) for m in (pred, target)]
+        volumes = [mask.reshape((1,) * (3 - mask.ndim) + mask.shape) for mask in (pred, target)]
         part = window(volumes, margin=rule.dilation)
-        self.pred, self.target = (np.ascontiguousarray(volume[part]) for volume in volumes)
+        self.pred, self.target = (framed(volume, part) for volume in volumes)
 
     @cached_property
     def predicted(self) -> int:
@@ -129,7 +129,7 @@ class MaskPair:
     @cached_property
     def lesions(self) -> Lesions:
         """How well each lesion that counts was found."""
-        found = np.asarray(self.match.hit.any(axis=1))
+        found = np.bincount(self.match.hits[:, 0], minlength=len(self.match.voxels)) > 0
         counts = self.match.voxels * self.voxel_mm3 > self.rule.smallest_mm3
         counts[0] = False
         hd95_mm = np.full(len(found), np.inf)
@@ -140,7 +140,7 @@ class MaskPair:
     @cached_property
     def _surfels(self) -> tuple[Surface, Surface]:
         pred, target = (
-            ordered(between(e.at, partner, self.spacing_mm), e.area_mm2(self.spacing_mm))
+            ordered(between(e.at, partner, self.spacing_mm), e.code, surfel_areas(self.spacing_mm))
             for e, partner in zip(self.elements, self.partners, strict=True)
         )
         return pred, target
@@ -152,7 +152,7 @@ class MaskPair:
 
     def _facing(self, points: NDArray[np.int32], others: NDArray[np.int32]) -> Surface:
         partner = engine.nearest(points, others, self.spacing_mm)
-        return ordered(between(points, partner, self.spacing_mm), np.ones(len(points)))
+        return ordered(between(points, partner, self.spacing_mm), np.zeros(len(points), int), np.ones(1))
 
 
 def _check(pred: NDArray[Any], target: NDArray[Any], spacing_mm: tuple[float, ...]) -> None:

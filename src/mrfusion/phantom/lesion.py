@@ -160,7 +160,7 @@ def _noise(parts: list[tuple[float, SmoothField]], axes: Axes) -> Array:
 
 def _radii(rng: np.random.Generator, mean: float, spread_of: float) -> Array:
     radii = np.exp(spread_of * rng.uniform(-1, 1, 3))
-    return (mean * radii / np.cbrt(radii.prod())).astype(np.float32)
+    return np.asarray(mean * radii / np.cbrt(radii.prod()), dtype=np.float32)
 
 
 def _frame(rng: np.random.Generator) -> Array:

@@ -44,7 +44,7 @@ NORMAL = {
 LESION = {
     "oedema": Tissue(1450, 160, 0.86, 0.09),
     "necrosis": Tissue(2600, 330, 0.93, 0.12),
-    "necrosis_dark": Tissue(1700, 52, 0.78, 0.12),
+    "necrosis_dark": Tissue(2300, 52, 0.78, 0.12),  # T1 on either side of the mismatch: t1c alone cannot tell it
     "solid": Tissue(1700, 170, 0.87, 0.08),
     "solid_dark": Tissue(1500, 58, 0.74, 0.08),
     "mismatch": Tissue(3000, 260, 0.93, 0.06),

@@ -1,6 +1,7 @@
-"""Two surfaces and how far each of their elements is from the other: what every surface metric reads."""
+"""How far each element of a surface is from another, in the order that percentiles need."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,20 +25,31 @@ class Surface:
 
 def between(points: NDArray[np.int32], others: NDArray[np.int32], spacing_mm: Spacing) -> NDArray[np.float64]:
     """Distance in mm from each point to its partner in ``others``, both in voxels (n, 3)."""
-    step = (points - others).astype(np.float64) * np.array(spacing_mm)
-    step *= step
-    return np.asarray(np.sqrt((step[:, 0] + step[:, 1]) + step[:, 2]))
+    a, b, c = ((points[:, axis] - others[:, axis]) * spacing_mm[axis] for axis in range(3))
+    return np.asarray(np.sqrt((a * a + b * b) + c * c))
 
 
-def ordered(distance_mm: NDArray[np.float64], area_mm2: NDArray[np.float64]) -> Surface:
-    """Order by distance, then area.
+def ordered(distance_mm: NDArray[np.float64], kind: NDArray[Any], areas: NDArray[np.float64]) -> Surface:
+    """Order elements by distance, then area; ``areas[kind]`` is the area of each element.
 
     Two sorts of plain numbers instead of one sort of pairs: numpy sorts numbers with vector instructions. There are
     few different areas, so a key of the distance's rank and the area's rank orders the ties.
     """
     order = np.argsort(distance_mm)
     distance_mm = distance_mm[order]
-    areas, area_rank = np.unique(area_mm2, return_inverse=True)
-    rank = np.concatenate(([0], np.cumsum(distance_mm[1:] != distance_mm[:-1])))
-    key = np.sort(rank * len(areas) + area_rank[order])
-    return Surface(distance_mm, areas[key % len(areas)])
+    different, area_rank = np.unique(areas, return_inverse=True)
+    key = area_rank[kind[order]]
+    key[1:] += np.cumsum(distance_mm[1:] != distance_mm[:-1]) * len(different)
+    key.sort()
+    return Surface(distance_mm, different[key % len(different)])
+
+
+def grouped_sum(one: NDArray[Any], other: NDArray[Any], times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rows (one, other, times) with equal pairs added up, ascending."""
+    width = int(other.max(initial=0)) + 1
+    key = one.astype(np.int64) * width + other
+    order = np.argsort(key)
+    key = key[order]
+    first = np.flatnonzero(np.concatenate((key[:1] == key[:1], key[1:] != key[:-1])))
+    total = np.add.reduceat(times[order], first) if len(first) else times[:0]
+    return np.stack([key[first] // width, key[first] % width, total], axis=1)

@@ -1,5 +1,21 @@
-"""Which implementation of the operations on masks is used: libraries alone, or kernels compiled by numba."""
+"""Which implementation of the operations on masks is used: kernels compiled by numba, or libraries alone."""
 
-from mrfusion.surface import libraries as engine
+import warnings
+from types import ModuleType
+
+from mrfusion.surface import libraries
+
+engine: ModuleType
+try:
+    from mrfusion.surface import kernels as engine
+except ImportError as error:
+    if error.name != "numba":
+        raise
+    warnings.warn(
+        "numba is not installed: metrics are the same to the last bit but take ten times as long; pip install numba",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    engine = libraries
 
 __all__ = ["engine"]

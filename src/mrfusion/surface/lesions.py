@@ -6,54 +6,46 @@ a lesion's partner if it belongs to it, so only the rest is searched again.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mrfusion.surface.areas import Spacing
+from mrfusion.surface.areas import Spacing, surfel_areas
 from mrfusion.surface.distances import between, ordered
-from mrfusion.surface.elements import Elements, owners
+from mrfusion.surface.elements import Elements, inside
 from mrfusion.surface.engine import engine
 
 
 @dataclass(frozen=True)
 class Match:
-    """Components of the prediction against lesions of the target, before any distance.
+    """Lesions of the target 1..L (entry 0 is empty) and the components 1..P of the prediction that touch them.
 
-    ``pred_labels`` and ``lesion_labels`` number components (1..P) and lesions (1..L) on the grid; ``hit`` (L+1, P+1)
-    says which touch; ``voxels`` (L+1,) the size of each lesion and ``dice`` (L+1,) its Dice with all components that
-    touch it. Row and column 0 stand for the background.
+    ``hits`` rows (lesion, component), ascending; ``voxels`` (L+1,) the size of each lesion; ``dice`` (L+1,) its Dice
+    with all components that touch it together; ``false`` the components, of whatever size, that touch none.
+    ``components`` and ``lesions`` are the labels themselves, as the engine keeps them.
     """
 
-    pred_labels: NDArray[np.unsignedinteger]
-    lesion_labels: NDArray[np.unsignedinteger]
-    hit: NDArray[np.bool_]
+    hits: NDArray[np.int64]
     voxels: NDArray[np.int64]
     dice: NDArray[np.float64]
-
-    @property
-    def false(self) -> int:
-        """Predicted components that touch no lesion, whatever their size."""
-        return self.hit.shape[1] - 1 - int(np.count_nonzero(self.hit.any(axis=0)))
+    false: int
+    components: Any
+    lesions: Any
 
 
-def match(pred: NDArray[np.bool_], target: NDArray[np.bool_], dilation: int) -> Match:
-    """Label both masks (x, y, z), merge target lesions whose dilations touch, and say which component touches which."""
-    pred_labels = engine.label(pred)
-    grown = engine.label(engine.dilate(target, dilation))
-    reach = engine.overlaps(pred_labels, grown)
-    lesion_labels = grown * target
-    common = engine.overlaps(pred_labels, lesion_labels)
-    shape = (int(grown.max(initial=0)) + 1, int(pred_labels.max(initial=0)) + 1)
-    hit = np.zeros(shape, bool)
-    hit[reach[:, 1], reach[:, 0]] = True
-    hit[0] = hit[:, 0] = False
-    table = np.zeros(shape, np.int64)
-    table[common[:, 1], common[:, 0]] = common[:, 2]
-    voxels, partner = table.sum(axis=1), hit @ table.sum(axis=0)
-    shared = (table * hit).sum(axis=1)
-    dice = np.divide(2.0 * shared, partner + voxels, out=np.zeros(shape[0]), where=partner + voxels > 0)
-    return Match(pred_labels, lesion_labels, hit, voxels, dice)
+def match(pred: NDArray[np.uint8], target: NDArray[np.uint8], dilation: int) -> Match:
+    """Label both framed masks, merge target lesions whose dilations touch, and say which component touches which."""
+    components, grown = engine.label(pred), engine.label(engine.dilate(target, dilation))
+    lesions = engine.restrict(grown, target)
+    size, voxels = engine.sizes(components), engine.sizes(lesions)
+    lesion, component, _ = engine.overlaps(grown, components).T
+    partner = np.bincount(lesion, weights=size[component], minlength=len(voxels))
+    common = engine.overlaps(lesions, components)
+    shared = np.bincount(common[:, 0], weights=common[:, 2], minlength=len(voxels))
+    dice = 2.0 * shared / np.maximum(partner + voxels, 1)
+    false = len(size) - 1 - len(np.unique(component))
+    return Match(np.stack([lesion, component], axis=1), voxels, dice, false, components, lesions)
 
 
 def lesion_hd95_mm(
@@ -63,17 +55,13 @@ def lesion_hd95_mm(
 
     ``partners`` holds, for each element of the prediction and of the target, the nearest corner of the other surface.
     """
-    sides = [
-        _Side(pred, target, partners[0], spacing_mm, (found.pred_labels, found.lesion_labels)),
-        _Side(target, pred, partners[1], spacing_mm, (found.lesion_labels, found.pred_labels)),
-    ]
+    predicted = _Side(pred, target, partners[0], found.components, found.lesions)
+    wanted = _Side(target, pred, partners[1], found.lesions, found.components)
     result = np.full(len(found.voxels), np.inf)
-    for lesion in np.flatnonzero(found.hit.any(axis=1)):
-        only = np.arange(len(found.voxels)) == lesion
-        result[lesion] = max(
-            sides[0].percentile(found.hit[lesion], only, sides[1]),
-            sides[1].percentile(only, found.hit[lesion], sides[0]),
-        )
+    for lesion in np.unique(found.hits[:, 0]):
+        touching = found.hits[found.hits[:, 0] == lesion, 1]
+        back = predicted.percentile(touching, lesion, wanted, spacing_mm)
+        result[lesion] = max(back, wanted.percentile(lesion, touching, predicted, spacing_mm))
     return result
 
 
@@ -81,25 +69,19 @@ class _Side:
     """The elements of one surface: whose each is, its nearest element of the other surface, and whose that is."""
 
     def __init__(
-        self,
-        own: Elements,
-        other: Elements,
-        partner: NDArray[np.int32],
-        spacing_mm: Spacing,
-        labels: tuple[NDArray[np.unsignedinteger], NDArray[np.unsignedinteger]],
+        self, own: Elements, other: Elements, partner: NDArray[np.int32], own_labels: Any, other_labels: Any
     ) -> None:
-        self.at, self.partner, self.spacing_mm = own.at, partner, spacing_mm
-        self.area_mm2 = own.area_mm2(spacing_mm)
-        self.owner = own.owner(labels[0])
-        self.partner_owner = owners(partner, other.codes[tuple(partner.T)], labels[1])
+        self.own, self.partner = own, partner
+        self.owner = engine.owners(own_labels, inside(own.at, own.code))
+        self.partner_owner = engine.owners(other_labels, inside(partner, other.codes[tuple(partner.T)]))
 
-    def percentile(self, mine: NDArray[np.bool_], theirs: NDArray[np.bool_], other: "_Side") -> float:
+    def percentile(self, mine: Any, theirs: Any, other: "_Side", spacing_mm: Spacing) -> float:
         """The 95th percentile of the distances from the elements of the labels ``mine`` to those of ``theirs``."""
-        chosen = np.flatnonzero(mine[self.owner])
-        partner = self.partner[chosen]
-        astray = np.flatnonzero(~theirs[self.partner_owner[chosen]])
+        chosen = np.flatnonzero(np.isin(self.owner, mine))
+        at, partner = self.own.at[chosen], self.partner[chosen]
+        astray = np.flatnonzero(np.isin(self.partner_owner[chosen], theirs, invert=True))
         if len(astray):
-            rest = other.at[theirs[other.owner]]
-            partner[astray] = engine.nearest(self.at[chosen[astray]], rest, self.spacing_mm)
-        distance_mm = between(self.at[chosen], partner, self.spacing_mm)
-        return ordered(distance_mm, self.area_mm2[chosen]).percentile(95.0)
+            rest = other.own.at[np.isin(other.owner, theirs)]
+            partner[astray] = engine.nearest(at[astray], rest, spacing_mm)
+        surface = ordered(between(at, partner, spacing_mm), self.own.code[chosen], surfel_areas(spacing_mm))
+        return surface.percentile(95.0)

@@ -1,6 +1,7 @@
 """The operations on masks out of libraries alone (numpy, cc3d, scipy): the kernels' reference, and their stand-in.
 
-The same names with the same results, bit for bit, stand in :mod:`mrfusion.surface.kernels`.
+The same names with the same results, bit for bit, stand in :mod:`mrfusion.surface.kernels`. A *frame* is a mask
+(x, y, z) of bytes 0 and 1 in C order with a layer of zeros on every side.
 """
 
 from typing import Any
@@ -12,47 +13,67 @@ from scipy.ndimage import binary_dilation, generate_binary_structure
 from scipy.spatial import KDTree
 
 from mrfusion.surface.areas import Spacing
+from mrfusion.surface.distances import grouped_sum
 
 NAME = "libraries"
 
-Mask = NDArray[np.bool_]  # (x, y, z), C order
-Labels = NDArray[np.unsignedinteger]  # (x, y, z): 0 outside, 1.. the components in the order of their first voxels
-Codes = NDArray[np.uint8]  # (x+1, y+1, z+1): which of the 8 voxels around a corner are inside, as bits
-Corners = NDArray[np.int32]  # (n, 3): the corner between voxels i-1 and i of each axis
+Frame = NDArray[np.uint8]  # (x, y, z)
+Codes = NDArray[np.uint8]  # (x-1, y-1, z-1): which of the 8 voxels around a corner are inside, as bits
+Corners = NDArray[np.int32]  # (n, 3): corner i of an axis lies between its voxels i and i+1
 
 
-def dilate(mask: Mask, times: int) -> Mask:
-    """The mask grown ``times`` by its 18-neighbourhood, cut at the border of the array."""
+def extent(volume: NDArray[Any]) -> NDArray[np.int64]:
+    """First and one past the last index (3, 2) of what is not 0 in a volume; all 0 where nothing is."""
+    found = np.zeros((3, 2), np.int64)
+    for axis in range(3):
+        others = tuple(a for a in range(3) if a != axis)
+        inside = np.flatnonzero(volume.any(axis=others))
+        if len(inside):
+            found[axis] = inside[0], inside[-1] + 1
+    return found
+
+
+def dilate(frame: Frame, times: int) -> Frame:
+    """The mask grown ``times`` by its 18-neighbourhood, cut at the frame."""
     if times == 0:
-        return mask
-    return np.asarray(binary_dilation(mask, generate_binary_structure(3, 2), iterations=times))
+        return frame
+    inner = np.zeros(frame.shape, bool)
+    inner[1:-1, 1:-1, 1:-1] = True
+    grown = binary_dilation(frame, generate_binary_structure(3, 2), iterations=times, mask=inner)
+    return np.asarray(grown).view(np.uint8)
 
 
-def label(mask: Mask) -> Labels:
-    """The 26-connected components, numbered by their first voxels."""
-    return np.asarray(cc3d.connected_components(mask, connectivity=26))
+def label(frame: Frame) -> NDArray[np.unsignedinteger]:
+    """The 26-connected components, numbered from 1 in the order of their first voxels."""
+    return np.asarray(cc3d.connected_components(frame, connectivity=26))
 
 
-def overlaps(one: Labels, other: Labels) -> NDArray[np.int64]:
-    """Rows (label in one, label in other, common voxels), ascending, wherever either is not 0."""
-    inside = np.flatnonzero((one != 0) | (other != 0))
-    return counted(one.ravel()[inside], other.ravel()[inside], np.ones(len(inside), np.int64))
+def restrict(labels: NDArray[Any], frame: Frame) -> NDArray[Any]:
+    """The labels where the frame is inside, which is a part of where the labels are."""
+    return labels * frame
 
 
-def counted(one: NDArray[Any], other: NDArray[Any], times: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Equal rows (one, other) as one row, their times added up."""
-    width = int(other.max(initial=0)) + 1
-    keys, row = np.unique(one.astype(np.int64) * width + other, return_inverse=True)
-    total = np.zeros(len(keys), np.int64)
-    np.add.at(total, row, times)
-    return np.stack([keys // width, keys % width, total], axis=1)
+def sizes(labels: NDArray[Any]) -> NDArray[np.int64]:
+    """Voxels of each label; entry 0 is 0."""
+    count = np.bincount(labels.ravel())
+    count[0] = 0
+    return count
 
 
-def codes(frame: Mask) -> Codes:
-    """The code of every block of 2x2x2 voxels of a mask that has a layer of zeros around it.
+def owners(labels: NDArray[Any], voxels: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The label at each of the voxels (n, 3); 0 outside."""
+    x, y, z = voxels.T
+    return np.asarray(labels[x, y, z], np.int32)
 
-    Bits as in :func:`mrfusion.surface.areas.surfel_areas`: a surface passes where the code is neither 0 nor 255.
-    """
+
+def overlaps(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.int64]:
+    """Rows (label in one, label in other, common voxels), ascending, where both are inside."""
+    both = np.flatnonzero((one != 0) & (other != 0))
+    return grouped_sum(one.ravel()[both], other.ravel()[both], np.ones(len(both), np.int64))
+
+
+def codes(frame: Frame) -> Codes:
+    """The code of every block of 2x2x2 voxels, bits as in :func:`mrfusion.surface.areas.surfel_areas`."""
     x, y, z = (n - 1 for n in frame.shape)
     code = np.zeros((x, y, z), np.uint8)
     for place, (i, j, k) in enumerate(np.ndindex(2, 2, 2)):

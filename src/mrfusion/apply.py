@@ -1,0 +1,124 @@
+"""A finished run on cases that were never in its cohort: read, prepare, predict, write beside nothing of theirs."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lightning_fabric import Fabric
+
+from mrfusion import families
+from mrfusion.case import Case, Cohort, outlined
+from mrfusion.data.cache import prepare_cohort
+from mrfusion.data.load import load_case
+from mrfusion.data.prepared import Prepared
+from mrfusion.data.sample import LoadedCase
+from mrfusion.errors import CaseError, InputError, SpecError
+from mrfusion.prediction import predict_classes, predict_masks, write_prediction
+from mrfusion.progress import Progress
+from mrfusion.result import read_json, temporary_folder, write_rows
+from mrfusion.spec import Machine, RunSpec, Source, read_part
+from mrfusion.training.assemble import Model, load_network, make_fabric, make_model
+
+Entry = tuple[Case, Prepared, LoadedCase]
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run's folder as prediction needs it."""
+
+    folder: Path
+    spec: RunSpec
+    outline: Cohort
+    sample_size: tuple[int, int, int]
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The modalities that a case must have."""
+        return self.spec.plan.modalities(self.outline.modalities)
+
+    def model(self, fabric: Fabric) -> Model:
+        """The trained network on the device of ``fabric``."""
+        network = load_network(self.spec, self.outline, self.folder / "model.safetensors")
+        return make_model(self.spec, self.outline, network=network, size=self.sample_size, fabric=fabric)
+
+
+def read_run(folder: Path) -> FinishedRun:
+    """The run in ``folder``; InputError if it is none."""
+    if not (folder / "spec.json").is_file():
+        raise InputError(f"expected the folder of a finished run at {folder} (OUT/runs/<digest>), found no spec.json")
+    spec = read_part(RunSpec, read_json(folder / "spec.json"), str(folder / "spec.json"))
+    outline = outlined(read_json(folder / "cohort.json"))
+    slices, rows, columns = read_json(folder / "environment.json")["sample_size"]
+    return FinishedRun(folder, spec, outline, (slices, rows, columns))
+
+
+def apply_run(
+    run: FinishedRun, places: Sequence[Path], *, out: Path, layout: str | None, machine: Machine, progress: Progress
+) -> list[Path]:
+    """Predict every case found under ``places``; the files written to ``out``.
+
+    Cases are read by the run's own layout, or by ``layout``. They need no labels, and only the modalities that the
+    run's plan reads. Segmentations are written in each case's own grid, affine and label convention; classifications
+    as one table, ``probabilities.csv``. InputError or CaseError for what cannot be read.
+    """
+    cases = _prepared_cases(run, _cohort(run, places, layout), out, progress)
+    model = run.model(make_fabric(machine, run.spec.budget.precision))
+    return {"segmentation": _segment, "classification": _classify}[run.spec.task](run, cases, model, out)
+
+
+def _segment(run: FinishedRun, cases: Iterable[Entry], model: Model, out: Path) -> list[Path]:
+    written = []
+    for case, prepared, loaded in cases:
+        prediction = predict_masks(case, prepared, loaded, run.modalities, model)
+        written.append(write_prediction(out, prediction, prepared, run.outline))
+    return written
+
+
+def _classify(run: FinishedRun, cases: Iterable[Entry], model: Model, out: Path) -> list[Path]:
+    rows = [(case.id, *predict_classes(loaded, model).tolist()) for case, _, loaded in cases]
+    table = out / "probabilities.csv"
+    write_rows(table, ("case", *run.outline.classes), rows)
+    return [table]
+
+
+def _prepared_cases(run: FinishedRun, cohort: Cohort, out: Path, progress: Progress) -> Iterator[Entry]:
+    """One case after the other, prepared in a folder inside ``out`` that is removed again."""
+    with temporary_folder(out) as cache:
+        for number, case in enumerate(cohort.cases):
+            progress(number, len(cohort.cases), case.id)
+            prepared = prepare_cohort(replace(cohort, cases=(case,)), run.spec.data.preparation, cache)[case.id]
+            yield case, prepared, load_case(case, run.outline, prepared, run.modalities, run.spec.sampling.slices)
+        progress(len(cohort.cases), len(cohort.cases), "done")
+
+
+def _cohort(run: FinishedRun, places: Sequence[Path], layout: str | None) -> Cohort:
+    source = _source(run, layout)
+    cases: list[Case] = []
+    for place in places:
+        if not place.exists():
+            raise InputError(f"expected a case's folder at {place}, found nothing")
+        options = {**source.options, "may_lack": ("images", "labels")}
+        cases += families.load("layouts", source.layout)(place, **options).cases
+    return Cohort(run.modalities, tuple(_with_needed(case, run) for case in cases), run.outline.regions)
+
+
+def _source(run: FinishedRun, layout: str | None) -> Source:
+    if layout is not None:
+        return Source(path=Path(), layout=layout)
+    known = {(source.layout, str(source.options)): source for source in run.spec.data.sources}
+    if len(known) > 1:
+        raise SpecError(
+            f"the run was trained on sources in several layouts ({', '.join(name for name, _ in known)}); "
+            "say with --layout which of them the new cases have"
+        )
+    return next(iter(known.values()))
+
+
+def _with_needed(case: Case, run: FinishedRun) -> Case:
+    lacking = [name for name in run.modalities if name not in case.images]
+    if lacking:
+        raise CaseError(
+            f"case {case.id} lacks {', '.join(lacking)}, which the run's plan {str(run.spec.plan)!r} reads; it has "
+            f"{', '.join(sorted(case.images))}. Add the file, or use a run whose plan does not read it"
+        )
+    return replace(case, images={name: case.images[name] for name in run.modalities}, label_map=None)

@@ -1,0 +1,146 @@
+"""The command line: one function a command, each importing its room inside it, so that --help stays quick."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mrfusion.errors import MrFusionError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Whether, where and how to fuse the modalities of an MRI data set, answered with evidence.",
+)
+Out = Annotated[Path, typer.Option(help="Folder for everything that is written.")]
+Cache = Annotated[Path | None, typer.Option(help="Folder for prepared cases. Default: OUT/cache.")]
+Layout = Annotated[str | None, typer.Option(help="How the data lie on disk, e.g. 'brats(year=2021)'.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes side by side. Default: one a GPU, or a core.")]
+
+
+@app.command()
+def study(
+    spec: Annotated[Path, typer.Argument(help="YAML file of the study.")],
+    out: Out,
+    cache: Cache = None,
+    data: Annotated[Path | None, typer.Option(help="Take the cases from here instead of the file's path.")] = None,
+    splits: Annotated[Path | None, typer.Option(help="splits.json, or nnU-Net's splits_final.json.")] = None,
+    executor: Annotated[str, typer.Option(help="Where runs are carried out.")] = "local",
+    workers: Workers = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would run and for how long; run nothing.")
+    ] = False,
+) -> None:
+    """Run arms x folds x seeds, the missing runs only, and write the report."""
+    from mrfusion.command import foretell, run_study
+    from mrfusion.study.design import read_study
+
+    carry_out = foretell if dry_run else run_study
+    carry_out(read_study(spec, data=data, splits=splits), _executor(executor, workers), out=out, cache=cache)
+
+
+@app.command()
+def run(
+    spec: Annotated[Path, typer.Argument(help="YAML file of the run.")],
+    out: Out,
+    cache: Cache = None,
+    data: Annotated[Path | None, typer.Option(help="Take the cases from here instead of the file's path.")] = None,
+    splits: Annotated[Path | None, typer.Option(help="splits.json, or nnU-Net's splits_final.json.")] = None,
+) -> None:
+    """Train, predict and score one run: one arm, one fold, one seed."""
+    from mrfusion.command import run_study
+    from mrfusion.study.design import read_single
+
+    run_study(read_single(spec, data=data, splits=splits), _executor("local", 1), out=out, cache=cache)
+
+
+@app.command()
+def predict(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run, OUT/runs/<digest>.")],
+    cases: Annotated[list[Path], typer.Argument(help="Folders of cases; labels are not needed.")],
+    out: Out,
+    layout: Layout = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Predict cases that were never in a cohort, in their own grid and label convention."""
+    from mrfusion.apply import apply_run, read_run
+    from mrfusion.display import console, one_bar
+    from mrfusion.spec import Machine, read_part
+
+    machine = read_part(Machine, {"device": device}, "--device")
+    with one_bar("predicting") as progress:
+        written = apply_run(read_run(run), cases, out=out, layout=layout, machine=machine, progress=progress)
+    for path in written:
+        console.print(str(path), markup=False, soft_wrap=True)
+
+
+@app.command()
+def report(
+    study: Annotated[Path, typer.Argument(help="Folder of a study.")],
+    out: Annotated[Path | None, typer.Option(help="Default: report.html in the study's folder.")] = None,
+) -> None:
+    """Rebuild the report of a study from its run folders; torch is not needed."""
+    from mrfusion.display import console
+    from mrfusion.report.load import load_study
+    from mrfusion.report.page import build_report
+    from mrfusion.report.terminal import terminal_table
+
+    written = build_report(study, out)
+    console.print(terminal_table(load_study(study)))
+    console.print(f"report: {written}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def phantom(
+    out: Annotated[Path, typer.Argument(help="Folder to write the cases to.")],
+    cases: Annotated[int, typer.Option(min=1)] = 60,
+    spacing: Annotated[float, typer.Option(help="Grid spacing in mm.")] = 2.0,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    control: Annotated[str, typer.Option(help="complementary, redundant, noise or xor.")] = "complementary",
+    workers: Workers = None,
+) -> None:
+    """Write a cohort of synthetic brain tumour MRI, BraTS 2023 names, whose right answer is known."""
+    import os
+
+    from mrfusion.display import console, one_bar
+    from mrfusion.phantom.cohort import write_cohort
+
+    options: dict[str, Any] = {"cases": cases, "spacing_mm": spacing, "seed": seed, "control": control}
+    with one_bar("phantom") as progress:
+        write_cohort(out, **options, workers=workers or len(os.sched_getaffinity(0)), progress=progress)
+    console.print(f"{cases} cases of the {control} phantom: {out}", markup=False, soft_wrap=True)
+
+
+@app.command("list")
+def list_choices(
+    family: Annotated[str | None, typer.Argument(help="One family; default: all of them.")] = None,
+) -> None:
+    """List every choice that a specification can name."""
+    from mrfusion import families
+    from mrfusion.errors import SpecError, nearest
+
+    known = families.families()
+    if family is not None and family not in known:
+        raise SpecError(f"no family is called {family!r}; {nearest(family, known)}")
+    for name in known if family is None else [family]:
+        typer.secho(name, bold=True)
+        for choice, summary in families.summaries(name).items():
+            typer.echo(f"  {choice:20s} {summary}")
+
+
+def main() -> None:
+    """The program: an error that mrfusion reports is one message and exit code 2, never a traceback."""
+    try:
+        app()
+    except (MrFusionError, OSError) as error:
+        typer.secho(f"mrfusion: {error}", err=True, fg=typer.colors.RED)
+        sys.exit(2)
+
+
+def _executor(name: str, workers: int | None) -> Any:
+    from mrfusion import families
+
+    return families.load("executors", name)(workers)

@@ -1,0 +1,45 @@
+"""Prepared cases as a training or a prediction reads them, for the modalities of one plan."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from mrfusion.case import Case, Cohort
+from mrfusion.data.prepared import Prepared
+from mrfusion.data.sample import LoadedCase
+
+
+def load_cases(
+    cohort: Cohort, prepared: Mapping[str, Prepared], modalities: Sequence[str], slices: tuple[float, float] | None
+) -> dict[str, LoadedCase]:
+    """Every prepared case by id; memory-mapped, nothing is read yet."""
+    cases = {case.id: case for case in cohort.cases}
+    return {name: load_case(cases[name], cohort, one, modalities, slices) for name, one in prepared.items()}
+
+
+def load_case(
+    case: Case, cohort: Cohort, prepared: Prepared, modalities: Sequence[str], slices: tuple[float, float] | None
+) -> LoadedCase:
+    """One case; without a label map its labels are all 0, without a class its ``class_index`` is -1."""
+    labels = prepared.labels(modalities)
+    return LoadedCase(
+        case.id,
+        prepared.images(modalities),
+        np.zeros(prepared.shape(modalities), np.uint8) if labels is None else labels,
+        (True,) * len(modalities),
+        cohort.classes.index(case.label) if case.label in cohort.classes else -1,
+        slice_range(prepared, modalities, slices),
+    )
+
+
+def slice_range(prepared: Prepared, modalities: Sequence[str], shares: tuple[float, float] | None) -> tuple[int, int]:
+    """The range of a cropped case's slices that lies in ``shares`` of its whole depth; at least one slice.
+
+    Slices 72 to 81 of 155 are the shares (72/155, 82/155) of any other depth.
+    """
+    axis = prepared.placement.slice_axis
+    depth, offset = prepared.placement.grid.shape[axis], prepared.box(modalities)[axis].start
+    extent = prepared.shape(modalities)[0]
+    low, high = shares or (0.0, 1.0)
+    first = min(max(round(low * depth) - offset, 0), extent - 1)
+    return first, min(max(round(high * depth) - offset, first + 1), extent)

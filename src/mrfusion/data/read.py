@@ -1,0 +1,68 @@
+"""From the sources of a specification to what a run reads: a cohort, its prepared cases, the split of every fold."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mrfusion import families
+from mrfusion.case import Cohort, Split, join_cohorts
+from mrfusion.data.cache import prepare_cohort
+from mrfusion.data.prepared import Prepared
+from mrfusion.data.split import make_splits, strata_of
+from mrfusion.data.split_file import read_splits
+from mrfusion.errors import CaseError, InputError
+from mrfusion.spec import Data, Source, SplitRule
+from mrfusion.progress import Progress
+
+
+@dataclass(frozen=True)
+class RunData:
+    """A cohort, its prepared cases by id, the split of every fold; ``notes`` are for the user."""
+
+    cohort: Cohort
+    prepared: Mapping[str, Prepared]
+    splits: tuple[Split, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the cohort's ids, labels, file names and sizes, and of how its patients are divided."""
+        parts = [[split.train, split.val, split.test] for split in self.splits]
+        return f"{self.cohort.fingerprint}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]}"
+
+
+def read_data(data: Data, *, task: str, cache: Path, progress: Progress) -> RunData:
+    """Read, prepare (from the cache where nothing has changed) and split; every case must have what ``task`` needs."""
+    cohort = read_cohort(data.sources)
+    _check_task(cohort, task)
+    prepared = prepare_cohort(cohort, data.preparation, cache, workers=2, progress=progress)
+    splits, notes = _splits(cohort, strata_of(cohort, prepared), data.split)
+    said = (f"{name}: {note}" for name, one in prepared.items() for note in one.notes)
+    return RunData(cohort, prepared, tuple(splits), (*notes, *said))
+
+
+def read_cohort(sources: Sequence[Source]) -> Cohort:
+    """Every source through its layout, joined; InputError where a folder is not there or the sources disagree."""
+    for source in sources:
+        if not source.path.exists():
+            raise InputError(f"expected data at {source.path.absolute()}, found nothing; mend data.sources.path")
+    return join_cohorts(families.load("layouts", s.layout)(s.path, **s.options) for s in sources)
+
+
+def _splits(cohort: Cohort, strata: Mapping[str, str], rule: SplitRule) -> tuple[list[Split], tuple[str, ...]]:
+    if rule.file is not None:
+        return read_splits(rule.file, cohort, strata, val_share=rule.val_share, seed=rule.seed)
+    shares = {"val_share": rule.val_share, "test_share": rule.test_share}
+    return make_splits(cohort, strata, folds=rule.folds, seed=rule.seed, **shares), ()
+
+
+def _check_task(cohort: Cohort, task: str) -> None:
+    if task == "classification" and not cohort.classes:
+        raise InputError("task: classification needs a class per case, the cohort has none; give a table with 'label'")
+    if task == "segmentation" and not cohort.regions:
+        raise InputError("task: segmentation needs label maps and regions, the cohort has none")
+    for case in cohort.cases:
+        if (case.label_map if task == "segmentation" else case.label) is None:
+            raise CaseError(f"case {case.id} has no label; drop the case, only 'mrfusion predict' can do without")

@@ -1,0 +1,70 @@
+"""What long work shows in the terminal: bars with what is being done and how long it will take."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import TimeRemainingColumn
+
+from mrfusion import progress
+
+console = Console()
+complaints = Console(stderr=True)
+
+
+def _bars() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=complaints,
+        transient=True,
+    )
+
+
+@contextmanager
+def one_bar(title: str) -> Iterator[progress.Progress]:
+    """A bar for one piece of work, as the callback that the work calls."""
+    with _bars() as bars:
+        bar = bars.add_task(escape(title), total=None)
+
+        def tell(done: int, total: int, what: str) -> None:
+            bars.update(bar, completed=done, total=total, description=f"{escape(title)}: {escape(what)}")
+
+        yield tell
+
+
+class StudyView:
+    """A bar for the whole study and one for each job that is running; time left is judged from the jobs' shares."""
+
+    def __init__(self, names: dict[str, str], total: int) -> None:
+        self.names, self.total = names, total
+        self.bars = _bars()
+        self.whole = self.bars.add_task("[bold]runs", total=total)
+        self.tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> "StudyView":
+        self.bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bars.stop()
+
+    def watch(self, told: dict[str, dict[str, Any]], done: int) -> None:
+        """Show what the running jobs told; ``done`` jobs have ended."""
+        for name in set(self.tasks) - set(told):
+            self.bars.remove_task(self.tasks.pop(name))
+        share = 0.0
+        for name, news in told.items():
+            if name not in self.tasks:
+                self.tasks[name] = self.bars.add_task("", total=news["total"])
+            text = f"  {self.names.get(name, name)}: {news['what']}"
+            self.bars.update(self.tasks[name], completed=news["done"], total=news["total"], description=escape(text))
+            share += news["done"] / max(1, news["total"])
+        self.bars.update(self.whole, completed=min(self.total, done + share))

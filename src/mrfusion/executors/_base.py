@@ -1,0 +1,36 @@
+"""The contract of an executor: calls of named functions in, their results out, in whatever order they end."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Job:
+    """A call of a function named by its address, ``package.module:function``, with plain values as arguments."""
+
+    name: str
+    function: str
+    arguments: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job: its result, or the text of its failure. ``expected`` failures speak to the user."""
+
+    job: Job
+    result: Any = None
+    failure: str | None = None
+    expected: bool = False
+
+
+class Executor(ABC):
+    """Carries out jobs that do not depend on one another; never sees a tensor."""
+
+    @abstractmethod
+    def run(self, jobs: Sequence[Job], tick: Callable[[], None]) -> Iterator[Outcome]:
+        """Outcomes as they come; ``tick`` is called a few times a second while there is nothing to yield.
+
+        A failed job is an outcome, not an exception; the others go on. Closing the iterator ends what is running.
+        """

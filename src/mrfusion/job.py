@@ -1,0 +1,67 @@
+"""Jobs: the doors through which executors call runs; plain text in, plain values out."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from mrfusion.data.read import read_data
+from mrfusion.data.split_file import write_splits
+from mrfusion.families import load
+from mrfusion.progress import ProgressFile
+from mrfusion.result import temporary_folder, write_json
+from mrfusion.run import execute, parts_of
+from mrfusion.spec import RunSpec
+from mrfusion.training.assemble import make_fabric, make_model, make_training
+from mrfusion.training.loop import fit
+
+
+def prepare_data(spec_json: str, out: str, cache: str) -> dict[str, object]:
+    """Fill the cache, write ``cohort.json`` and ``splits.json`` to ``out``; the data's fingerprint and notes."""
+    spec, folder = RunSpec.model_validate_json(spec_json), Path(out)
+    progress = ProgressFile(folder / "progress" / "prepare.json")
+    data = read_data(spec.data, task=spec.task, cache=Path(cache), progress=progress)
+    cases = [{"id": case.id, "patient": case.patient} for case in data.cohort.cases]
+    about = {"cases": cases, "fingerprint": data.fingerprint, "notes": data.notes}
+    write_json(folder / "cohort.json", data.cohort.outline | about)
+    hashes = {name: prepared.digest for name, prepared in data.prepared.items()}
+    write_splits(folder / "splits.json", data.cohort, data.splits, hashes)
+    progress.close()
+    return {"fingerprint": data.fingerprint, "folds": len(data.splits), "notes": data.notes}
+
+
+def execute_run(spec_json: str, out: str, cache: str) -> str:
+    """Carry out one run; the path of its folder."""
+    spec = RunSpec.model_validate_json(spec_json)
+    progress = ProgressFile(Path(out) / "progress" / f"{spec.digest}.json")
+    folder = execute(spec, out=Path(out), cache=Path(cache), progress=progress)
+    progress.close()
+    return str(folder)
+
+
+def estimate_run(spec_json: str, out: str, cache: str) -> float:
+    """Seconds that a run would take here, from one shortened epoch and one predicted case; nothing of it is kept."""
+    spec = RunSpec.model_validate_json(spec_json)
+    data = read_data(spec.data, task=spec.task, cache=Path(cache), progress=_unseen)
+    short = spec.changed({"budget": {"epochs": 1}, "sampling": {"per_case": 1}})
+    fabric, parts = make_fabric(spec.machine, spec.budget.precision), parts_of(spec, data)
+    with temporary_folder(Path(out)) as folder:
+        trainings = [
+            make_training(each, data.cohort, parts, fabric=fabric, folder=folder, progress=_unseen)
+            for each in (short, spec)
+        ]
+        phases = load("schedules", spec.schedule)().phases(trainings[0].network, spec.loss_names)
+        fit(trainings[0], phases)  # the first epoch of a process is slow: libraries choose their kernels in it
+        started = time.perf_counter()
+        fit(replace(trainings[0], folder=folder / "again"), phases)
+        epoch = time.perf_counter() - started
+        model = make_model(spec, data.cohort, network=trainings[0].network, size=parts.size, fabric=fabric)
+        started = time.perf_counter()
+        answer = {"segmentation": model.predictor.logits, "classification": model.predictor.class_logits}[spec.task]
+        answer(parts.val[0])
+        one_case = time.perf_counter() - started
+    steps = len(trainings[1].batches) / len(trainings[0].batches)
+    return spec.budget.epochs * epoch * steps + len(getattr(data.splits[spec.fold], spec.score_on)) * one_case
+
+
+def _unseen(done: int, total: int, what: str) -> None:
+    """A progress that nobody watches."""

@@ -1,0 +1,43 @@
+"""How far a long job is, told to whoever asked; across processes through a small file that anyone may watch."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mrfusion.errors import InputError
+from mrfusion.result import read_json, write_json
+
+Progress = Callable[[int, int, str], None]
+"""Called with what is done, what there is to do, and what it is."""
+
+
+@dataclass
+class ProgressFile:
+    """A Progress that writes ``{done, total, what, seconds}`` to a file, at most twice a second; can be pickled."""
+
+    path: Path
+    started: float = field(default_factory=time.time)
+    written: float = 0.0
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        now = time.time()
+        if now - self.written >= 0.5:
+            self.written = now
+            write_json(self.path, {"done": done, "total": total, "what": what, "seconds": now - self.started})
+
+    def close(self) -> None:
+        """The job is over; there is nothing to watch any more."""
+        self.path.unlink(missing_ok=True)
+
+
+def read_progress(folder: Path) -> dict[str, dict[str, Any]]:
+    """Job's name -> what its ProgressFile in ``folder`` last said."""
+    told = {}
+    for path in sorted(folder.glob("*.json")):
+        try:
+            told[path.stem] = read_json(path)
+        except InputError:
+            continue  # the job ended between the listing and the reading
+    return told

@@ -1,0 +1,58 @@
+"""The story of a run: spec -> read, split, fit, predict, score, save."""
+
+from pathlib import Path
+
+from lightning_fabric import Fabric
+
+from mrfusion import families
+from mrfusion.data.load import load_cases
+from mrfusion.data.read import RunData, read_data
+from mrfusion.errors import InputError
+from mrfusion.progress import Progress
+from mrfusion.result import building, write_json
+from mrfusion.spec import RunSpec
+from mrfusion.training.assemble import Parts, load_network, make_fabric, make_model, make_network, make_training
+from mrfusion.training.assemble import sample_size
+from mrfusion.training.environment import environment, reset_peak
+from mrfusion.training.loop import fit, save_weights
+from mrfusion.trial import Trial
+
+
+def execute(spec: RunSpec, *, out: Path, cache: Path, progress: Progress) -> Path:
+    """Carry out one run, or find it done: the folder of its result, ``out/runs/<digest>``."""
+    folder = out / "runs" / spec.digest
+    if folder.is_dir():
+        return folder
+    data = read_data(spec.data, task=spec.task, cache=cache, progress=progress)
+    if data.fingerprint != spec.data.fingerprint:
+        raise InputError(f"the data are no longer those of run {spec.digest}; begin the study again in another --out")
+    with building(folder) as work:
+        make_fabric(spec.machine, spec.budget.precision).launch(fit_and_try, spec, data, work, progress)
+        write_json(work / "spec.json", spec.model_dump(mode="json"))
+        write_json(work / "cohort.json", data.cohort.outline)
+    return folder
+
+
+def fit_and_try(fabric: Fabric, spec: RunSpec, data: RunData, folder: Path, progress: Progress) -> None:
+    """Train on a fold's training cases, try the best epoch on its test cases (or validation, if so asked)."""
+    reset_peak(fabric.device)
+    parts = parts_of(spec, data)
+    training = make_training(spec, data.cohort, parts, fabric=fabric, folder=folder, progress=progress)
+    history = fit(training, families.load("schedules", spec.schedule)().phases(training.network, spec.loss_names))
+    if not fabric.is_global_zero:
+        return
+    save_weights(folder / "model.safetensors", training.network)
+    network = load_network(spec, data.cohort, folder / "model.safetensors")
+    model = make_model(spec, data.cohort, network=network, size=parts.size, fabric=fabric)
+    Trial(spec, data, folder, progress).run(model)
+    facts = environment(network, history, steps_per_epoch=len(training.batches), device=fabric.device)
+    write_json(folder / "environment.json", facts | {"sample_size": parts.size})
+
+
+def parts_of(spec: RunSpec, data: RunData) -> Parts:
+    """A fold's training and validation cases for the modalities that the plan reads, and the size of a sample."""
+    modalities = spec.plan.modalities(data.cohort.modalities)
+    cases = load_cases(data.cohort, data.prepared, modalities, spec.sampling.slices)
+    split = data.splits[spec.fold]
+    size = sample_size(spec, [case.labels.shape for case in cases.values()], make_network(spec, data.cohort))
+    return Parts([cases[name] for name in split.train], [cases[name] for name in split.val], size)

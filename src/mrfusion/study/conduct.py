@@ -1,0 +1,75 @@
+"""Conducting a study: prepare the data once, run what is missing, write down what was planned."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mrfusion.errors import MrFusionError
+from mrfusion.executors._base import Executor, Job
+from mrfusion.progress import read_progress
+from mrfusion.result import write_json
+from mrfusion.study.design import PlannedRun, Study, describe, plan_runs
+
+PREPARE, EXECUTE, ESTIMATE = "mrfusion.job:prepare_data", "mrfusion.job:execute_run", "mrfusion.job:estimate_run"
+PROGRESS = "progress"
+Watch = Callable[[dict[str, dict[str, Any]], int], None]
+
+
+@dataclass(frozen=True)
+class Agenda:
+    """The runs of a study on its data, and what has to be said about the data."""
+
+    planned: tuple[PlannedRun, ...]
+    notes: tuple[str, ...]
+
+
+def prepare(study: Study, executor: Executor, *, out: Path, cache: Path, watch: Watch) -> Agenda:
+    """Read the cohort, fill the cache, split the patients, and plan the study's runs on them.
+
+    Leaves ``cohort.json``, ``splits.json`` and ``study.json`` in ``out``.
+    """
+    job = Job("prepare", PREPARE, (study.base.model_dump_json(), str(out), str(cache)))
+    data = _results(executor, [job], lambda: watch(read_progress(out / PROGRESS), 0))["prepare"]
+    planned = tuple(plan_runs(study, data["fingerprint"]))
+    write_json(out / "study.json", describe(study, planned))
+    return Agenda(planned, tuple(data["notes"]))
+
+
+def missing(planned: Sequence[PlannedRun], out: Path) -> list[PlannedRun]:
+    """The runs whose folder is not there; a run that two cells share is named once."""
+    unique = {run.spec.digest: run for run in planned}
+    return [run for digest, run in unique.items() if not (out / "runs" / digest).is_dir()]
+
+
+def conduct(planned: Sequence[PlannedRun], executor: Executor, *, out: Path, cache: Path, watch: Watch) -> None:
+    """Run what is missing. A run that fails does not stop the others; they are reported together at the end."""
+    todo = missing(planned, out)
+    jobs = [Job(r.spec.digest, EXECUTE, (r.spec.model_dump_json(), str(out), str(cache))) for r in todo]
+    done: list[str] = []
+    _results(executor, jobs, lambda: watch(read_progress(out / PROGRESS), len(done)), done)
+
+
+def estimate_seconds(planned: Sequence[PlannedRun], executor: Executor, *, out: Path, cache: Path) -> dict[str, float]:
+    """Digest -> seconds that the missing runs would take, from a few timed steps of each arm."""
+    first = {run.arm: run for run in reversed(missing(planned, out))}
+    jobs = [Job(arm, ESTIMATE, (run.spec.model_dump_json(), str(out), str(cache))) for arm, run in first.items()]
+    by_arm = _results(executor, jobs, lambda: None)
+    return {run.spec.digest: by_arm[run.arm] for run in missing(planned, out)}
+
+
+def _results(
+    executor: Executor, jobs: Sequence[Job], tick: Callable[[], None], done: list[str] | None = None
+) -> dict[str, Any]:
+    results, failures = {}, []
+    for outcome in executor.run(jobs, tick):
+        if outcome.failure is None:
+            results[outcome.job.name] = outcome.result
+            if done is not None:
+                done.append(outcome.job.name)
+        else:
+            failures.append(outcome)
+    if failures:
+        text = "\n".join(f"{failure.job.name}: {failure.failure}" for failure in failures)
+        raise MrFusionError(text if len(jobs) == 1 else f"{len(failures)} of {len(jobs)} runs failed:\n{text}")
+    return results

@@ -1,0 +1,153 @@
+"""The design of a study: arms that differ in what they say, and only in that, over the same folds and seeds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from mrfusion.data.split_file import count_folds
+from mrfusion.errors import SpecError, nearest
+from mrfusion.spec import Part, RunSpec, check_choices, merge, read_part, read_yaml
+
+
+OWN_KEYS = ("name", "question", "arms", "reference", "folds", "seeds")
+
+
+class Arm(Part):
+    """One row of the answer: a name, and what differs from the base."""
+
+    name: str
+    changes: dict[str, Any] = {}
+
+
+class Study(Part):
+    """A base that all arms share, the arms, and the folds and seeds that each of them is run on."""
+
+    name: str = "study"
+    question: str = ""
+    base: RunSpec
+    arms: tuple[Arm, ...] = Field(min_length=1)
+    reference: str
+    folds: tuple[int, ...]
+    seeds: tuple[int, ...]
+
+    def spec(self, arm: Arm, *, fold: int, seed: int) -> RunSpec:
+        """The run of an arm on one fold with one seed."""
+        return self.base.changed(merge(arm.changes, {"fold": fold, "seed": seed}))
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of a study."""
+
+    arm: str
+    fold: int
+    seed: int
+    spec: RunSpec
+
+
+def read_study(path: Path, *, data: Path | None = None, splits: Path | None = None) -> Study:
+    """A study from YAML: the keys of a run at the top level, and beside them what makes it a study.
+
+    ``arms`` maps each arm's name to its changes, ``reference`` names the arm that the others are compared with
+    (default: the first), ``seeds`` is a list, ``folds`` a list of fold numbers (default: all of them). ``data`` stands
+    in for the path of the file's only source, ``splits`` for its ``data.split.file``. Raises SpecError.
+    """
+    content, own = _divided(path)
+    base = _placed(read_part(RunSpec, content, str(path)), path, data, splits)
+    arms = _arms(own.get("arms"), path)
+    defaults = {
+        "name": path.stem,
+        "reference": next(iter(arms)),
+        "folds": tuple(range(base.data.split.folds)),
+        "seeds": (base.seed,),
+    }
+    given = {"base": base, "arms": [Arm(name=name, changes=changes) for name, changes in arms.items()]}
+    study = read_part(Study, {**defaults, **own, **given}, str(path))
+    _check(study, path)
+    return study
+
+
+def read_single(path: Path, *, data: Path | None = None, splits: Path | None = None) -> Study:
+    """One run from YAML, as a study of one arm; SpecError if the file holds several arms."""
+    content, own = _divided(path)
+    if "arms" in own or "folds" in own or "seeds" in own:
+        raise SpecError(f"{path}: arms, folds and seeds make a study; run it with 'mrfusion study'")
+    base = _placed(read_part(RunSpec, content, str(path)), path, data, splits)
+    name = str(own.get("name", path.stem))
+    arms = (Arm(name=name),)
+    study = Study(name=name, base=base, arms=arms, reference=name, folds=(base.fold,), seeds=(base.seed,))
+    _check(study, path)
+    return study
+
+
+def plan_runs(study: Study, fingerprint: str) -> list[PlannedRun]:
+    """Every run of a study on data with this fingerprint, seeds outermost, so that a first answer comes early."""
+    on_data = {"data": {"fingerprint": fingerprint}}
+    return [
+        PlannedRun(arm.name, fold, seed, study.spec(arm, fold=fold, seed=seed).changed(on_data))
+        for seed in study.seeds
+        for fold in study.folds
+        for arm in study.arms
+    ]
+
+
+def describe(study: Study, planned: Sequence[PlannedRun]) -> dict[str, Any]:
+    """What ``study.json`` holds: the design, and which run folder answers which cell of it."""
+    content = study.model_dump(mode="json")
+    cells = [{"arm": p.arm, "fold": p.fold, "seed": p.seed, "digest": p.spec.digest} for p in planned]
+    return content | {"plan": cells}
+
+
+def _divided(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The keys of a file that say a run, and those that make it a study."""
+    content = read_yaml(path)
+    for key in content:
+        if key not in {*RunSpec.model_fields, *OWN_KEYS}:
+            raise SpecError(f"{path}: no key is called {key!r}; {nearest(key, {*RunSpec.model_fields, *OWN_KEYS})}")
+    own = {key: content.pop(key) for key in OWN_KEYS if key in content}
+    return content, own
+
+
+def _placed(base: RunSpec, path: Path, data: Path | None, splits: Path | None) -> RunSpec:
+    """The base with the paths of the command line in place of the file's."""
+    changes: dict[str, Any] = {}
+    if data is not None:
+        if len(base.data.sources) > 1:
+            raise SpecError(f"{path} names {len(base.data.sources)} sources; --data can stand in for a single one")
+        changes["sources"] = [base.data.sources[0].model_dump(mode="json") | {"path": str(data)}]
+    file = splits or base.data.split.file
+    if file is not None:
+        changes["split"] = {"file": str(file), "folds": count_folds(file)}
+    return base.changed({"data": changes})
+
+
+def _arms(given: Any, path: Path) -> dict[str, dict[str, Any]]:
+    arms = {} if given is None else given
+    if not isinstance(arms, dict) or not all(isinstance(c, dict | None) for c in arms.values()):
+        raise SpecError(
+            f"{path}: arms: expected arm names with what each changes, as in 'late: {{plan: separate>mean}}'"
+        )
+    return {str(name): changes or {} for name, changes in arms.items()} or {"base": {}}
+
+
+def _check(study: Study, path: Path) -> None:
+    names = [arm.name for arm in study.arms]
+    if study.reference not in names:
+        raise SpecError(f"{path}: reference: no arm is called {study.reference!r}; {nearest(study.reference, names)}")
+    folds = study.base.data.split.folds
+    for fold in study.folds:
+        if not 0 <= fold < folds:
+            raise SpecError(f"{path}: folds: {fold} is not one of the {folds} folds of data.split, counted from 0")
+    for arm in study.arms:
+        try:
+            check_choices(study.spec(arm, fold=study.folds[0], seed=study.seeds[0]))
+        except SpecError as error:
+            raise SpecError(f"{path}: arm {arm.name!r}: {error}") from None
+    digests = {arm.name: study.spec(arm, fold=study.folds[0], seed=study.seeds[0]).digest for arm in study.arms}
+    for name, digest in digests.items():
+        same = next(other for other, its in digests.items() if its == digest)
+        if same != name:
+            raise SpecError(f"{path}: arms {same!r} and {name!r} say the same; change or drop one")

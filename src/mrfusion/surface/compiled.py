@@ -1,0 +1,20 @@
+"""How kernels are compiled: by numba when first called, kept on disk, without Python's lock while they run.
+
+The compiled code lies in ``__pycache__`` beside the source, or where NUMBA_CACHE_DIR says. Where neither can be
+written nothing is kept (numba would otherwise write into the home folder), and every process compiles anew.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+
+CACHE = Path(__file__).parent / "__pycache__"
+KEPT = bool(os.environ.get("NUMBA_CACHE_DIR")) or os.access(CACHE if CACHE.is_dir() else CACHE.parent, os.W_OK)
+
+
+def compiled[F: Callable[..., Any]](function: F) -> F:
+    """A kernel: the function, compiled for the types it is first called with."""
+    return numba.njit(nogil=True, cache=KEPT)(function)  # type: ignore[no-any-return]

@@ -1,0 +1,146 @@
+"""From a specification to the parts of its training, and back from a folder to a trained network."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from lightning_fabric import Fabric
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from mrfusion import families
+from mrfusion.case import Cohort
+from mrfusion.data.batch import Batches, Share
+from mrfusion.data.sample import LoadedCase, Place, Sampler
+from mrfusion.errors import InputError, SpecError
+from mrfusion.model.network import FusionNetwork, build_network
+from mrfusion.progress import Progress
+from mrfusion.spec import Machine, RunSpec
+from mrfusion.training.decision import make_decision
+from mrfusion.training.loop import Training
+from mrfusion.training.objective import make_objective, out_channels
+from mrfusion.training.predict import Predictor
+from mrfusion.training.validate import Validation
+
+LARGEST_SLICE = 256
+PATCH_3D = 96
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The cases of one fold as a training reads them, and the size of a sample in grid points (slices, rows, columns)."""
+
+    train: Sequence[LoadedCase]
+    val: Sequence[LoadedCase]
+    size: Place
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained network on whole cases: logits by ``predictor`` (returned on the CPU), what they mean by ``decision``."""
+
+    predictor: Predictor
+    decision: nn.Module
+
+
+def make_fabric(machine: Machine, precision: str) -> Fabric:
+    """Devices and precision of a run; the CPU's threads are set here once."""
+    if machine.threads:
+        torch.set_num_threads(machine.threads)
+    accelerator = "gpu" if machine.device == "cuda" else machine.device
+    strategy = "ddp_spawn" if machine.devices > 1 else "auto"
+    return Fabric(accelerator=accelerator, devices=machine.devices, precision=precision, strategy=strategy)  # type: ignore[arg-type]
+
+
+def make_network(spec: RunSpec, cohort: Cohort) -> FusionNetwork:
+    """The untrained network of a run; its first weights depend on the seed only."""
+    torch.manual_seed(spec.seed)
+    backbone = families.load("backbones", spec.network)(spec.sampling.dimensions)
+    modalities = spec.plan.modalities(cohort.modalities)
+    return build_network(spec.plan, modalities, backbone, task=spec.task, out_channels=out_channels(spec, cohort))
+
+
+def make_training(
+    spec: RunSpec, cohort: Cohort, parts: Parts, *, fabric: Fabric, folder: Path, progress: Progress
+) -> Training:
+    """Everything that one training needs."""
+    sampling, budget = spec.sampling, spec.budget
+    if budget.batch_size % fabric.world_size:
+        raise SpecError(
+            f"budget.batch_size {budget.batch_size} must be a multiple of machine.devices {fabric.world_size}"
+        )
+    network = make_network(spec, cohort).to(memory_format=memory_format(sampling.dimensions))  # type: ignore[call-overload]
+    objective = make_objective(spec, cohort).to(fabric.device)
+    sampler = Sampler(
+        parts.train,
+        parts.size,
+        per_case=sampling.per_case,
+        foreground=sampling.foreground,
+        every_slice=sampling.slices is not None and parts.size[0] == 1,
+        seed=spec.seed,
+    )
+    share = Share(fabric.global_rank, fabric.world_size, fabric.device)
+    validation = Validation(
+        parts.val,
+        parts.size,
+        per_case=sampling.per_case,
+        objective=objective,
+        decision=make_decision(spec, cohort).to(fabric.device),
+        autocast=fabric.autocast,
+        device=fabric.device,
+    )
+    return Training(
+        fabric,
+        network,
+        objective,
+        families.load("balancers", spec.balancer)(),
+        Batches(sampler, budget.batch_size, spec.augmentation, share),
+        {"segmentation": validation.segmentation, "classification": validation.classification}[spec.task],
+        budget,
+        folder,
+        spec.seed,
+        progress,
+    )
+
+
+def make_model(spec: RunSpec, cohort: Cohort, *, network: nn.Module, size: Place, fabric: Fabric) -> Model:
+    """A network ready for whole cases, on the device of ``fabric``."""
+    placed = network.to(fabric.device, memory_format=memory_format(spec.sampling.dimensions))  # type: ignore[call-overload]
+    return Model(Predictor(placed, size, fabric.device, fabric.autocast), make_decision(spec, cohort))
+
+
+def load_network(spec: RunSpec, cohort: Cohort, weights: Path) -> FusionNetwork:
+    """The trained network of a run. Reading weights cannot run code (safetensors). InputError if they do not fit."""
+    network = make_network(spec, cohort)
+    try:
+        network.load_state_dict(load_file(weights))
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+        raise InputError(f"expected the weights of plan {str(spec.plan)!r} at {weights}, found: {error}") from None
+    return network
+
+
+def sample_size(spec: RunSpec, shapes: Sequence[Place], network: nn.Module) -> Place:
+    """The size of a sample: as the spec says, or whole slices up to 256 points, or cubes of up to 96.
+
+    ``shapes`` are of the cohort's cases, (slices, rows, columns); sizes are multiples of the network's stride.
+    """
+    stride = int(network.stride)  # type: ignore[arg-type]
+    given, dimensions = spec.sampling.size, spec.sampling.dimensions
+    if given is not None and len(given) != dimensions:
+        raise SpecError(f"sampling.size {given} has {len(given)} numbers, sampling.dimensions is {dimensions}")
+    if given is not None:
+        wanted: tuple[int, ...] = given
+    else:
+        most = [max(shape[axis] for shape in shapes) for axis in range(3)]
+        wanted = (
+            tuple(min(n, LARGEST_SLICE) for n in most[1:]) if dimensions == 2 else tuple(min(n, PATCH_3D) for n in most)
+        )
+    whole = tuple(-(-n // stride) * stride for n in wanted)
+    return (1, *whole) if dimensions == 2 else whole  # type: ignore[return-value]
+
+
+def memory_format(dimensions: int) -> torch.memory_format:
+    """Channels last; measured faster than torch's default on every machine we have (``bench/train_loop.py``)."""
+    return torch.channels_last if dimensions == 2 else torch.channels_last_3d

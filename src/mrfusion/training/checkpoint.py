@@ -1,0 +1,51 @@
+"""Checkpoints: the state of a training after each epoch, with a checksum, and the one before as a spare."""
+
+import hashlib
+import io
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mrfusion.errors import OutputError
+from mrfusion.result import writing
+
+_CHECKSUM = 64  # hexadecimal digits of SHA-256 in front of the content
+
+
+def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
+    """Write ``last.pt`` whole or not at all; what was last becomes ``previous.pt``."""
+    stream = io.BytesIO()
+    torch.save(state, stream)
+    content = stream.getvalue()
+    last = folder / "last.pt"
+    with writing(last) as temporary:
+        temporary.write_bytes(hashlib.sha256(content).hexdigest().encode() + content)
+        if last.exists():
+            os.replace(last, folder / "previous.pt")
+
+
+def load_checkpoint(folder: Path) -> dict[str, Any] | None:
+    """The newest state whose checksum holds, None if there is none; says so when the newest is damaged.
+
+    Read with ``weights_only``: a checkpoint cannot run code.
+    """
+    for path in (folder / "last.pt", folder / "previous.pt"):
+        if not path.exists():
+            continue
+        content = path.read_bytes()
+        if hashlib.sha256(content[_CHECKSUM:]).hexdigest().encode() == content[:_CHECKSUM]:
+            return torch.load(io.BytesIO(content[_CHECKSUM:]), weights_only=True, map_location="cpu")  # type: ignore[no-any-return]
+        warnings.warn(f"{path} is damaged (its checksum does not hold); going back to the one before", stacklevel=2)
+    return None
+
+
+def drop_checkpoints(folder: Path) -> None:
+    """Remove what only an unfinished training needs."""
+    try:
+        for name in ("last.pt", "previous.pt"):
+            (folder / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot tidy {folder}: {error.strerror}") from None

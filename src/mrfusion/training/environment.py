@@ -1,0 +1,54 @@
+"""What a run was carried out with, and what it cost."""
+
+import importlib.metadata
+import os
+import platform
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from mrfusion.training.history import History
+from mrfusion.training.optimiser import count_parameters
+
+LIBRARIES = ("mrfusion", "torch", "monai", "lightning-fabric", "numpy", "nibabel")
+
+
+def environment(network: nn.Module, history: History, *, steps_per_epoch: int, device: torch.device) -> dict[str, Any]:
+    """Versions, machine, command line; parameters, epochs, optimiser steps, seconds, peak memory in MiB."""
+    scores = history.of("val/score")
+    epochs = len(scores)
+    return {
+        "versions": {name: importlib.metadata.version(name) for name in LIBRARIES} | {"python": sys.version.split()[0]},
+        "machine": {"host": platform.node(), "system": platform.platform(), "device": str(device)},
+        "threads": torch.get_num_threads(),
+        "command": " ".join(sys.argv),
+        "parameters": count_parameters(network),
+        "epochs": epochs,
+        "best_epoch": 1 + max(range(epochs), key=scores.__getitem__) if epochs else 0,
+        "steps": epochs * steps_per_epoch,
+        "train_seconds": sum(history.of("seconds")),
+        "peak_mib": peak_mib(device),
+    }
+
+
+def peak_mib(device: torch.device) -> float:
+    """Peak memory since :func:`reset_peak`: of the GPU, or of the process (all pages in memory, mapped ones too)."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    status = Path("/proc/self/status")
+    for line in status.read_text().splitlines() if status.exists() else []:
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+
+def reset_peak(device: torch.device) -> None:
+    """Begin a new measurement of peak memory; without /proc the process's whole life counts."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    elif os.access("/proc/self/clear_refs", os.W_OK):
+        Path("/proc/self/clear_refs").write_text("5")

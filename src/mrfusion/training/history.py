@@ -1,0 +1,31 @@
+"""What happened in a training, epoch by epoch, as tidy rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mrfusion.result import write_rows
+
+HEADER = ("epoch", "quantity", "value")
+
+
+@dataclass
+class History:
+    """Rows of (epoch, quantity, value): ``train/dice_ce``, ``weight/dice_ce``, ``val/score``, ``lr``, ``seconds``.
+
+    Epochs count from 1 over all phases.
+    """
+
+    rows: list[tuple[int, str, float]] = field(default_factory=list)
+
+    def add(self, epoch: int, values: Mapping[str, float]) -> None:
+        """Rows for one epoch."""
+        self.rows.extend((epoch, quantity, float(value)) for quantity, value in values.items())
+
+    def of(self, quantity: str) -> list[float]:
+        """The values of one quantity in the order of the epochs."""
+        return [value for _, name, value in self.rows if name == quantity]
+
+    def write(self, path: Path) -> None:
+        """Write ``history.csv`` whole or not at all."""
+        write_rows(path, HEADER, self.rows)

@@ -1,0 +1,181 @@
+"""The loop: phases of epochs of batches; readable, resumable, the machinery is Fabric's."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from mrfusion.balancers._base import Balancer
+from mrfusion.data.batch import Batches
+from mrfusion.errors import TrainingError
+from mrfusion.progress import Progress
+from mrfusion.result import writing
+from mrfusion.schedules._base import Phase
+from mrfusion.spec import Budget
+from mrfusion.training.checkpoint import drop_checkpoints, load_checkpoint, save_checkpoint
+from mrfusion.training.history import History
+from mrfusion.training.objective import Objective
+from mrfusion.training.optimiser import learning_rate, make_optimiser
+
+
+@dataclass
+class Training:
+    """Everything that one training needs; ``folder`` is where it keeps its state."""
+
+    fabric: Fabric
+    network: nn.Module
+    objective: Objective
+    balancer: Balancer
+    batches: Batches
+    validate: Callable[[nn.Module], dict[str, float]]
+    budget: Budget
+    folder: Path
+    seed: int
+    progress: Progress
+
+
+@dataclass
+class State:
+    """Where a training stands; all of it is in the checkpoint."""
+
+    phase: int = 0
+    epoch: int = 0  # finished epochs of the present phase
+    best: float = float("-inf")
+    since_best: int = 0
+    history: History = field(default_factory=History)
+
+    @property
+    def finished_epochs(self) -> int:
+        """Finished epochs of all phases."""
+        return len(self.history.of("seconds"))
+
+
+def fit(training: Training, phases: list[Phase]) -> History:
+    """Train phase after phase and leave the network with the weights of its best epoch.
+
+    Goes on exactly where an interrupted training in the same folder stopped. Raises TrainingError, naming the batch,
+    when a loss is not finite; the last good checkpoint stays in the folder.
+    """
+    saved = load_checkpoint(training.folder)
+    state = State() if saved is None else _state_from(saved)
+    for number in range(state.phase, len(phases)):
+        if number > state.phase:
+            state = State(phase=number, history=state.history)
+        _run_phase(training, phases[number], state, saved if saved and saved["phase"] == number else None)
+    drop_checkpoints(training.folder)
+    return state.history
+
+
+def _run_phase(training: Training, phase: Phase, state: State, saved: Mapping[str, Any] | None) -> None:
+    budget, fabric = training.budget, training.fabric
+    _freeze_all_but(training.network, phase)
+    module, optimiser = fabric.setup(training.network, make_optimiser(phase, training.balancer, budget))
+    if saved is not None:
+        training.network.load_state_dict(saved["network"])
+        training.balancer.load_state_dict(saved["balancer"])
+        optimiser.load_state_dict(saved["optimiser"])
+    while state.epoch < budget.epochs and state.since_best < (budget.patience or budget.epochs):
+        started = time.perf_counter()
+        rate = phase.rate * learning_rate(budget, state.epoch)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        means = _train_epoch(training, module, optimiser, phase, state)
+        scores = training.validate(module)
+        _note(training, state, means | scores | {"lr": rate, "seconds": time.perf_counter() - started})
+        if fabric.is_global_zero:
+            save_checkpoint(training.folder, _checkpoint(training, state, optimiser))
+    training.network.load_state_dict(load_file(training.folder / "best.safetensors"))
+
+
+def _train_epoch(
+    training: Training, module: nn.Module, optimiser: torch.optim.Optimizer, phase: Phase, state: State
+) -> dict[str, float]:
+    """One epoch; the losses stay on the device until its end, so that no step waits for a number."""
+    fabric, epoch = training.fabric, state.finished_epochs
+    fabric.seed_everything((training.seed * 100_003 + epoch) % 2**32, verbose=False)
+    module.train()
+    shared = [p for p in training.network.parameters() if p.requires_grad]
+    steps, seen, weights = [], [], dict[str, float]()
+    for number, batch in enumerate(training.batches.epoch(epoch)):
+        optimiser.zero_grad(set_to_none=True)
+        with fabric.autocast():
+            losses = training.objective(module(batch.images, batch.present), batch, phase.losses)
+        weights = training.balancer.backward(losses, shared, fabric.backward)
+        if training.budget.clip_norm is not None:
+            fabric.clip_gradients(module, optimiser, max_norm=training.budget.clip_norm, error_if_nonfinite=False)
+        optimiser.step()
+        steps.append(torch.stack([loss.detach() for loss in losses.values()]))
+        seen.append(batch.ids)
+        _tell(training, state, number)
+    values = _checked(fabric.all_reduce(torch.stack(steps)), seen, epoch)
+    means = dict(zip(phase.losses, values.mean(0).tolist(), strict=True))
+    training.balancer.end_epoch(means)
+    return {f"train/{k}": v for k, v in means.items()} | {f"weight/{k}": v for k, v in weights.items()}
+
+
+def _checked(values: Tensor, seen: list[tuple[str, ...]], epoch: int) -> Tensor:
+    values = values.cpu()
+    bad = (~values.isfinite()).any(1).nonzero().flatten().tolist()
+    if bad:
+        raise TrainingError(
+            f"a loss is not finite in epoch {epoch + 1}, batch {bad[0] + 1} of {len(seen)} (cases "
+            f"{', '.join(sorted(set(seen[bad[0]])))}); the state of the epoch before is kept. Look at these cases with "
+            "'mrfusion inspect', or lower budget.learning_rate"
+        )
+    return values
+
+
+def _note(training: Training, state: State, values: Mapping[str, float]) -> None:
+    """Write an epoch down and keep its weights if they are the best so far."""
+    state.history.add(state.finished_epochs + 1, values)
+    state.epoch += 1
+    state.since_best += 1
+    if values["val/score"] > state.best or state.epoch == 1:
+        state.best, state.since_best = values["val/score"], 0
+        if training.fabric.is_global_zero:
+            save_weights(training.folder / "best.safetensors", training.network)
+    state.history.write(training.folder / "history.csv")
+
+
+def _tell(training: Training, state: State, step: int) -> None:
+    each, epochs = len(training.batches), training.budget.epochs
+    loss = next((v for _, name, v in reversed(state.history.rows) if name.startswith("train/")), float("nan"))
+    score = state.best if state.epoch else float("nan")
+    what = f"epoch {state.epoch + 1}/{epochs}, loss {loss:.3f}, best validation {score:.3f}"
+    training.progress(state.epoch * each + step + 1, epochs * each, what)
+
+
+def save_weights(path: Path, network: nn.Module) -> None:
+    """The network's parameters and buffers as safetensors, whole or not at all."""
+    with writing(path) as temporary:
+        save_file({k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}, temporary)
+
+
+def _freeze_all_but(network: nn.Module, phase: Phase) -> None:
+    learning = {id(p) for module in phase.modules for p in module.parameters()}
+    for parameter in network.parameters():
+        parameter.requires_grad_(id(parameter) in learning)
+
+
+def _checkpoint(training: Training, state: State, optimiser: torch.optim.Optimizer) -> dict[str, Any]:
+    return {
+        "network": training.network.state_dict(),
+        "balancer": training.balancer.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "phase": state.phase,
+        "epoch": state.epoch,
+        "best": state.best,
+        "since_best": state.since_best,
+        "history": state.history.rows,
+    }
+
+
+def _state_from(saved: Mapping[str, Any]) -> State:
+    rows = [tuple(row) for row in saved["history"]]
+    return State(saved["phase"], saved["epoch"], saved["best"], saved["since_best"], History(rows))

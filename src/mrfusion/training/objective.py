@@ -1,0 +1,80 @@
+"""What a network is asked for: the targets of its head, and every loss by name, unweighted."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from mrfusion import families
+from mrfusion.case import Cohort
+from mrfusion.data.batch import Batch
+from mrfusion.losses._base import Output
+from mrfusion.spec import RunSpec
+
+
+class RegionTarget(nn.Module):
+    """Label index maps -> masks of overlapping regions (b, regions, *xyz), 0 or 1."""
+
+    table: Tensor
+
+    def __init__(self, cohort: Cohort) -> None:
+        super().__init__()
+        self.register_buffer("table", region_table(cohort).float(), persistent=False)
+
+    def forward(self, batch: Batch) -> Tensor:
+        return self.table[:, batch.labels.int()].movedim(0, 1)
+
+
+class LabelTarget(nn.Module):
+    """Label index maps -> class numbers of exclusive labels (b, *xyz)."""
+
+    def forward(self, batch: Batch) -> Tensor:
+        return batch.labels.long()
+
+
+class ClassTarget(nn.Module):
+    """The class number of each case (b,)."""
+
+    def forward(self, batch: Batch) -> Tensor:
+        return batch.classes
+
+
+class Objective(nn.Module):
+    """The losses of a run by name, as a function of a network's output and the batch it came from."""
+
+    def __init__(self, target: nn.Module, losses: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.target, self.losses = target, nn.ModuleDict(losses)
+
+    def forward(self, output: Output, batch: Batch, names: Sequence[str] | None = None) -> dict[str, Tensor]:
+        """Every loss, or those in ``names``; scalars on the output's device."""
+        target = self.target(batch)
+        return {name: self.losses[name](output, target) for name in names or self.losses}
+
+
+def make_objective(spec: RunSpec, cohort: Cohort) -> Objective:
+    """The objective of a run; a loss is called by its choice's name."""
+    exclusive = spec.task == "classification" or spec.head == "labels"
+    losses = (families.load("losses", text)(exclusive) for text in spec.loss_texts)
+    return Objective(_target(spec, cohort), dict(zip(spec.loss_names, losses, strict=True)))
+
+
+def out_channels(spec: RunSpec, cohort: Cohort) -> int:
+    """How many logits a head gives for a run's task."""
+    if spec.task == "classification":
+        return len(cohort.classes)
+    return len(cohort.regions) if spec.head == "regions" else len(cohort.label_values) + 1
+
+
+def region_table(cohort: Cohort) -> Tensor:
+    """(regions, labels + 1) of booleans: which index of a label map belongs to which region."""
+    values = (None, *cohort.label_values)
+    return torch.tensor([[value in region.labels for value in values] for region in cohort.regions])
+
+
+def _target(spec: RunSpec, cohort: Cohort) -> nn.Module:
+    targets: dict[tuple[str, str], Callable[[], nn.Module]] = {
+        ("segmentation", "regions"): lambda: RegionTarget(cohort),
+        ("segmentation", "labels"): LabelTarget,
+    }
+    return targets.get((spec.task, spec.head), ClassTarget)()

@@ -1,0 +1,39 @@
+"""Optimisers and learning rates: names in a budget to torch's own."""
+
+import math
+
+import torch
+from torch import nn
+
+from mrfusion.balancers._base import Balancer
+from mrfusion.schedules._base import Phase
+from mrfusion.spec import Budget
+
+
+def make_optimiser(phase: Phase, balancer: Balancer, budget: Budget) -> torch.optim.Optimizer:
+    """The budget's optimiser over a phase's parameters and the balancer's own; fused (one kernel for all parameters).
+
+    SGD has Nesterov momentum 0.99, as nnU-Net has. Norms and biases are not decayed.
+    """
+    parameters = [p for module in phase.modules for p in module.parameters()]
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": budget.weight_decay},
+        {"params": [p for p in (*parameters, *balancer.parameters()) if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    rate = budget.learning_rate
+    if budget.optimiser == "sgd":
+        return torch.optim.SGD(groups, lr=rate, momentum=0.99, nesterov=True, fused=True)
+    kind = torch.optim.AdamW if budget.optimiser == "adamw" else torch.optim.Adam
+    return kind(groups, lr=rate, fused=True)
+
+
+def learning_rate(budget: Budget, epoch: int) -> float:
+    """The rate of an epoch (from 0): constant, half a cosine, or nnU-Net's polynomial (1 - t)^0.9."""
+    done = epoch / budget.epochs
+    factors = {"constant": 1.0, "cosine": 0.5 * (1 + math.cos(math.pi * done)), "poly": (1 - done) ** 0.9}
+    return budget.learning_rate * factors[budget.decay]
+
+
+def count_parameters(network: nn.Module) -> int:
+    """How many numbers a network learns."""
+    return sum(p.numel() for p in network.parameters())

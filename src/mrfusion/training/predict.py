@@ -1,0 +1,68 @@
+"""Prediction of a whole case: all slices, or a Gaussian sliding window."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from monai.inferers import sliding_window_inference
+from torch import Tensor, nn
+
+from mrfusion.data.sample import LoadedCase, Place
+
+SLICES_AT_ONCE = 8
+OVERLAP = 0.5
+
+
+class Predictor:
+    """A trained network on whole cases, on the device it is on; ``size`` is that of a training sample."""
+
+    def __init__(self, network: nn.Module, size: Place, device: torch.device, autocast: Callable[[], torch.autocast]):
+        self.network, self.size, self.device, self.autocast = network.eval(), size, device, autocast
+
+    @torch.inference_mode()
+    def logits(self, case: LoadedCase) -> Float[Tensor, "n s h w"]:
+        """Logits of the case's range of slices, on the CPU; boxes of one slice: every slice whole, as the network is
+        convolutional; thicker boxes: a window of the training size, half overlapping, weighted by a Gaussian."""
+        first, last = case.slices
+        present = torch.tensor([case.present], device=self.device)
+        images = torch.from_numpy(np.ascontiguousarray(case.images[first:last], dtype=np.float32))
+        return self._slices(images, present) if self.size[0] == 1 else self._windows(images, present)
+
+    @torch.inference_mode()
+    def class_logits(self, case: LoadedCase) -> Float[Tensor, " classes"]:
+        """The mean of the class logits over the case's slices, or over its windows."""
+        present = torch.tensor([case.present], device=self.device)
+        thickness = self.size[0]
+        first, last = case.slices
+        starts = range(first, max(first + 1, last - thickness + 1), max(1, thickness // 2))
+        found = []
+        for start in starts:
+            box = np.ascontiguousarray(case.images[start : start + thickness], dtype=np.float32)
+            images = torch.from_numpy(box).movedim(1, 0)
+            found.append(self._forward(images[:, 0][None] if thickness == 1 else images[None], present))
+        return torch.cat(found).mean(0).cpu()
+
+    def _slices(self, images: Tensor, present: Tensor) -> Tensor:
+        found = [self._forward(part, present.expand(len(part), -1)) for part in images.split(SLICES_AT_ONCE)]
+        return torch.cat([part.cpu() for part in found]).movedim(0, 1)
+
+    def _windows(self, images: Tensor, present: Tensor) -> Tensor:
+        volume = images.movedim(1, 0)[None]
+        found = sliding_window_inference(
+            volume,
+            self.size,
+            sw_batch_size=2,
+            predictor=lambda part: self._forward(part, present.expand(len(part), -1)),
+            overlap=OVERLAP,
+            mode="gaussian",
+            sw_device=self.device,
+            device=torch.device("cpu"),
+        )
+        return found[0]  # type: ignore[no-any-return]
+
+    def _forward(self, images: Tensor, present: Tensor) -> Tensor:
+        layout = torch.channels_last if images.ndim == 4 else torch.channels_last_3d
+        with self.autocast():
+            output = self.network(images.to(self.device).contiguous(memory_format=layout), present)
+        return output.logits.float()  # type: ignore[no-any-return]

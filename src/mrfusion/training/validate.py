@@ -1,0 +1,91 @@
+"""Validation after each epoch, on samples that stay the same: cheap, without randomness, never on test patients."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mrfusion.data.batch import Batch, collate, moved, read_ahead
+from mrfusion.data.sample import Draw, LoadedCase, Place
+from mrfusion.training.objective import Objective
+
+
+class Validation:
+    """The losses and a score, higher is better, over fixed samples of each case.
+
+    Segmentation: the score is the mean over cases and regions of the Dice of all of a case's samples together (1 where
+    prediction and target are both empty). Classification: minus the mean of the losses, since accuracies tie on few
+    cases. Each phase's losses are all computed, whatever is trained.
+    """
+
+    def __init__(
+        self,
+        cases: Sequence[LoadedCase],
+        size: Place,
+        *,
+        per_case: int,
+        objective: Objective,
+        decision: nn.Module,
+        autocast: Callable[[], torch.autocast],
+        device: torch.device,
+    ) -> None:
+        self.cases, self.size, self.per_case = cases, size, per_case
+        self.objective, self.decision, self.autocast, self.device = objective, decision, autocast, device
+
+    def segmentation(self, network: nn.Module) -> dict[str, float]:
+        """``val/score`` (mean Dice), ``val/dice_<i>`` for region i, ``val/<loss>``."""
+        dice = []
+        losses = self._over_cases(network, lambda decided, batch: dice.append(_counts(decided, self._target(batch))))
+        each = torch.stack([_dice(counts) for counts in dice]).cpu()
+        regions = {f"val/dice_{i}": value for i, value in enumerate(each.mean(0).tolist())}
+        return {"val/score": float(each.mean())} | regions | losses
+
+    def classification(self, network: nn.Module) -> dict[str, float]:
+        """``val/score`` (minus the summed losses), ``val/accuracy``, ``val/<loss>``."""
+        right: list[Tensor] = []
+        losses = self._over_cases(
+            network, lambda decided, batch: right.append(decided.mean(0).argmax() == batch.classes[0])
+        )
+        return {"val/score": -sum(losses.values()), "val/accuracy": float(torch.stack(right).float().mean())} | losses
+
+    def _target(self, batch: Batch) -> Tensor:
+        return self.objective.target(batch)  # type: ignore[no-any-return]
+
+    @torch.inference_mode()
+    def _over_cases(self, network: nn.Module, take: Callable[[Tensor, Batch], None]) -> dict[str, float]:
+        network.eval()
+        jobs = [lambda i=index: self._samples_of(i) for index in range(len(self.cases))]
+        found = []
+        for batch in read_ahead(jobs):
+            with self.autocast():
+                output = network(batch.images, batch.present)
+            found.append(torch.stack(list(self.objective(output, batch).values())))
+            take(self.decision(output.logits), batch)
+        means = torch.stack(found).mean(0).tolist()
+        return {f"val/{name}": value for name, value in zip(self.objective.losses, means, strict=True)}
+
+    def _samples_of(self, index: int) -> Batch:
+        draws = [Draw(index, start) for start in even_places(self.cases[index], self.size, self.per_case)]
+        return moved(collate(self.cases, draws, self.size), self.device)
+
+
+def even_places(case: LoadedCase, size: Place, count: int) -> list[Place]:
+    """Starts of up to ``count`` boxes evenly along the slices; rows and columns around the middle of the case."""
+    first, last = case.slices
+    spare = max(0, last - first - size[0])
+    steps = np.unique(np.linspace(0, spare, min(count, -(-(last - first) // size[0])) + 2)[1:-1].round().astype(int))
+    middle = [(extent - n) // 2 for extent, n in zip(case.labels.shape[1:], size[1:], strict=True)]
+    return [(first + int(step), middle[0], middle[1]) for step in steps]
+
+
+def _counts(decided: Tensor, target: Tensor) -> Tensor:
+    """(3, regions): voxels in both, in the prediction, in the target."""
+    axes = (0, *range(2, decided.ndim))
+    wanted = target.bool()
+    return torch.stack([(decided & wanted).sum(axes), decided.sum(axes), wanted.sum(axes)])
+
+
+def _dice(counts: Tensor) -> Tensor:
+    both, predicted, wanted = counts.float()
+    return torch.where(predicted + wanted > 0, 2 * both / (predicted + wanted).clamp(min=1), 1.0)

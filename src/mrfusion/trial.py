@@ -1,0 +1,111 @@
+"""The trial of a trained network on the cases it is scored on: predict, score, and keep what a report shows."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mrfusion.case import Case
+from mrfusion.class_scoring import class_table, score_classes, write_class_table
+from mrfusion.data.label_map import region_masks
+from mrfusion.data.load import load_case
+from mrfusion.data.prepared import Prepared
+from mrfusion.data.read import RunData
+from mrfusion.data.sample import LoadedCase
+from mrfusion.panel import Panel, write_panel
+from mrfusion.prediction import Prediction, predict_classes, predict_masks, write_prediction
+from mrfusion.progress import Progress
+from mrfusion.result import CaseScore
+from mrfusion.rules import rule_named
+from mrfusion.scoring import score_case, write_scores
+from mrfusion.spec import RunSpec
+from mrfusion.training.assemble import Model
+
+METRICS = ("dice", "volume_mm3", "target_volume_mm3")
+Entry = tuple[Case, Prepared, LoadedCase]
+
+
+class Trial:
+    """The cases that a run is scored on; results go to ``folder``."""
+
+    def __init__(self, spec: RunSpec, data: RunData, folder: Path, progress: Progress) -> None:
+        self.spec, self.cohort, self.folder, self.progress = spec, data.cohort, folder, progress
+        self.modalities = spec.plan.modalities(data.cohort.modalities)
+        self.prepared = data.prepared
+        self.names: tuple[str, ...] = getattr(data.splits[spec.fold], spec.score_on)
+
+    def run(self, model: Model) -> None:
+        """Try every case; leaves scores, predictions and panels."""
+        entries = [self._entry(name) for name in self.names]
+        {"segmentation": self._segmentation, "classification": self._classification}[self.spec.task](model, entries)
+
+    def _entry(self, name: str) -> Entry:
+        case, prepared = self.cohort.case(name), self.prepared[name]
+        return case, prepared, load_case(case, self.cohort, prepared, self.modalities, self.spec.sampling.slices)
+
+    def _segmentation(self, model: Model, entries: Sequence[Entry]) -> None:
+        """Dice and the run's other metrics of every region of every case; predictions as NIfTI; a panel a case."""
+        scores = []
+        for number, (case, prepared, loaded) in enumerate(entries):
+            self.progress(number, len(entries), f"testing {case.id}")
+            prediction = predict_masks(case, prepared, loaded, self.modalities, model)
+            truth = region_masks(_truth(prepared), self.cohort.regions, self.cohort.label_values)
+            scores += self._scores(prediction, truth, prepared)
+            write_prediction(self.folder / "predictions", prediction, prepared, self.cohort)
+            self._keep_panel(number, case, prepared, loaded, prediction.prepared_masks)
+        write_scores(self.folder, scores)
+
+    def _classification(self, model: Model, entries: Sequence[Entry]) -> None:
+        """Each case's probabilities, and what the class metrics say of all of them."""
+        rows = []
+        for number, (case, prepared, loaded) in enumerate(entries):
+            self.progress(number, len(entries), f"testing {case.id}")
+            rows.append(predict_classes(loaded, model))
+            nothing = np.zeros((len(self.cohort.regions), *loaded.labels.shape), bool)
+            self._keep_panel(number, case, prepared, loaded, nothing)
+        table = class_table(
+            [case.id for case, _, _ in entries],
+            np.stack(rows),
+            targets=[str(case.label) for case, _, _ in entries],
+            classes=self.cohort.classes,
+        )
+        write_class_table(self.folder / "probabilities.csv", table)
+        write_scores(self.folder, score_classes(table, self.spec.metrics or None))
+
+    def _scores(self, prediction: Prediction, truth: NDArray[np.bool_], prepared: Prepared) -> list[CaseScore]:
+        """On the grid of the files; where a run reads only some slices, only these are scored."""
+        source, axis = prepared.placement.source, prepared.placement.slice_axis
+        low, high = self.spec.sampling.slices or (0.0, 1.0)
+        part = [slice(None)] * 4
+        part[axis + 1] = slice(round(low * source.shape[axis]), max(1, round(high * source.shape[axis])))
+        return score_case(
+            prediction.case.id,
+            prediction.masks[tuple(part)],
+            target=truth[tuple(part)],
+            regions=self.cohort.regions,
+            spacing_mm=source.spacing_mm,
+            metrics=self.spec.metrics or METRICS,
+            rule=rule_named(self.spec.rules),
+        )
+
+    def _keep_panel(
+        self, number: int, case: Case, prepared: Prepared, loaded: LoadedCase, masks: NDArray[np.bool_]
+    ) -> None:
+        first, last = loaded.slices
+        panel = Panel(
+            case.id,
+            self.modalities,
+            loaded.images[first:last],
+            tuple(region.name for region in self.cohort.regions),
+            region_masks(np.asarray(loaded.labels[first:last]), self.cohort.regions, self.cohort.label_values),
+            masks[:, first:last],
+            prepared.spacing_mm,
+            prepared.placement.slice_axis,
+        )
+        write_panel(self.folder / "slices" / f"{number:04d}.npz", panel)
+
+
+def _truth(prepared: Prepared) -> NDArray[np.uint8]:
+    truth = prepared.truth()
+    return np.zeros(prepared.placement.source.shape, np.uint8) if truth is None else truth
