@@ -7,14 +7,16 @@ written nothing is kept (numba would otherwise write into the home folder), and 
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numba
 
 CACHE = Path(__file__).parent / "__pycache__"
 KEPT = bool(os.environ.get("NUMBA_CACHE_DIR")) or os.access(CACHE if CACHE.is_dir() else CACHE.parent, os.W_OK)
 
+F = TypeVar("F", bound=Callable[..., Any])
 
-def compiled[F: Callable[..., Any]](function: F) -> F:
+
+def compiled(function: F) -> F:
     """A kernel: the function, compiled for the types it is first called with."""
     return numba.njit(nogil=True, cache=KEPT)(function)  # type: ignore[no-any-return]
