@@ -32,7 +32,7 @@ def resample(array: NDArray[Any], affine: NDArray[np.float64], *, onto: Grid, la
 
 
 def _largest_share(channels: NDArray[Any], moved: Callable[[NDArray[Any]], NDArray[Any]]) -> NDArray[Any]:
-    """The label whose indicator has the largest value after moving; the highest label of equals, lest small regions shrink."""
+    """The label with the largest share after moving; of equals the highest, lest small regions shrink."""
     first, *others = np.unique(channels)
     best = moved(channels == first)
     out = np.where(best > 0, first, 0).astype(channels.dtype)
