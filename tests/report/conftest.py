@@ -40,13 +40,16 @@ def fabricate(
     })  # fmt: skip
     write_json(folder / "cohort.json", {
         "modalities": MODALITIES,
-        "regions": [{"name": name, "labels": [1]} for name in REGIONS],
-        "cases": [{"id": c, "patient": f"patient of {c}", "fingerprint": f"{i:016x}"} for i, c in enumerate(ids)],
+        "regions": {name: [1] for name in REGIONS},
+        "classes": [],
+        "fingerprint": "5f3a90c2d1e84b67",
+        "cases": [{"id": c, "patient": f"patient of {c}"} for c in ids],
     })  # fmt: skip
     parts = [
         {"train": [c for c in ids if c not in ids[f::folds]], "val": [], "test": ids[f::folds]} for f in range(folds)
     ]
-    write_json(folder / "splits.json", parts)
+    about = {c: {"patient": f"patient of {c}", "hash": f"{hash_of(c):016x}"} for c in ids}
+    write_json(folder / "splits.json", {"cases": about, "folds": parts})
     for run in plan:
         write_run(folder / "runs" / run["digest"], ids[run["fold"] :: folds], run, skill=arms[run["arm"]], size=size)
     return folder
@@ -65,9 +68,10 @@ def write_run(home: Path, cases: list[str], run: dict[str, Any], *, skill: float
     write_rows(home / "history.csv", ("epoch", "quantity", "value"), history(skill, rng))
     parameters = 482_113 if run["arm"] != "separate" else 1_204_391
     write_json(home / "environment.json", {
-        "versions": {"mrfusion": "0.1.0", "torch": "2.13.0", "numpy": "2.2.0"}, "host": "workstation", "threads": 2,
-        "device": "cpu", "parameters": parameters, "epochs_run": 30, "steps": 1200, "peak_mib": 812.0,
-        "train_seconds": 61.0 * parameters / 482_113 + float(rng.normal(0, 2)),
+        "versions": {"mrfusion": "0.1.0", "torch": "2.13.0", "numpy": "2.2.0"}, "threads": 2,
+        "machine": {"host": "workstation", "system": "Linux", "device": "cpu"},
+        "command": "mrfusion study phantom.yaml", "parameters": parameters, "epochs": 30, "steps": 1200,
+        "peak_mib": 812.0, "train_seconds": 61.0 * parameters / 482_113 + float(rng.normal(0, 2)),
     })  # fmt: skip
     write_json(home / "spec.json", {"plan": run["arm"], "fold": run["fold"], "seed": run["seed"]})
     (home / "slices").mkdir(exist_ok=True)

@@ -17,7 +17,8 @@ from mrfusion.errors import InputError, OutputError
 from mrfusion.report.load import load_study
 from mrfusion.report.page import build_report
 from mrfusion.report.terminal import terminal_table
-from mrfusion.result import write_json
+from mrfusion.result import CaseScore, write_json
+from mrfusion.scoring import write_scores
 
 EVIL = "<script>alert(1)</script>"
 
@@ -139,9 +140,8 @@ def test_size(report):
 
 def test_names_are_text(make_study, tmp_path):
     folder = make_study(tmp_path / "s", arms={"concat": 0.0, EVIL: 0.01}, cases=2, folds=1, seeds=1, size=32)
-    place = folder / "cohort.json"
-    text = place.read_text().replace("case-01", EVIL.replace("/", "\\/"))
-    place.write_text(text)
+    for place in (folder / "cohort.json", folder / "splits.json"):
+        place.write_text(place.read_text().replace("case-01", EVIL))
     for csv_file in folder.glob("runs/*/scores.*"):
         csv_file.write_text(csv_file.read_text().replace("case-01", EVIL))
     study = json.loads((folder / "study.json").read_text())
@@ -191,22 +191,34 @@ def test_one_arm_without_pictures(make_study, tmp_path):
     assert "No picture was kept of this case." in text
 
 
-def test_an_arm_may_keep_fewer_modalities_but_not_another_slice(make_study, tmp_path):
-    folder = make_study(tmp_path / "s", arms={"concat": 0.0, "only-t1c": -0.1}, cases=2, folds=1, seeds=1, size=32)
-    run, other = load_study(folder).runs
-    for place, changes in ((0, {"modalities": ["t1c"]}), (1, {"index": 30})):
-        with np.load(run.slices[place]) as file:
-            found = dict(file)
-        found |= {key: np.array(value) for key, value in changes.items()}
-        found["images"] = (
-            found["images"][1 : 1 + len(found["modalities"])] if "modalities" in changes else found["images"]
-        )
-        np.savez(run.slices[place], **found)
+def test_arms_on_one_slice_share_its_images_and_others_keep_their_own(make_study, tmp_path):
+    folder = make_study(tmp_path / "s", arms={"concat": 0.0, "only-t1c": -0.1}, cases=3, folds=1, seeds=1, size=32)
+    changes = ({"modalities": ["t1c"]}, {"index": 30}, {"modalities": ["unheard-of"]})
+    only = load_study(folder).runs[1]
+    for path, change in zip(only.slices, changes, strict=True):
+        with np.load(path) as file:
+            found = dict(file) | {key: np.array(value) for key, value in change.items()}
+        found["images"] = found["images"][: len(found["modalities"])]
+        np.savez(path, **found)
     page = read(build_report(folder))
     text = " ".join("".join(page.text).split())
-    assert f"at {other.slices[1]}, found slice 31" in text
-    assert {f"case-0-m{n}" for n in range(4)} <= set(page.attributes("id"))
-    assert sum(attrs.get("class") == "image" for _, attrs in page.tags) == 3
+    assert f"at {only.slices[2]}, found unheard-of; it is not drawn" in text
+    images = sorted(v for v in page.attributes("id") if re.fullmatch(r"case-\d-\d-m\d", v))
+    frames = [v[:-3] for v in images]
+    assert {f: frames.count(f) for f in frames} == {"case-0-0": 4, "case-1-0": 4, "case-1-1": 4, "case-2-0": 4}
+    assert sum(attrs.get("class") == "image" for _, attrs in page.tags) == 5
+
+
+def test_a_classification_shows_accuracy_and_what_is_scored_together(make_study, tmp_path):
+    folder = make_study(tmp_path / "s", arms={"concat": 0.0, "late": 0.0}, cases=4, folds=1, seeds=1, size=32)
+    for run, right in zip(load_study(folder).runs, (1, 3), strict=True):
+        rows = [CaseScore(f"case-0{n}", "*", "correct", float(n < right)) for n in range(4)]
+        rows += [CaseScore("case-00", "HGG", "probability", 0.8), CaseScore("*", "*", "auc", 0.875)]
+        write_scores(run.folder, rows)
+    text = " ".join("".join(read(build_report(folder)).text).split())
+    assert "late has the best mean Accuracy of 2 arms: 75.0 % of cases" in text
+    assert "AUC, points (higher is better) concat" in text
+    assert "87.5[87.5 to 87.5]1 run" in text
 
 
 def test_not_a_study_is_said(tmp_path):

@@ -15,6 +15,8 @@ from mrfusion.study import aggregate
 from mrfusion.study.aggregate import ArmMean, CaseRow, PairedRow, ScoreRow
 
 State = Literal["done", "missing", "unreadable"]
+COLUMNS = ("case", "region", "metric", "value")
+ALL = "*"  # the case of a row that is about all test cases together
 TARGET_VOLUME = "target_volume_mm3"  # the metric that tells which regions a target lacks
 
 
@@ -28,7 +30,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class StudyCase:
-    """One case as the study knew it."""
+    """One case as the study knew it; ``fingerprint`` is of its prepared images."""
 
     id: str
     patient: str
@@ -39,7 +41,8 @@ class StudyCase:
 class LoadedRun:
     """One planned run. ``problem`` says why an unreadable one is so; a missing one has neither scores nor history.
 
-    ``history`` holds (epoch, quantity, value).
+    ``history`` holds (epoch, quantity, value); ``cohort_scores`` what was scored on all test cases together, as
+    (region or class, metric, value).
     """
 
     arm: str
@@ -51,6 +54,7 @@ class LoadedRun:
     problem: str = ""
     scores: tuple[ScoreRow, ...] = ()
     history: tuple[tuple[int, str, float], ...] = ()
+    cohort_scores: tuple[tuple[str, str, float], ...] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -72,6 +76,7 @@ class LoadedStudy:
     modalities: tuple[str, ...]
     cohort_regions: tuple[str, ...]
     splits_digest: str
+    fingerprint: str
     runs: tuple[LoadedRun, ...]
 
     @cached_property
@@ -112,10 +117,14 @@ class LoadedStudy:
 
     @cached_property
     def regions(self) -> tuple[str, ...]:
-        """The regions there are scores of, in the cohort's order, without the mean over them."""
-        found = dict.fromkeys(row.region for row in self.scores)
-        known = [name for name in self.cohort_regions if name in found]
-        return tuple(known + [name for name in found if name not in known])
+        """The regions there are scores of, in the order of the scores, without the mean over them."""
+        return tuple(dict.fromkeys(row.region for row in self.scores if row.metric in self.metrics))
+
+    @cached_property
+    def drawn_regions(self) -> tuple[str, ...]:
+        """The cohort's regions, those with scores first and in their order (JSON sorts the cohort's own)."""
+        scored = [name for name in self.regions if name in self.cohort_regions]
+        return tuple(dict.fromkeys([*scored, *self.cohort_regions]))
 
     @property
     def done(self) -> tuple[LoadedRun, ...]:
@@ -131,26 +140,28 @@ def load_study(folder: Path) -> LoadedStudy:
     """Read a study's folder. A run that is absent or unreadable is said to be so; InputError if the study itself is."""
     study, cohort = read_json(folder / "study.json"), read_json(folder / "cohort.json")
     splits = folder / "splits.json"
-    read_json(splits)
+    hashes = read_json(splits)
     try:
-        cases = tuple(StudyCase(c["id"], c["patient"], str(c.get("fingerprint") or "")) for c in cohort["cases"])
+        known = hashes["cases"]
+        cases = tuple(StudyCase(c["id"], c["patient"], str(known[c["id"]]["hash"])) for c in cohort["cases"])
         patients = {case.id: case.patient for case in cases}
         return LoadedStudy(
             folder=folder,
             name=study["name"],
-            question=study["question"],
+            question=study["question"] or study["name"],
             arms=tuple(Arm(a["name"], a["changes"]) for a in study["arms"]),
             reference=study["reference"],
             cases=cases,
             modalities=tuple(cohort["modalities"]),
-            cohort_regions=tuple(r["name"] if isinstance(r, dict) else r for r in cohort["regions"]),
+            cohort_regions=tuple(cohort["regions"]),
             splits_digest=hashlib.sha256(splits.read_bytes()).hexdigest(),
+            fingerprint=str(cohort.get("fingerprint") or ""),
             runs=tuple(_run(folder, planned, patients) for planned in study["plan"]),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f"expected study.json and cohort.json of a study at {folder}, found files of another form ({error!r}); "
-            "write the folder anew with `mrfusion study`"
+            f"expected study.json, cohort.json and splits.json of a study at {folder}, found files of another form "
+            f"({error!r}); write the folder anew with `mrfusion study`"
         ) from None
 
 
@@ -162,6 +173,7 @@ def _run(folder: Path, planned: Mapping[str, Any], patients: Mapping[str, str]) 
     try:
         found = {
             "scores": _scores(run, patients),
+            "cohort_scores": _cohort_scores(home / "scores.csv"),
             "history": _history(home / "history.csv"),
             "environment": _mapping(home / "environment.json"),
         }
@@ -173,7 +185,7 @@ def _run(folder: Path, planned: Mapping[str, Any], patients: Mapping[str, str]) 
 
 def _scores(run: LoadedRun, patients: Mapping[str, str]) -> tuple[ScoreRow, ...]:
     """The rows of scores.csv, each with the status that scores.json adds and whether the target holds the region."""
-    rows = read_rows(run.folder / "scores.csv", ("case", "region", "metric", "value"))
+    rows = read_rows(run.folder / "scores.csv", COLUMNS)
     notes = _mapping(run.folder / "scores.json")["not_scored"]
     status = {(n["case"], n["region"], n["metric"]): n["status"] for n in notes}
     absent = {(r["case"], r["region"]) for r in rows if r["metric"] == TARGET_VOLUME and float(r["value"]) == 0}
@@ -191,7 +203,13 @@ def _scores(run: LoadedRun, patients: Mapping[str, str]) -> tuple[ScoreRow, ...]
             in_target=(row["case"], row["region"]) not in absent,
         )
         for row in rows
+        if row["case"] != ALL
     )
+
+
+def _cohort_scores(path: Path) -> tuple[tuple[str, str, float], ...]:
+    rows = (row for row in read_rows(path, COLUMNS) if row["case"] == ALL)
+    return tuple((row["region"], row["metric"], float(row["value"] or math.nan)) for row in rows)
 
 
 def _status(word: str) -> Status:

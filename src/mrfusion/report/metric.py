@@ -56,13 +56,15 @@ class Metric:
 
 
 @cache
-def metric_named(text: str) -> Metric:
+def metric_named(text: str, family: str = "metrics") -> Metric:
     """The metric with this text; one that is not installed here (someone's own) is shown but never ranks."""
+    if text == "correct":  # of a classification's single case; its mean is the accuracy
+        return Metric(text, "Accuracy", "% of cases", scale=100.0, better="higher")
     try:
-        about = module_of("metrics", text).ABOUT
+        about = module_of(family, text).ABOUT
     except (SpecError, AttributeError):
         return Metric(text, _title(text), "as stored", scale=1.0, better="neither")
-    share = about.unit == "1"
+    share = about.unit in ("1", "")
     return Metric(text, _title(text), "points" if share else about.unit, 100.0 if share else 1.0, about.better)
 
 

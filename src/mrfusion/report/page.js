@@ -56,7 +56,10 @@
     gallery.querySelectorAll("button[data-image]").forEach((button) =>
       button.addEventListener("click", () => {
         press(button);
-        gallery.querySelectorAll("use.image").forEach((use) => use.setAttribute("href", `#${use.dataset.case}-m${button.dataset.image}`));
+        gallery.querySelectorAll("use.image").forEach((use) => {
+          const image = `${use.dataset.frame}-m${button.dataset.image}`;
+          if (document.getElementById(image)) use.setAttribute("href", `#${image}`); // an arm may have kept fewer modalities
+        });
       }));
     gallery.querySelectorAll("button[data-outline]").forEach((button) =>
       button.addEventListener("click", () => {

@@ -10,10 +10,10 @@ from plotly.offline import get_plotlyjs
 from mrfusion.report.figure import Figure, script_json
 from mrfusion.report.load import LoadedStudy, load_study
 from mrfusion.report.part import Section, render
-from mrfusion.report.section import appendix, arms, cases, cost, curves, headline, points
+from mrfusion.report.section import appendix, arms, cases, cohort, cost, curves, headline, points
 from mrfusion.result import write_text
 
-SECTIONS = (headline, arms, points, cases, curves, cost, appendix)  # the page, top to bottom
+SECTIONS = (headline, arms, cohort, points, cases, curves, cost, appendix)  # the page, top to bottom
 _HERE = Path(__file__).parent
 
 

@@ -18,7 +18,11 @@ _PAGES = Environment(
     lstrip_blocks=True,
 )
 _PAGES.filters.update(
-    duration=wording.duration, count=wording.count, settings=wording.settings, several=wording.several
+    duration=wording.duration,
+    count=wording.count,
+    settings=wording.settings,
+    several=wording.several,
+    region=wording.region,
 )
 
 

@@ -1,10 +1,11 @@
 """Numbers as a reader likes them: durations, counts, memory, settings."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mrfusion.report.metric import DASH
+from mrfusion.study.aggregate import MEAN
 
 
 def duration(seconds: float) -> str:
@@ -43,8 +44,21 @@ def ratio(value: float, reference: float) -> str:
 
 
 def settings(changes: Mapping[str, Any]) -> str:
-    """What an arm changes, ``plan=separate, seed=1``; an arm without changes is the base."""
-    return ", ".join(f"{key}={value}" for key, value in changes.items()) or "base"
+    """What an arm changes, ``plan=separate, budget.epochs=5``; an arm without changes is the base."""
+    return ", ".join(f"{key}={value}" for key, value in _flat(changes)) or "base"
+
+
+def _flat(changes: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in changes.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", ", ".join(map(str, value)) if isinstance(value, list) else value
+
+
+def region(name: str) -> str:
+    """A region as the head of a column."""
+    return {MEAN: "Mean of regions", "*": "All"}.get(name, name)
 
 
 def number(value: Any) -> float:

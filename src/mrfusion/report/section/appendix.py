@@ -17,6 +17,7 @@ def section(study: LoadedStudy) -> Section:
         study=study,
         folds=folds,
         versions=_versions(study),
+        commands=dict.fromkeys(str(run.environment["command"]) for run in study.done if "command" in run.environment),
         metrics=[metric_named(name) for name in study.metrics],
         values={(r.metric, r.case, r.region, r.arm): r for r in study.case_rows},
         problems=[run for run in study.runs if run.state == "unreadable"],

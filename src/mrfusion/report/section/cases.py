@@ -1,6 +1,7 @@
 """The cases to look at: best, median and worst, then all from the worst up; every arm side by side with the target."""
 
 import math
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,27 @@ from mrfusion.report.load import LoadedRun, LoadedStudy, StudyCase
 from mrfusion.report.metric import Metric, metric_named
 from mrfusion.report.overlay import Slice, contrast, data_uri, outline, read_slice
 from mrfusion.report.part import Section, render
+from mrfusion.report.wording import region
 from mrfusion.study.aggregate import MEAN
+
+Pictures = dict[str, dict[str, tuple[LoadedRun, Slice]]]  # case to arm to its picture
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A slice of a case with its images (modality's place, address) and target; arms on the same slice share it."""
+
+    anchor: str
+    images: tuple[tuple[int, str], ...]
+    target: tuple[tuple[int, str], ...]
+    size_mm: tuple[float, float]
+    box_mm: tuple[float, ...]
+    half_pixel_mm: tuple[float, float]
+
+    def first(self, place: int) -> int:
+        """The image to begin with: that of the modality at this place, if the frame has it."""
+        places = [place for place, _ in self.images]
+        return place if place in places else places[0]
 
 
 @dataclass(frozen=True)
@@ -20,6 +41,7 @@ class Panel:
     """One arm's outlines on one case: (region's place, path) and the words for whoever cannot see them."""
 
     arm: str
+    frame: Frame
     seed: int
     digest: str
     score: str
@@ -29,20 +51,13 @@ class Panel:
 
 @dataclass(frozen=True)
 class CaseView:
-    """One case: its images (modality's place, address) and target once, and a panel per arm that tested it.
-
-    Without a slice there is no panel.
-    """
+    """One case and a panel per arm that tested it; without slices there is no panel."""
 
     anchor: str
     case: StudyCase
     role: str
     score: str
-    images: tuple[tuple[int, str], ...] = ()
-    target: tuple[tuple[int, str], ...] = ()
-    size_mm: tuple[float, float] = (1.0, 1.0)
-    box_mm: tuple[float, ...] = (0.0, 0.0, 1.0, 1.0)
-    half_pixel_mm: tuple[float, float] = (0.5, 0.5)
+    frames: tuple[Frame, ...] = ()
     panels: tuple[Panel, ...] = ()
 
 
@@ -57,7 +72,7 @@ def section(study: LoadedStudy) -> Section | None:
     views = [_view(study, metric, roles.get(name, ""), slices.get(name, {}), (name, mean)) for name, mean in ranked]
     order = ("best", "median", "worst")
     chosen = sorted((v for v in views if v.role), key=lambda v: order.index(v.role.split(" ")[0]))
-    shown = {place for view in views for place, _ in view.images}
+    shown = {place for view in views for frame in view.frames for place, _ in frame.images}
     html = render(
         "section/cases.html",
         metric=metric,
@@ -65,41 +80,40 @@ def section(study: LoadedStudy) -> Section | None:
         others=[view for view in views if not view.role],
         modalities=[(n, name) for n, name in enumerate(study.modalities) if n in shown],
         first=study.modalities.index(_clearest(slices)) if shown else 0,
-        regions=study.regions,
+        regions=study.drawn_regions,
         problems=problems,
     )
     return Section("cases", "Cases to look at", html)
 
 
-def _slices(study: LoadedStudy) -> tuple[dict[str, dict[str, tuple[LoadedRun, Slice]]], list[str]]:
-    """Case to arm to (run, slice), from each arm's lowest seed that tested the case; and what could not be read."""
-    found: dict[str, dict[str, tuple[LoadedRun, Slice]]] = {}
+def _slices(study: LoadedStudy) -> tuple[Pictures, list[str]]:
+    """The pictures, from each arm's lowest seed that tested the case; and what could not be read."""
+    found: Pictures = {}
     problems = []
     for run in _first_seeds(study):
         for path in run.slices:
             try:
                 picture = read_slice(path)
-                arms = found.setdefault(picture.case, {})
-                _check_same(picture, next(iter(arms.values()))[1] if arms else picture, study, path)
-                arms.setdefault(run.arm, (run, picture))
+                _check_known(picture, study, path)
+                found.setdefault(picture.case, {}).setdefault(run.arm, (run, picture))
             except InputError as error:
                 problems.append(str(error))
     return found, problems
 
 
-def _clearest(slices: dict[str, dict[str, tuple[LoadedRun, Slice]]]) -> str:
+def _clearest(slices: Pictures) -> str:
     """The modality to show first: where the targets differ most from the rest, over all cases."""
     sums: dict[str, float] = {}
     for arms in slices.values():
-        picture = _fullest(arms)
+        picture = max((picture for _, picture in arms.values()), key=_fullness)
         for name in picture.modalities:
             sums[name] = sums.get(name, 0.0) + contrast(picture).get(name, 0.0)
     return max(sums, key=lambda name: sums[name])
 
 
-def _fullest(arms: dict[str, tuple[LoadedRun, Slice]]) -> Slice:
-    """Of a case's pictures the first with the most modalities; an arm that reads one may have kept only that one."""
-    return max((picture for _, picture in arms.values()), key=lambda picture: len(picture.modalities))
+def _fullness(picture: Slice) -> int:
+    """An arm that reads one modality keeps only that one; of equal slices the fullest is shown."""
+    return len(picture.modalities)
 
 
 def _first_seeds(study: LoadedStudy) -> list[LoadedRun]:
@@ -111,15 +125,12 @@ def _first_seeds(study: LoadedStudy) -> list[LoadedRun]:
     return list(first.values())
 
 
-def _check_same(picture: Slice, other: Slice, study: LoadedStudy, path: Path) -> None:
-    """Arms can stand side by side only on one slice; InputError says which file shows another."""
-    mine, theirs = ((p.index, p.images.shape[1:]) for p in (picture, other))
-    known = {*study.regions, *study.modalities}
-    named = {*picture.regions, *picture.modalities}
-    if mine != theirs or not named <= known:
+def _check_known(picture: Slice, study: LoadedStudy, path: Path) -> None:
+    unknown = {*picture.modalities, *picture.regions} - {*study.modalities, *study.drawn_regions}
+    if unknown:
         raise InputError(
-            f"expected slice {theirs[0]} of size {theirs[1]} with the study's modalities and regions at {path}, "
-            f"found slice {mine[0]} of size {mine[1]} with {', '.join(sorted(named))}; it is not drawn"
+            f"expected the modalities and regions of cohort.json at {path}, found {', '.join(sorted(unknown))}; "
+            "it is not drawn"
         )
 
 
@@ -152,44 +163,54 @@ def _view(
 ) -> CaseView:
     name, mean = ranked
     place, case = next((n, case) for n, case in enumerate(study.cases) if case.id == name)
-    view = CaseView(f"case-{place}", case, role, metric.text(mean))
     pictures = [slices[arm.name] for arm in study.arms if arm.name in slices]
-    if not pictures:
-        return view
-    shown = _fullest(slices)
-    return CaseView(
-        anchor=view.anchor,
-        case=case,
-        role=role,
-        score=view.score,
-        images=tuple(
-            (study.modalities.index(name), data_uri(image))
-            for name, image in zip(shown.modalities, shown.images, strict=True)
-        ),
-        target=_outlines(study, shown.regions, shown.target),
-        size_mm=shown.size_mm,
-        box_mm=shown.box_mm,
-        half_pixel_mm=(shown.pixel_mm[1] / 2, shown.pixel_mm[0] / 2),
-        panels=tuple(_panel(study, metric, run, picture) for run, picture in pictures),
+    same = _same_slices([picture for _, picture in pictures])
+    frames = {key: _frame(study, picture, f"case-{place}-{n}") for n, (key, picture) in enumerate(same.items())}
+    panels = tuple(_panel(study, metric, run, picture, frames[_slice_key(picture)]) for run, picture in pictures)
+    return CaseView(f"case-{place}", case, role, metric.text(mean), tuple(frames.values()), panels)
+
+
+def _slice_key(picture: Slice) -> Hashable:
+    """Pictures with the same key show the same slice with the same target on the same grid."""
+    return picture.index, picture.pixel_mm, picture.target.shape, picture.target.tobytes()
+
+
+def _same_slices(pictures: Sequence[Slice]) -> dict[Hashable, Slice]:
+    """Of every slice the picture with the most modalities."""
+    found: dict[Hashable, Slice] = {}
+    for picture in sorted(pictures, key=_fullness, reverse=True):
+        found.setdefault(_slice_key(picture), picture)
+    return found
+
+
+def _frame(study: LoadedStudy, picture: Slice, anchor: str) -> Frame:
+    images = zip(picture.modalities, picture.images, strict=True)
+    return Frame(
+        anchor=anchor,
+        images=tuple((study.modalities.index(name), data_uri(image)) for name, image in images),
+        target=_outlines(study, picture.regions, picture.target),
+        size_mm=picture.size_mm,
+        box_mm=picture.box_mm,
+        half_pixel_mm=(picture.pixel_mm[1] / 2, picture.pixel_mm[0] / 2),
     )
 
 
-def _panel(study: LoadedStudy, metric: Metric, run: LoadedRun, picture: Slice) -> Panel:
+def _panel(study: LoadedStudy, metric: Metric, run: LoadedRun, picture: Slice, frame: Frame) -> Panel:
     values = {r.region: r.value for r in run.scores if (r.case, r.metric) == (picture.case, metric.name)}
-    mean = _mean([v for v in values.values() if not math.isnan(v)])
     return Panel(
         arm=run.arm,
+        frame=frame,
         seed=run.seed,
         digest=run.digest,
-        score=metric.text(mean),
-        regions=tuple((region, metric.text(value)) for region, value in values.items()),
+        score=metric.text(_mean([v for v in values.values() if not math.isnan(v)])),
+        regions=tuple((region(name), metric.text(value)) for name, value in values.items()),
         prediction=_outlines(study, picture.regions, picture.prediction),
     )
 
 
 def _outlines(study: LoadedStudy, names: tuple[str, ...], masks: npt.NDArray[np.uint8]) -> tuple[tuple[int, str], ...]:
     """(the region's place in the study, path) for every region that the masks [R, H, W] hold."""
-    paths = [(study.regions.index(name), outline(mask)) for name, mask in zip(names, masks, strict=True)]
+    paths = [(study.drawn_regions.index(name), outline(mask)) for name, mask in zip(names, masks, strict=True)]
     return tuple((place, path) for place, path in paths if path)
 
 

@@ -10,7 +10,7 @@ from mrfusion.report.wording import count, duration, number, ratio
 
 _ROWS: tuple[tuple[str, str, Callable[[float], str]], ...] = (  # environment's key, heading, how it is written
     ("parameters", "Parameters", count),
-    ("epochs_run", "Epochs", count),
+    ("epochs", "Epochs", count),
     ("steps", "Optimiser steps", count),
     ("train_seconds", "Training time a run", duration),
     ("peak_mib", "Peak memory, MiB", count),
@@ -41,11 +41,15 @@ def section(study: LoadedStudy) -> Section | None:
 
 def _cost(arm: Arm, runs: Sequence[LoadedRun], reference: Sequence[LoadedRun]) -> Cost:
     means = [(_mean(runs, key), _mean(reference, key), write) for key, _, write in _ROWS]
-    places = sorted({f"{run.environment.get('host', '?')} ({run.environment.get('device', '?')})" for run in runs})
+    places = sorted({_machine(run.environment.get("machine")) for run in runs})
     cells = tuple(
         (write(mine), ratio(mine, theirs), abs(mine - theirs) > 0.1 * theirs) for mine, theirs, write in means
     )
     return Cost(arm, len(runs), cells, ", ".join(places))
+
+
+def _machine(machine: object) -> str:
+    return f"{machine.get('host', '?')} ({machine.get('device', '?')})" if isinstance(machine, dict) else "not recorded"
 
 
 def _mean(runs: Sequence[LoadedRun], key: str) -> float:

@@ -7,6 +7,7 @@ from mrfusion.report.figure import Drawing, Figure, Switch, axis, colour, layout
 from mrfusion.report.load import LoadedStudy
 from mrfusion.report.metric import Metric, metric_named
 from mrfusion.report.part import Section, render
+from mrfusion.report.wording import region
 from mrfusion.study.aggregate import MEAN, CaseRow
 
 _VIEWS = (("difference", "Difference to the reference"), ("score", "Score"))
@@ -28,10 +29,10 @@ def section(study: LoadedStudy) -> Section | None:
 
 def _figure(study: LoadedStudy) -> Figure:
     metrics = tuple((name, metric_named(name).title) for name in study.metrics)
-    means = ((MEAN, "Mean of regions"),) if len(study.regions) > 1 else ()
-    regions = (*means, *((name, name) for name in study.regions))
+    names = [*([MEAN] if len(study.regions) > 1 else []), *study.regions]
+    regions = tuple((name, region(name)) for name in names)
     views = _VIEWS if len(study.arms) > 1 else _VIEWS[1:]
-    keys = [(view, metric, region) for view, _ in views for metric, _ in metrics for region, _ in regions]
+    keys = [(view, metric, name) for view, _ in views for metric, _ in metrics for name in names]
     return Figure(
         id="points-figure",
         alt="One row per arm, one point per case: its score, or its difference to the reference arm. "
