@@ -1,8 +1,8 @@
 """Writes a cohort of synthetic cases as BraTS 2023 folders with a table beside them; done or absent, never half.
 
-Cost per case on one core at 2.5 GHz, written: 0.5 s at 2 mm (96 x 112 x 80) and 3.4 s at 1 mm (192 x 224 x 160), once
-1.2 s for the atlas. Memory: 0.5 GiB at 2 mm and 0.85 GiB at 1 mm, 0.4 GiB of it Python, its libraries and the atlas;
-each further worker adds 0.06 and 0.45 GiB. Disk: 1.5 and 10 MB. Everything a case holds follows from (seed, index,
+Cost per case on one core at 2.5 GHz, written: 0.5 s at 2 mm (96 x 112 x 80) and 4.5 s at 1 mm (192 x 224 x 160), once
+1.2 s for the atlas. Memory: 0.5 GiB at 2 mm and 0.9 GiB at 1 mm, 0.4 GiB of it Python, its libraries and the atlas;
+each further worker adds 0.06 and 0.5 GiB. Disk: 1.5 and 10 MB. Everything a case holds follows from (seed, index,
 spacing, control), so neither the number of workers nor of cases changes a byte of its images.
 """
 

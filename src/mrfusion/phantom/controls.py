@@ -4,6 +4,10 @@ complementary  each region needs another modality; the class needs t1c and t2f, 
 redundant      one picture, noise included, up to gain and offset: fusion cannot help
 noise          t1n shows blobs that have nothing to do with the head: naive fusion hurts
 xor            the class is ring xor mismatch with balanced cells: t1c and t2w together, neither alone
+
+How much of the class a random forest finds in intensities inside the true masks (200 cases at 3 mm, cross-validated):
+complementary: sizes .50, t1n .58, t2w .55, t2f .66, t1c .76 (what the ring alone allows), t1c + t2f .87, all .88;
+xor: any single modality .44-.50, t1c + t2f .90.
 """
 
 from collections.abc import Callable

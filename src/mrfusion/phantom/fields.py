@@ -101,11 +101,15 @@ def cubic_basis(points_mm: Array, step_mm: float, origin_mm: float, count: int) 
 
 
 def spread(coefficients: Array, bases: list[Array]) -> Array:
-    """The tensor product of three bases [X, a], [Y, b], [Z, c] with coefficients [a, b, c]: [X, Y, Z]."""
-    x, y, z = bases
-    along_y = np.matmul(y, coefficients @ z.T)
-    volume: Array = (x @ along_y.reshape(len(along_y), -1)).reshape(len(x), len(y), len(z))
-    return volume
+    """The tensor product of three bases [X, a], [Y, b], [Z, c] with coefficients [a, b, c]: [X, Y, Z].
+
+    Summed in double precision: what the number of BLAS threads changes in a sum is then lost in rounding to float32,
+    so the same seed gives the same bytes.
+    """
+    x, y, z = (basis.astype(np.float64) for basis in bases)
+    along_y = np.matmul(y, coefficients.astype(np.float64) @ z.T)
+    flat = x @ along_y.reshape(len(along_y), -1)
+    return np.asarray(flat.reshape(len(x), len(y), len(z)), dtype=np.float32)
 
 
 def soft_step(values: Array, width: float) -> Array:
