@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mrfusion.data.slice_view import grey, upright
 from mrfusion.result import writing
 
 
@@ -13,7 +14,7 @@ from mrfusion.result import writing
 class Panel:
     """A case on its prepared grid, slices first: images (S, M, H, W), masks (R, S, H, W).
 
-    ``slice_axis`` is the axis in RAS+ order that runs over slices; rows and columns are the two others in their order.
+    ``spacing_mm`` is in the same order (S, H, W).
     """
 
     case: str
@@ -23,7 +24,6 @@ class Panel:
     target: NDArray[np.bool_]
     prediction: NDArray[np.bool_]
     spacing_mm: tuple[float, float, float]
-    slice_axis: int
 
 
 def write_panel(path: Path, panel: Panel) -> None:
@@ -32,8 +32,7 @@ def write_panel(path: Path, panel: Panel) -> None:
     Keys: case, modalities, images (M, H, W), regions, target and prediction (R, H, W), pixel_mm (row, column), index.
     """
     index = _telling_slice(panel)
-    images = np.stack([_as_bytes(_upright(i, panel.slice_axis)) for i in np.asarray(panel.images[index], np.float32)])
-    in_plane = [axis for axis in range(3) if axis != panel.slice_axis]
+    images = np.stack([grey(upright(i)) for i in np.asarray(panel.images[index], np.float32)])
     with writing(path) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(
             stream,
@@ -41,9 +40,9 @@ def write_panel(path: Path, panel: Panel) -> None:
             modalities=np.array(panel.modalities),
             images=images,
             regions=np.array(panel.regions),
-            target=_stack(panel.target[:, index], panel.slice_axis),
-            prediction=_stack(panel.prediction[:, index], panel.slice_axis),
-            pixel_mm=np.array([panel.spacing_mm[in_plane[1]], panel.spacing_mm[in_plane[0]]]),
+            target=_stack(panel.target[:, index]),
+            prediction=_stack(panel.prediction[:, index]),
+            pixel_mm=np.array([panel.spacing_mm[2], panel.spacing_mm[1]]),
             index=np.array(index),
         )
 
@@ -56,22 +55,5 @@ def _telling_slice(panel: Panel) -> int:
     return panel.target.shape[1] // 2
 
 
-def _upright(image: NDArray[np.generic], slice_axis: int) -> NDArray[np.generic]:
-    """The second in-plane axis runs up; left and right are seen from the feet, as radiologists do."""
-    turned = image.T[::-1]
-    return turned if slice_axis == 0 else turned[:, ::-1]
-
-
-def _stack(masks: NDArray[np.bool_], slice_axis: int) -> NDArray[np.uint8]:
-    return np.stack([_upright(mask, slice_axis) for mask in masks]).astype(np.uint8)
-
-
-def _as_bytes(image: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Between the 0.5th and 99.5th percentile of the non-zero points; background stays black."""
-    values = np.asarray(image, np.float32)
-    inside = values != 0
-    if not inside.any():
-        return np.zeros(values.shape, np.uint8)
-    low, high = np.percentile(values[inside], (0.5, 99.5))
-    scaled = 20 + 235 * (values - low) / max(float(high - low), 1e-6)
-    return np.where(inside, np.clip(scaled, 20, 255), 0).astype(np.uint8)
+def _stack(masks: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    return np.stack([upright(mask) for mask in masks]).astype(np.uint8)

@@ -101,7 +101,6 @@ class Trial:
             region_masks(np.asarray(loaded.labels[first:last]), self.cohort.regions, self.cohort.label_values),
             masks[:, first:last],
             prepared.spacing_mm,
-            prepared.placement.slice_axis,
         )
         write_panel(self.folder / "slices" / f"{number:04d}.npz", panel)
 

@@ -12,7 +12,6 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -24,10 +23,10 @@ from mrfusion.data.prepare import VERSION, Arrays, Box, Placement, box_of, prepa
 from mrfusion.data.prepared import Prepared, resampler
 from mrfusion.data.volume import Grid, Target, read_volume
 from mrfusion.errors import CaseError, InputError, OutputError
+from mrfusion.progress import Progress
 from mrfusion.result import read_json, write_json
 from mrfusion.spec import Preparation
 
-Progress = Callable[[int, int, str], None]
 LABELS = "label map"
 _SETTLED_S = 2.0  # a file changed so recently may change again within the same time stamp
 
