@@ -221,6 +221,16 @@ def test_a_classification_shows_accuracy_and_what_is_scored_together(make_study,
     assert "87.5[87.5 to 87.5]1 run" in text
 
 
+@pytest.mark.parametrize(
+    ("arms", "asks"),
+    [("a", "How good is a?"), ("abc", "Which is best: a, b or c?"), ("abcde", "Which of 5 arms is best?")],
+)
+def test_a_study_that_asks_nothing_asks_which_is_best(make_study, tmp_path, arms, asks):
+    folder = make_study(tmp_path / "s", arms=dict.fromkeys(arms, 0.0), cases=1, folds=1, seeds=1, size=16)
+    write_json(folder / "study.json", json.loads((folder / "study.json").read_text()) | {"question": ""})
+    assert load_study(folder).question == asks
+
+
 def test_not_a_study_is_said(tmp_path):
     with pytest.raises(InputError, match=r"study\.json"):
         build_report(tmp_path)

@@ -148,7 +148,7 @@ def load_study(folder: Path) -> LoadedStudy:
         return LoadedStudy(
             folder=folder,
             name=study["name"],
-            question=study["question"] or study["name"],
+            question=study["question"] or _usual_question([a["name"] for a in study["arms"]]),
             arms=tuple(Arm(a["name"], a["changes"]) for a in study["arms"]),
             reference=study["reference"],
             cases=cases,
@@ -163,6 +163,17 @@ def load_study(folder: Path) -> LoadedStudy:
             f"expected study.json, cohort.json and splits.json of a study at {folder}, found files of another form "
             f"({error!r}); write the folder anew with `mrfusion study`"
         ) from None
+
+
+def _usual_question(arms: list[str]) -> str:
+    """What a study asks that does not say so itself."""
+    if len(arms) == 1:
+        return f"How good is {arms[0]}?"
+    return (
+        f"Which is best: {', '.join(arms[:-1])} or {arms[-1]}?"
+        if len(arms) <= 4
+        else f"Which of {len(arms)} arms is best?"
+    )
 
 
 def _run(folder: Path, planned: Mapping[str, Any], patients: Mapping[str, str]) -> LoadedRun:
