@@ -1,0 +1,52 @@
+# What there is to do here. Everything happens in .venv; `make` alone prints this list.
+
+PYTHONS = python3 python3.11 python3.12 python3.13
+NEW_ENOUGH = import sys, venv; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in $(PYTHONS); do $$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
+
+VENV ?= .venv
+BIN = $(VENV)/bin
+READY = $(VENV)/.ready
+
+# The demo; a smaller one: make demo RECIPE=recipes/smoke.yaml CASES=9 DEMO=out/smoke
+RECIPE ?= recipes/demo.yaml
+CASES ?= 24
+DEMO ?= demo
+
+.PHONY: help setup demo test test-all lint bench
+
+help:
+	@echo "make setup     the environment in $(VENV), once"
+	@echo "make demo      a phantom cohort, a study on it, $(DEMO)/report.html"
+	@echo "make test      the tests, without those marked slow"
+	@echo "make test-all  the slow ones too"
+	@echo "make lint      ruff and mypy"
+	@echo "make bench     every script of bench/, one after the other"
+
+setup: $(READY)
+
+# torch comes first and alone, so that nothing else decides which build of it is taken.
+$(READY): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "expected Python 3.11 or newer with venv; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet -c constraints.txt torch
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: setup
+	$(BIN)/mrfusion phantom $(DEMO)/phantom --cases $(CASES) --spacing 2 --seed 0
+	$(BIN)/mrfusion study $(RECIPE) --data $(DEMO)/phantom --out $(DEMO)
+
+test: setup
+	$(BIN)/pytest -n auto --maxprocesses 4 -m "not slow"
+
+test-all: setup
+	$(BIN)/pytest -n auto --maxprocesses 4
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup
+	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
