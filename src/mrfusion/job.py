@@ -18,24 +18,21 @@ from mrfusion.training.loop import fit
 def prepare_data(spec_json: str, out: str, cache: str) -> dict[str, object]:
     """Fill the cache, write ``cohort.json`` and ``splits.json`` to ``out``; the data's fingerprint and notes."""
     spec, folder = RunSpec.model_validate_json(spec_json), Path(out)
-    progress = ProgressFile(folder / "progress" / "prepare.json")
-    data = read_data(spec.data, task=spec.task, cache=Path(cache), progress=progress)
+    with ProgressFile(folder / "progress" / "prepare.json") as progress:
+        data = read_data(spec.data, task=spec.task, cache=Path(cache), progress=progress)
     cases = [{"id": case.id, "patient": case.patient} for case in data.cohort.cases]
     about = {"cases": cases, "fingerprint": data.fingerprint, "notes": data.notes}
     write_json(folder / "cohort.json", data.cohort.outline | about)
     hashes = {name: prepared.digest for name, prepared in data.prepared.items()}
     write_splits(folder / "splits.json", data.cohort, data.splits, hashes)
-    progress.close()
     return {"fingerprint": data.fingerprint, "folds": len(data.splits), "notes": data.notes}
 
 
 def execute_run(spec_json: str, out: str, cache: str) -> str:
     """Carry out one run; the path of its folder."""
     spec = RunSpec.model_validate_json(spec_json)
-    progress = ProgressFile(Path(out) / "progress" / f"{spec.digest}.json")
-    folder = execute(spec, out=Path(out), cache=Path(cache), progress=progress)
-    progress.close()
-    return str(folder)
+    with ProgressFile(Path(out) / "progress" / f"{spec.digest}.json") as progress:
+        return str(execute(spec, out=Path(out), cache=Path(cache), progress=progress))
 
 
 def estimate_run(spec_json: str, out: str, cache: str) -> float:

@@ -94,7 +94,8 @@ def _check(plan: FusionPlan, call: families.Call) -> None:
         for text in texts:
             name = families.parse(text).name
             if ":" not in name and name not in families.names(family):
-                raise SpecError(f"plan {str(plan)!r}: {nearest(name, families.names(family))}")
+                known = nearest(name, families.names(family))
+                raise SpecError(f"plan {str(plan)!r}: no {family} choice is called {name!r}; {known}")
 
 
 def _pieces(text: str, separator: str) -> list[str]:

@@ -27,8 +27,11 @@ class ProgressFile:
             self.written = now
             write_json(self.path, {"done": done, "total": total, "what": what, "seconds": now - self.started})
 
-    def close(self) -> None:
-        """The job is over; there is nothing to watch any more."""
+    def __enter__(self) -> "ProgressFile":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """The job is over, well or not; there is nothing to watch any more."""
         self.path.unlink(missing_ok=True)
 
 
@@ -41,3 +44,9 @@ def read_progress(folder: Path) -> dict[str, dict[str, Any]]:
         except InputError:
             continue  # the job ended between the listing and the reading
     return told
+
+
+def forget_progress(folder: Path) -> None:
+    """Remove what jobs that were ended from outside left behind."""
+    for path in folder.glob("*.json"):
+        path.unlink(missing_ok=True)

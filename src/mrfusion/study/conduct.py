@@ -7,7 +7,7 @@ from typing import Any
 
 from mrfusion.errors import MrFusionError
 from mrfusion.executors._base import Executor, Job
-from mrfusion.progress import read_progress
+from mrfusion.progress import forget_progress, read_progress
 from mrfusion.result import write_json
 from mrfusion.study.design import PlannedRun, Study, describe, plan_runs
 
@@ -45,6 +45,7 @@ def missing(planned: Sequence[PlannedRun], out: Path) -> list[PlannedRun]:
 def conduct(planned: Sequence[PlannedRun], executor: Executor, *, out: Path, cache: Path, watch: Watch) -> None:
     """Run what is missing. A run that fails does not stop the others; they are reported together at the end."""
     todo = missing(planned, out)
+    forget_progress(out / PROGRESS)
     jobs = [Job(r.spec.digest, EXECUTE, (r.spec.model_dump_json(), str(out), str(cache))) for r in todo]
     done: list[str] = []
     _results(executor, jobs, lambda: watch(read_progress(out / PROGRESS), len(done)), done)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from mrfusion.balancers._base import Balancer
@@ -153,8 +153,9 @@ def _tell(training: Training, state: State, step: int) -> None:
 
 def save_weights(path: Path, network: nn.Module) -> None:
     """The network's parameters and buffers as safetensors, whole or not at all."""
+    content = save({k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()})
     with writing(path) as temporary:
-        save_file({k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}, temporary)
+        temporary.write_bytes(content)
 
 
 def _freeze_all_but(network: nn.Module, phase: Phase) -> None:
