@@ -204,7 +204,7 @@ def _view(case: Case, volume: Volume, cohort: Cohort) -> View:
 
 def _seen(images_MHW: NDArray[np.uint8]) -> tuple[slice, slice]:
     """Rows and columns that are not black in every image."""
-    there = images_MHW.any(axis=0)
+    there = np.asarray(images_MHW.max(axis=0)) > 0
     rows, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
     if not rows.size:
         return slice(None), slice(None)
