@@ -38,7 +38,7 @@ def foretell(study: Study, executor: Executor, *, out: Path, cache: Path | None)
     console.print(f"{len(seconds)} runs, {duration(total)} one after another", highlight=False)
 
 
-def _prepared(study: Study, executor: Executor, out: Path, cache: Path | None) -> Agenda:
+def _prepared(study: Study, executor: Executor, out: Path, cache: Path) -> Agenda:
     with StudyView({"prepare": "preparing"}, 1) as view:
         agenda = prepare(study, executor, out=out, cache=cache, watch=view.watch)
     for note in agenda.notes:

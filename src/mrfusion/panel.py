@@ -52,7 +52,7 @@ def _telling_slice(panel: Panel) -> int:
         area = masks.sum((0, 2, 3))
         if area.any():
             return int(area.argmax())
-    return panel.target.shape[1] // 2
+    return int(panel.target.shape[1]) // 2
 
 
 def _stack(masks: NDArray[np.bool_]) -> NDArray[np.uint8]:

@@ -1,5 +1,6 @@
 """The story of a run: spec -> read, split, fit, predict, score, save."""
 
+from functools import partial
 from pathlib import Path
 
 from lightning_fabric import Fabric
@@ -11,8 +12,15 @@ from mrfusion.errors import InputError
 from mrfusion.progress import Progress
 from mrfusion.result import building, write_json
 from mrfusion.spec import RunSpec
-from mrfusion.training.assemble import Parts, load_network, make_fabric, make_model, make_network, make_training
-from mrfusion.training.assemble import sample_size
+from mrfusion.training.assemble import (
+    Parts,
+    load_network,
+    make_fabric,
+    make_model,
+    make_network,
+    make_training,
+    sample_size,
+)
 from mrfusion.training.environment import environment, reset_peak
 from mrfusion.training.loop import fit, save_weights
 from mrfusion.trial import Trial
@@ -27,7 +35,8 @@ def execute(spec: RunSpec, *, out: Path, cache: Path, progress: Progress) -> Pat
     if data.fingerprint != spec.data.fingerprint:
         raise InputError(f"the data are no longer those of run {spec.digest}; begin the study again in another --out")
     with building(folder) as work:
-        make_fabric(spec.machine, spec.budget.precision).launch(fit_and_try, spec, data, work, progress)
+        train = partial(fit_and_try, spec=spec, data=data, folder=work, progress=progress)
+        make_fabric(spec.machine, spec.budget.precision).launch(train)
         write_json(work / "spec.json", spec.model_dump(mode="json"))
         write_json(work / "cohort.json", data.cohort.outline)
     return folder

@@ -13,8 +13,8 @@ from mrfusion.data.prepared import Prepared
 from mrfusion.data.split import make_splits, strata_of
 from mrfusion.data.split_file import read_splits
 from mrfusion.errors import CaseError, InputError
-from mrfusion.spec import Data, Source, SplitRule
 from mrfusion.progress import Progress
+from mrfusion.spec import Data, Source, SplitRule
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ class DiceCE(Loss):
         dimensions = output.logits.ndim - 2
         total, weights = torch.zeros((), device=output.logits.device), 0.0
         for level, logits in enumerate((output.logits, *output.coarse)):
-            here = target[(..., *[slice(None, None, 2**level)] * dimensions)]
+            here = target[(slice(None), slice(None), *[slice(None, None, 2**level)] * dimensions)]
             total = total + 0.5**level * self.one_level(logits.float(), here)
             weights += 0.5**level
         return total / weights

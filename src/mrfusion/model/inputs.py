@@ -31,7 +31,7 @@ class Inputs(nn.Module):
         """The streams (b, channels, *xyz) and which of them are present."""
         images = where_present(images, present)
         if self.separate:
-            return list(images.split(1, dim=1)), present
+            return list(torch.split(images, 1, dim=1)), present
         more = [fuse(images[:, self._channels_of(fuse)]) for fuse in self.fused_images]
         return [torch.cat((images, *more), 1) if more else images], present.any(1, keepdim=True)
 

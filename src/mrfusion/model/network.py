@@ -49,8 +49,8 @@ class FusionNetwork(nn.Module):
         logits = [head(m) for head, m in zip(self.heads, maps, strict=True)]
         finest, *coarse = (mean_present(torch.stack(each, 1), present) if self.late else each[0]
                            for each in zip(*logits, strict=True))  # fmt: skip
-        return Output(finest[(..., *(slice(n) for n in grid))] if finest.ndim > 2 else finest, coarse,
-                      [level.record for level in levels])  # fmt: skip
+        whole = (slice(None), slice(None), *(slice(n) for n in grid))
+        return Output(finest[whole] if finest.ndim > 2 else finest, coarse, [level.record for level in levels])
 
     def _encode(self, streams: list[Tensor], present: Bool[Tensor, "b s"]) -> list[Fused]:
         levels: list[Fused] = []

@@ -11,7 +11,6 @@ from mrfusion.data.split_file import count_folds
 from mrfusion.errors import SpecError, nearest
 from mrfusion.spec import Part, RunSpec, check_choices, merge, read_part, read_yaml
 
-
 OWN_KEYS = ("name", "question", "arms", "reference", "folds", "seeds")
 
 
@@ -19,7 +18,7 @@ class Arm(Part):
     """One row of the answer: a name, and what differs from the base."""
 
     name: str
-    changes: dict[str, Any] = {}
+    changes: dict[str, Any] = Field(default={})
 
 
 class Study(Part):
@@ -113,7 +112,7 @@ def _divided(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _placed(base: RunSpec, path: Path, data: Path | None, splits: Path | None) -> RunSpec:
     """The base with the paths of the command line in place of the file's."""
-    changes: dict[str, Any] = {}
+    changes: dict[str, Any] = Field(default={})
     if data is not None:
         if len(base.data.sources) > 1:
             raise SpecError(f"{path} names {len(base.data.sources)} sources; --data can stand in for a single one")

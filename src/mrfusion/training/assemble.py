@@ -30,7 +30,7 @@ PATCH_3D = 96
 
 @dataclass(frozen=True)
 class Parts:
-    """The cases of one fold as a training reads them, and the size of a sample in grid points (slices, rows, columns)."""
+    """The cases of one fold as a training reads them, and the size of a sample in grid points (S, H, W)."""
 
     train: Sequence[LoadedCase]
     val: Sequence[LoadedCase]
@@ -39,7 +39,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Model:
-    """A trained network on whole cases: logits by ``predictor`` (returned on the CPU), what they mean by ``decision``."""
+    """A trained network on whole cases: logits (on the CPU) by ``predictor``, what they mean by ``decision``."""
 
     predictor: Predictor
     decision: nn.Module

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -113,7 +113,7 @@ def _train_epoch(
         steps.append(torch.stack([loss.detach() for loss in losses.values()]))
         seen.append(batch.ids)
         _tell(training, state, number)
-    values = _checked(fabric.all_reduce(torch.stack(steps)), seen, epoch)
+    values = _checked(cast(Tensor, fabric.all_reduce(torch.stack(steps))), seen, epoch)
     means = dict(zip(phase.losses, values.mean(0).tolist(), strict=True))
     training.balancer.end_epoch(means)
     return {f"train/{k}": v for k, v in means.items()} | {f"weight/{k}": v for k, v in weights.items()}

@@ -30,7 +30,11 @@ def make_optimiser(phase: Phase, balancer: Balancer, budget: Budget) -> torch.op
 def learning_rate(budget: Budget, epoch: int) -> float:
     """The rate of an epoch (from 0): constant, half a cosine, or nnU-Net's polynomial (1 - t)^0.9."""
     done = epoch / budget.epochs
-    factors = {"constant": 1.0, "cosine": 0.5 * (1 + math.cos(math.pi * done)), "poly": (1 - done) ** 0.9}
+    factors: dict[str, float] = {
+        "constant": 1.0,
+        "cosine": 0.5 * (1 + math.cos(math.pi * done)),
+        "poly": (1 - done) ** 0.9,
+    }
     return budget.learning_rate * factors[budget.decay]
 
 

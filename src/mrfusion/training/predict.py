@@ -1,6 +1,8 @@
 """Prediction of a whole case: all slices, or a Gaussian sliding window."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +19,9 @@ OVERLAP = 0.5
 class Predictor:
     """A trained network on whole cases, on the device it is on; ``size`` is that of a training sample."""
 
-    def __init__(self, network: nn.Module, size: Place, device: torch.device, autocast: Callable[[], torch.autocast]):
+    def __init__(
+        self, network: nn.Module, size: Place, device: torch.device, autocast: Callable[[], AbstractContextManager[Any]]
+    ):
         self.network, self.size, self.device, self.autocast = network.eval(), size, device, autocast
 
     @torch.inference_mode()
@@ -44,7 +48,7 @@ class Predictor:
         return torch.cat(found).mean(0).cpu()
 
     def _slices(self, images: Tensor, present: Tensor) -> Tensor:
-        found = [self._forward(part, present.expand(len(part), -1)) for part in images.split(SLICES_AT_ONCE)]
+        found = [self._forward(part, present.expand(len(part), -1)) for part in torch.split(images, SLICES_AT_ONCE)]
         return torch.cat([part.cpu() for part in found]).movedim(0, 1)
 
     def _windows(self, images: Tensor, present: Tensor) -> Tensor:

@@ -1,6 +1,8 @@
 """Validation after each epoch, on samples that stay the same: cheap, without randomness, never on test patients."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,7 +29,7 @@ class Validation:
         per_case: int,
         objective: Objective,
         decision: nn.Module,
-        autocast: Callable[[], torch.autocast],
+        autocast: Callable[[], AbstractContextManager[Any]],
         device: torch.device,
     ) -> None:
         self.cases, self.size, self.per_case = cases, size, per_case
