@@ -76,7 +76,7 @@ class Cohort:
     @property
     def outline(self) -> dict[str, Any]:
         """What the cases have in common, as JSON: modalities, regions, classes. Read back by :func:`outlined`."""
-        regions = {region.name: sorted(region.labels) for region in self.regions}
+        regions = [[region.name, sorted(region.labels)] for region in self.regions]  # a list: their order is the network's
         return {"modalities": self.modalities, "regions": regions, "classes": self.classes}
 
     def case(self, case_id: str) -> Case:
@@ -98,7 +98,7 @@ class Split:
 
 def outlined(outline: Mapping[str, Any], cases: Iterable[Case] = ()) -> Cohort:
     """A cohort of other cases with the modalities, regions and classes of an outline."""
-    regions = tuple(Region(str(name), frozenset(labels)) for name, labels in outline["regions"].items())
+    regions = tuple(Region(str(name), frozenset(labels)) for name, labels in outline["regions"])
     return Cohort(tuple(outline["modalities"]), tuple(cases), regions, tuple(outline["classes"]))
 
 

@@ -40,8 +40,8 @@ def write_panel(path: Path, panel: Panel) -> None:
             modalities=np.array(panel.modalities),
             images=images,
             regions=np.array(panel.regions),
-            target=_stack(panel.target[:, index]),
-            prediction=_stack(panel.prediction[:, index]),
+            target=upright(panel.target[:, index]).astype(np.uint8),
+            prediction=upright(panel.prediction[:, index]).astype(np.uint8),
             pixel_mm=np.array([panel.spacing_mm[2], panel.spacing_mm[1]]),
             index=np.array(index),
         )
@@ -53,7 +53,3 @@ def _telling_slice(panel: Panel) -> int:
         if area.any():
             return int(area.argmax())
     return int(panel.target.shape[1]) // 2
-
-
-def _stack(masks: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    return np.stack([upright(mask) for mask in masks]).astype(np.uint8)

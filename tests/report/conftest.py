@@ -40,7 +40,7 @@ def fabricate(
     })  # fmt: skip
     write_json(folder / "cohort.json", {
         "modalities": MODALITIES,
-        "regions": {name: [1] for name in REGIONS},
+        "regions": [[name, [1]] for name in REGIONS],
         "classes": [],
         "fingerprint": "5f3a90c2d1e84b67",
         "cases": [{"id": c, "patient": f"patient of {c}"} for c in ids],

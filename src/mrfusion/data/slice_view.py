@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 
 
 def upright(plane: NDArray[Any]) -> NDArray[Any]:
-    """A plane of two RAS+ axes, in their order, as rows from the top, the way radiologists look.
+    """A plane of two RAS+ axes, in their order, as rows from the top, the way radiologists look; stacks of them too.
 
     The second axis runs up and the first to the left: the right of the patient is on the left, and in sagittal planes
     so is anterior. One rule for all planes keeps oblique ones, such as the short axis of hearts, from being mirrored.
     """
-    return plane.swapaxes(0, 1)[::-1, ::-1]
+    return plane.swapaxes(-2, -1)[..., ::-1, ::-1]
 
 
 def grey(plane: NDArray[Any]) -> NDArray[np.uint8]:

@@ -153,7 +153,7 @@ def load_study(folder: Path) -> LoadedStudy:
             reference=study["reference"],
             cases=cases,
             modalities=tuple(cohort["modalities"]),
-            cohort_regions=tuple(cohort["regions"]),
+            cohort_regions=tuple(name for name, _ in cohort["regions"]),
             splits_digest=hashlib.sha256(splits.read_bytes()).hexdigest(),
             fingerprint=str(cohort.get("fingerprint") or ""),
             runs=tuple(_run(folder, planned, patients) for planned in study["plan"]),
