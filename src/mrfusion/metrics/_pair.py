@@ -103,15 +103,18 @@ class MaskPair:
     @cached_property
     def elements(self) -> tuple[Elements, Elements]:
         """Surface elements of prediction and target."""
-        return elements(self.pred, flat=self.flat), elements(self.target, flat=self.flat)
+        return (
+            elements(self.pred, self.match.components, self.spacing_mm, flat=self.flat),
+            elements(self.target, self.match.lesions, self.spacing_mm, flat=self.flat),
+        )
 
     @cached_property
     def partners(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """For each surface element of prediction and target the nearest corner of the other surface."""
         pred, target = self.elements
         return (
-            engine.nearest(pred.at, target.at, self.spacing_mm, target.codes),
-            engine.nearest(target.at, pred.at, self.spacing_mm, pred.codes),
+            engine.nearest(pred.at, target.index, self.spacing_mm, codes=target.codes),
+            engine.nearest(target.at, pred.index, self.spacing_mm, codes=pred.codes),
         )
 
     def surfaces(self, kind: Kind = "surfel") -> tuple[Surface, Surface]:
@@ -150,9 +153,11 @@ class MaskPair:
         pred, target = (border_voxels(mask, flat=self.flat) for mask in (self.pred, self.target))
         return self._facing(pred, target), self._facing(target, pred)
 
-    def _facing(self, points: NDArray[np.int32], others: NDArray[np.int32]) -> Surface:
-        partner = engine.nearest(points, others, self.spacing_mm)
-        return ordered(between(points, partner, self.spacing_mm), np.zeros(len(points), int), np.ones(1))
+    def _facing(self, voxels: NDArray[np.int32], others: NDArray[np.int32]) -> Surface:
+        owner = np.zeros(len(others), np.int32)
+        others = others[engine.cell_order(others, owner)]
+        partner = engine.nearest(voxels, engine.index(others, owner, self.spacing_mm), self.spacing_mm)
+        return ordered(between(voxels, partner, self.spacing_mm), np.zeros(len(voxels), np.intp), np.ones(1))
 
 
 def _check(pred: NDArray[Any], target: NDArray[Any], spacing_mm: tuple[float, ...]) -> None:

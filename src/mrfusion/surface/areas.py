@@ -1,5 +1,7 @@
 """The area of the surface inside a block of 2x2x2 voxels, for each of its 256 fillings and any voxel size."""
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,6 +31,7 @@ _TRIANGLES = (
 )
 
 
+@lru_cache(maxsize=16)
 def surfel_areas(spacing_mm: Spacing) -> NDArray[np.float64]:
     """Area in mm2 of the surface in a block, by the block's code (256,); 0 where the block is empty or full.
 
@@ -39,4 +42,6 @@ def surfel_areas(spacing_mm: Spacing) -> NDArray[np.float64]:
         letter: np.linalg.norm([x / 8 * b * c, y / 8 * a * c, z / 8 * a * b]) for letter, (x, y, z) in _NORMALS.items()
     }
     half = [sum((face[letter] for letter in word), np.float64(0.0)) for word in _TRIANGLES.split()]
-    return np.array(half + half[::-1])
+    areas = np.array(half + half[::-1])
+    areas.flags.writeable = False
+    return areas

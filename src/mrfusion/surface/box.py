@@ -29,5 +29,5 @@ def framed(volume: NDArray[Any], part: Window) -> NDArray[np.uint8]:
     """What is not 0 in a part of a volume, as bytes 0 and 1 in C order with a layer of zeros on every side."""
     x, y, z = (s.stop - s.start for s in part)
     frame = np.zeros((x + 2, y + 2, z + 2), np.uint8)
-    np.not_equal(volume[part], 0, out=frame[1:-1, 1:-1, 1:-1].view(bool))
+    frame[1:-1, 1:-1, 1:-1] = volume[part] if volume.dtype == bool else volume[part] != 0
     return frame

@@ -72,6 +72,31 @@ def _grown(a: Frame) -> Frame:
 
 
 @compiled
+def corners(codes: Frame) -> NDArray[np.int32]:
+    """The corners (n, 3) with voxels both inside and outside around them, in C order: those a surface passes.
+
+    The first pass counts each row's corners and has no branch; the second looks into rows that have some.
+    """
+    X, Y, Z = codes.shape
+    first = np.zeros(X * Y + 1, np.int32)
+    for x in range(X):
+        for y in range(Y):
+            count = 0
+            for z in range(Z):
+                count += (codes[x, y, z] != 0) & (codes[x, y, z] != 255)
+            first[x * Y + y + 1] = first[x * Y + y] + count
+    found = np.empty((first[-1], 3), np.int32)
+    for row in range(X * Y):
+        i, x, y, z = first[row], row // Y, row % Y, 0
+        while i < first[row + 1]:
+            if 0 < codes[x, y, z] < 255:
+                found[i, 0], found[i, 1], found[i, 2] = x, y, z
+                i += 1
+            z += 1
+    return found
+
+
+@compiled
 def codes(frame: Frame) -> Frame:
     """The code of every block of 2x2x2 voxels, bits as in :func:`mrfusion.surface.areas.surfel_areas`.
 

@@ -1,42 +1,43 @@
 """The surface of a mask as elements: one for each corner of the grid with voxels both inside and outside around it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mrfusion.surface.areas import Spacing
 from mrfusion.surface.engine import engine
-
-_LOWEST = [(code & -code).bit_length() - 1 if code else 0 for code in range(256)]
-_INSIDE = np.array([[1 - (bit >> axis & 1) for axis in (2, 1, 0)] for bit in _LOWEST], np.int32)
 
 
 @dataclass(frozen=True)
 class Elements:
-    """Surface elements in the order of their corners: corners (n, 3), their codes (n,), and the dense map of codes."""
+    """Surface elements, those of one label together: corners (n, 3) and their codes (n,).
+
+    ``first`` says where each label's elements begin; ``codes`` is the dense map they come from and ``index`` what the
+    engine needs to search them.
+    """
 
     at: NDArray[np.int32]
     code: NDArray[np.uint8]
+    first: NDArray[np.int64]
     codes: NDArray[np.uint8]
+    index: Any
 
 
-def elements(frame: NDArray[np.uint8], *, flat: bool) -> Elements:
-    """The surface elements of a framed mask.
+def elements(frame: NDArray[np.uint8], labels: Any, spacing_mm: Spacing, *, flat: bool) -> Elements:
+    """The surface elements of a framed mask that holds something, and of its labels, which the engine made.
 
     A ``flat`` mask, one layer of voxels, is a 2-D image: it is taken as a column without ends, so that the areas of
     its elements, for a thickness of 1, are the lengths of the contour.
     """
     codes = engine.codes(np.ascontiguousarray(frame[[1, 1]]) if flat else frame)
-    at = np.flatnonzero(codes + np.uint8(1) > 1)  # 255 + 1 = 0: neither empty nor full
-    corners = np.empty((len(at), 3), np.int32)
-    for axis, index in enumerate(np.unravel_index(at, codes.shape)):
-        corners[:, axis] = index
-    return Elements(corners, codes.ravel()[at], codes)
-
-
-def inside(at: NDArray[np.int32], code: NDArray[np.uint8]) -> NDArray[np.int32]:
-    """For each corner one voxel (n, 3) of the mask in its block; all of them belong to one component."""
-    return np.asarray(at + _INSIDE[code])
+    at = engine.corners(codes)
+    owner = engine.owners(labels, at, codes)
+    order = engine.cell_order(at, owner)
+    at, owner = at[order], owner[order]
+    first = np.concatenate(([0], np.cumsum(np.bincount(owner))))
+    return Elements(at, codes[tuple(at.T)], first, codes, engine.index(at, owner, spacing_mm))
 
 
 def border_voxels(frame: NDArray[np.uint8], *, flat: bool) -> NDArray[np.int32]:

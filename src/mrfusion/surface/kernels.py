@@ -1,9 +1,23 @@
 """The operations on masks compiled by numba: same names and same results as :mod:`mrfusion.surface.libraries`."""
 
-from mrfusion.surface.dense import codes, dilate, extent
+from mrfusion.surface.dense import codes, corners, dilate, extent
 from mrfusion.surface.runs import label, overlaps, owners, restrict, sizes
-from mrfusion.surface.search import nearest
+from mrfusion.surface.search import cell_order, index, nearest
 
 NAME = "numba"
 
-__all__ = ["NAME", "codes", "dilate", "extent", "label", "nearest", "overlaps", "owners", "restrict", "sizes"]
+__all__ = [
+    "NAME",
+    "cell_order",
+    "codes",
+    "corners",
+    "dilate",
+    "extent",
+    "index",
+    "label",
+    "nearest",
+    "overlaps",
+    "owners",
+    "restrict",
+    "sizes",
+]

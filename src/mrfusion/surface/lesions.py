@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mrfusion.surface.areas import Spacing, surfel_areas
 from mrfusion.surface.distances import between, ordered
-from mrfusion.surface.elements import Elements, inside
+from mrfusion.surface.elements import Elements
 from mrfusion.surface.engine import engine
 
 
@@ -55,33 +55,36 @@ def lesion_hd95_mm(
 
     ``partners`` holds, for each element of the prediction and of the target, the nearest corner of the other surface.
     """
-    predicted = _Side(pred, target, partners[0], found.components, found.lesions)
-    wanted = _Side(target, pred, partners[1], found.lesions, found.components)
+    owners = (
+        engine.owners(found.lesions, partners[0], target.codes),
+        engine.owners(found.components, partners[1], pred.codes),
+    )
     result = np.full(len(found.voxels), np.inf)
-    for lesion in np.unique(found.hits[:, 0]):
-        touching = found.hits[found.hits[:, 0] == lesion, 1]
-        back = predicted.percentile(touching, lesion, wanted, spacing_mm)
-        result[lesion] = max(back, wanted.percentile(lesion, touching, predicted, spacing_mm))
+    lesions, first = np.unique(found.hits[:, 0], return_index=True)
+    for lesion, touching in zip(lesions[:, None], np.split(found.hits[:, 1], first[1:]), strict=True):
+        there = _directed(pred, touching, target, lesion, (partners[0], owners[0]), spacing_mm)
+        back = _directed(target, lesion, pred, touching, (partners[1], owners[1]), spacing_mm)
+        result[lesion] = max(there, back)
     return result
 
 
-class _Side:
-    """The elements of one surface: whose each is, its nearest element of the other surface, and whose that is."""
+def _directed(
+    own: Elements,
+    mine: NDArray[np.int64],
+    other: Elements,
+    theirs: NDArray[np.int64],
+    known: tuple[NDArray[np.int32], NDArray[np.int32]],
+    spacing_mm: Spacing,
+) -> float:
+    """The 95th percentile of the distances from the elements of the labels ``mine`` to those of ``theirs``.
 
-    def __init__(
-        self, own: Elements, other: Elements, partner: NDArray[np.int32], own_labels: Any, other_labels: Any
-    ) -> None:
-        self.own, self.partner = own, partner
-        self.owner = engine.owners(own_labels, inside(own.at, own.code))
-        self.partner_owner = engine.owners(other_labels, inside(partner, other.codes[tuple(partner.T)]))
-
-    def percentile(self, mine: Any, theirs: Any, other: "_Side", spacing_mm: Spacing) -> float:
-        """The 95th percentile of the distances from the elements of the labels ``mine`` to those of ``theirs``."""
-        chosen = np.flatnonzero(np.isin(self.owner, mine))
-        at, partner = self.own.at[chosen], self.partner[chosen]
-        astray = np.flatnonzero(np.isin(self.partner_owner[chosen], theirs, invert=True))
-        if len(astray):
-            rest = other.own.at[np.isin(other.owner, theirs)]
-            partner[astray] = engine.nearest(at[astray], rest, spacing_mm)
-        surface = ordered(between(at, partner, spacing_mm), self.own.code[chosen], surfel_areas(spacing_mm))
-        return surface.percentile(95.0)
+    ``known`` is each element's nearest corner of the whole other surface and the label of that: a partner of another
+    label is searched again.
+    """
+    chosen = np.concatenate([np.arange(own.first[k], own.first[k + 1]) for k in mine])
+    at, partner = own.at[chosen], known[0][chosen]
+    astray = np.flatnonzero(~np.isin(known[1][chosen], theirs))
+    if len(astray):
+        partner[astray] = engine.nearest(at[astray], other.index, spacing_mm, owners=theirs)
+    surface = ordered(between(at, partner, spacing_mm), own.code[chosen], surfel_areas(spacing_mm))
+    return surface.percentile(95.0)

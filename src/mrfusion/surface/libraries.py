@@ -21,6 +21,9 @@ Frame = NDArray[np.uint8]  # (x, y, z)
 Codes = NDArray[np.uint8]  # (x-1, y-1, z-1): which of the 8 voxels around a corner are inside, as bits
 Corners = NDArray[np.int32]  # (n, 3): corner i of an axis lies between its voxels i and i+1
 
+_LOWEST = [(code & -code).bit_length() - 1 if code else 0 for code in range(256)]
+_INSIDE = np.array([[1 - (bit >> axis & 1) for axis in (2, 1, 0)] for bit in _LOWEST], np.int32)
+
 
 def extent(volume: NDArray[Any]) -> NDArray[np.int64]:
     """First and one past the last index (3, 2) of what is not 0 in a volume; all 0 where nothing is."""
@@ -60,9 +63,9 @@ def sizes(labels: NDArray[Any]) -> NDArray[np.int64]:
     return count
 
 
-def owners(labels: NDArray[Any], voxels: NDArray[np.int32]) -> NDArray[np.int32]:
-    """The label at each of the voxels (n, 3); 0 outside."""
-    x, y, z = voxels.T
+def owners(labels: NDArray[Any], corners: Corners, codes: Codes) -> NDArray[np.int32]:
+    """Whose surface passes each corner: the label of one inside voxel of its block, which never holds two."""
+    x, y, z = (corners + _INSIDE[codes[tuple(corners.T)]]).T
     return np.asarray(labels[x, y, z], np.int32)
 
 
@@ -81,8 +84,34 @@ def codes(frame: Frame) -> Codes:
     return code
 
 
-def nearest(points: Corners, others: Corners, spacing_mm: Spacing, _: Codes | None = None) -> Corners:
-    """For each point the nearest of the others, of which there is at least one (of equally near ones, any)."""
+def corners(codes: Codes) -> Corners:
+    """The corners with voxels both inside and outside around them, in C order: those a surface passes."""
+    return np.argwhere((codes != 0) & (codes != 255)).astype(np.int32)
+
+
+def cell_order(corners: Corners, owner: NDArray[np.int32]) -> NDArray[np.intp]:
+    """The order by owner."""
+    del corners  # the kernels need neighbours together, a tree does not
+    return np.argsort(owner, kind="stable")
+
+
+def index(corners: Corners, owner: NDArray[np.int32], spacing_mm: Spacing) -> tuple[Corners, NDArray[np.int32]]:
+    """Points and their owners, to be searched."""
+    del spacing_mm
+    return corners, owner
+
+
+def nearest(
+    points: Corners,
+    others: tuple[Corners, NDArray[np.int32]],
+    spacing_mm: Spacing,
+    *,
+    codes: Codes | None = None,
+    owners: NDArray[np.int64] | None = None,
+) -> Corners:
+    """For each point the nearest of the others, or of those of some owners; of equally near ones, any."""
+    del codes
+    corners, owner = others
+    chosen = corners if owners is None else corners[np.isin(owner, owners)]
     spacing = np.array(spacing_mm)
-    index = KDTree(others * spacing).query(points * spacing)[1]
-    return np.asarray(others[index])
+    return np.asarray(chosen[KDTree(chosen * spacing).query(points * spacing)[1]])

@@ -47,11 +47,10 @@ def sizes(labels: Runs) -> NDArray[np.int64]:
     return np.bincount(labels.label, weights=labels.stop - labels.start, minlength=1).astype(np.int64)
 
 
-def owners(labels: Runs, voxels: Ints) -> Ints:
-    """The label at each of the voxels (n, 3), all of them inside."""
-    row = voxels[:, 0] * np.int32(labels.width) + voxels[:, 1]
-    found: Ints = _looked_up(labels.first, labels.stop, labels.label, row, np.ascontiguousarray(voxels[:, 2]))
-    return found
+def owners(labels: Runs, corners: Ints, codes: Frame) -> Ints:
+    """Whose surface passes each corner (n, 3): the label of one inside voxel of its block, which never holds two."""
+    row, z = _inside(corners, codes, labels.width)
+    return _looked_up(labels.first, labels.stop, labels.label, row, z)
 
 
 def overlaps(one: Runs, other: Runs) -> NDArray[np.int64]:
@@ -134,6 +133,20 @@ def _root(parent: Ints, run: int) -> int:
         parent[run] = parent[parent[run]]
         run = parent[run]
     return run
+
+
+@compiled
+def _inside(corners: Ints, codes: Frame, width: int) -> tuple[Ints, Ints]:
+    """Row and z of one inside voxel of each corner's block: the one of the code's lowest bit."""
+    row, depth = np.empty(len(corners), np.int32), np.empty(len(corners), np.int32)
+    for i in range(len(corners)):
+        x, y, z = corners[i, 0], corners[i, 1], corners[i, 2]
+        code, bit = codes[x, y, z], 0
+        while code >> bit & 1 == 0:
+            bit += 1
+        row[i] = (x + 1 - (bit >> 2)) * width + y + 1 - (bit >> 1 & 1)
+        depth[i] = z + 1 - (bit & 1)
+    return row, depth
 
 
 @compiled

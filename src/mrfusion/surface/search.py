@@ -13,20 +13,57 @@ from mrfusion.surface.compiled import compiled
 
 Corners = NDArray[np.int32]  # (n, 3)
 Floats = NDArray[np.float64]
-REACH, STEPS, CELL = 6, 200, 8  # voxels looked around, at most so many; edge of a group's cell
+REACH, STEPS, CELL = 6, 120, 8  # voxels looked around, at most so many; edge of a group's cell
 
 
-def nearest(points: Corners, others: Corners, spacing_mm: Spacing, codes: NDArray[np.uint8] | None = None) -> Corners:
-    """For each point the nearest of the others, of which there is at least one (of equally near ones, any).
+class Index(NamedTuple):
+    """Points in groups: group g is points first[g] .. first[g+1], all of one owner, inside the box low[g] .. high[g].
 
-    Where the others are all the surface elements of a mask, its map of codes makes the search fast.
+    ``corners`` are the points in voxels, ``points`` in mm.
+    """
+
+    corners: Corners
+    points: Floats
+    first: NDArray[np.int64]
+    owner: NDArray[np.int32]
+    low: Floats
+    high: Floats
+
+
+def cell_order(corners: Corners, owner: NDArray[np.int32]) -> NDArray[np.int64]:
+    """The order by owner, then by cell of the grid, so that neighbours stand together."""
+    return _counted_order(owner.astype(np.int64), _counted_order(_cells(corners), np.arange(len(corners))))
+
+
+def index(corners: Corners, owner: NDArray[np.int32], spacing_mm: Spacing) -> Index:
+    """Group points that stand in the order of :func:`cell_order`: those of one owner and cell are one group."""
+    cell, points = _cells(corners), corners * np.array(spacing_mm)
+    change = (cell[1:] != cell[:-1]) | (owner[1:] != owner[:-1])
+    first = np.concatenate((np.zeros(1, np.int64), np.flatnonzero(change) + 1))
+    low, high = np.minimum.reduceat(points, first), np.maximum.reduceat(points, first)
+    return Index(corners, points, np.append(first, len(points)), owner[first], low, high)
+
+
+def nearest(
+    points: Corners,
+    others: Index,
+    spacing_mm: Spacing,
+    *,
+    codes: NDArray[np.uint8] | None = None,
+    owners: NDArray[np.int64] | None = None,
+) -> Corners:
+    """For each point the nearest of the others, or of those of some owners; of equally near ones, any.
+
+    There is at least one. Where all the others are meant, the map of codes that they come from makes it fast.
     """
     found = np.full_like(points, -1)
     if codes is not None:
         _look_around(points, codes, _steps(spacing_mm), found)
     astray = np.flatnonzero(found[:, 0] < 0)
     if len(astray):
-        found[astray] = _by_groups(points[astray], others, spacing_mm)
+        groups = np.arange(len(others.low)) if owners is None else np.flatnonzero(np.isin(others.owner, owners))
+        here = index(points[astray], np.zeros(len(astray), np.int32), spacing_mm)
+        found[astray] = others.corners[_search_groups(here, others, groups)]
     return found
 
 
@@ -51,64 +88,59 @@ def _look_around(points: Corners, codes: NDArray[np.uint8], steps: Corners, foun
                 break
 
 
-class _Groups(NamedTuple):
-    """Points in mm sorted by cell: group g is points first[g] .. first[g+1], inside the box low[g] .. high[g]."""
-
-    points: Floats
-    first: NDArray[np.int64]
-    low: Floats
-    high: Floats
-
-
-def _by_groups(points: Corners, others: Corners, spacing_mm: Spacing) -> Corners:
-    """Group both sets by cells; a group's box says what none of its points can be nearer than."""
-    (order, here), (other_order, there) = (_grouped(p, spacing_mm) for p in (points, others))
-    index = np.empty(len(points), np.int64)
-    _search_groups(here, there, index)
-    found = np.empty_like(points)
-    found[order] = others[other_order[index]]
-    return found
-
-
-def _grouped(points: Corners, spacing_mm: Spacing) -> tuple[NDArray[np.int64], _Groups]:
-    cell = (points // CELL).astype(np.int64)
-    width = cell.max(axis=0) + 1
-    key = (cell[:, 0] * width[1] + cell[:, 1]) * width[2] + cell[:, 2]
-    order = np.argsort(key)
-    key, at = key[order], points[order] * np.array(spacing_mm)
-    first = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1])))
-    low, high = np.minimum.reduceat(at, first), np.maximum.reduceat(at, first)
-    return order, _Groups(at, np.append(first, len(at)), low, high)
+@compiled
+def _cells(corners: Corners) -> NDArray[np.int64]:
+    """The cell of the grid that each corner lies in."""
+    Y, Z = corners[:, 1].max() // CELL + 1, corners[:, 2].max() // CELL + 1
+    cell = np.empty(len(corners), np.int64)
+    for i in range(len(corners)):
+        cell[i] = (corners[i, 0] // CELL * Y + corners[i, 1] // CELL) * Z + corners[i, 2] // CELL
+    return cell
 
 
 @compiled
-def _search_groups(here: _Groups, there: _Groups, index: NDArray[np.int64]) -> None:
-    """For each point of one set the index of its nearest in the other, for a whole group from one short list.
+def _counted_order(key: NDArray[np.int64], order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Sort by key, equal keys in the order given: count each key, then put everything in its place."""
+    place = np.zeros(key.max() + 2, np.int64)
+    for k in key:
+        place[k + 1] += 1
+    place = np.cumsum(place)
+    result = np.empty_like(order)
+    for i in order:
+        result[place[key[i]]] = i
+        place[key[i]] += 1
+    return result
+
+
+@compiled
+def _search_groups(here: Index, there: Index, groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each point of one set the nearest in some groups of the other, for a whole group from one short list.
 
     If a group's first point is d from its nearest, no point of the group can be farther than d + the group's diameter
     from its own: groups of the other set beyond that are left out for all of them. The best so far starts with the
     partner of the point before, which is a neighbour and so already close.
     """
-    every = np.arange(len(there.low))
-    best = 0
+    found = np.empty(len(here.points), np.int64)
+    best = there.first[groups[0]]
+    near = np.empty(len(groups), np.int64)
     for g in range(len(here.low)):
         start, stop = here.first[g], here.first[g + 1]
-        best = _nearest_in(here.points[start], every, there, best)
+        best = _nearest_in(here.points[start], groups, there, best)
         reach = np.sqrt(_square(here.points[start], there.points[best])) + np.sqrt(_square(here.low[g], here.high[g]))
         limit = reach * reach * (1.0 + 1e-9)  # above any rounding
-        near = np.empty(len(every), np.int64)
         count = 0
-        for h in every:
+        for h in groups:
             if _gap(here.low[g], here.high[g], there.low[h], there.high[h]) <= limit:
                 near[count] = h
                 count += 1
         for i in range(start, stop):
             best = _nearest_in(here.points[i], near[:count], there, best)
-            index[i] = best
+            found[i] = best
+    return found
 
 
 @compiled
-def _nearest_in(point: Floats, groups: NDArray[np.int64], there: _Groups, best: int) -> int:
+def _nearest_in(point: Floats, groups: NDArray[np.int64], there: Index, best: int) -> int:
     """The nearest to a point in the groups listed, or ``best`` if none is nearer; a group too far is passed over."""
     least = _square(point, there.points[best])
     for h in groups:
