@@ -1,0 +1,183 @@
+"""The walls of the house: who may import whom, how large things may be, what they may be called."""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import mrfusion
+
+ROOT = Path(mrfusion.__file__).parent
+REPOSITORY = Path(__file__).parents[2]
+
+FLOORS = {
+    0: {"errors", "families", "case", "plan", "spec", "result", "progress", "rules"},
+    1: {"surface"},
+    3: {"data", "model", "phantom"},
+    4: {"training"},
+    5: {"scoring", "class_scoring", "image_scoring", "evaluation", "prediction", "panel", "trial", "inspection"}
+    | {"montage"},
+    6: {"run", "job", "apply"},
+    7: {"study", "search"},
+    8: {"report"},
+    9: {"command", "display", "cli"},
+}
+FAMILY_FLOOR = 2
+BELOW_FAMILIES = {"metrics": {"surface"}}  # distances and lesions are computed once, there, for every metric
+MAY_IMPORT_INSIDE = {"cli.py", "families.py"}
+EMPTY_NAMES = {"util", "utils", "helper", "helpers", "common", "core", "misc", "manager", "base", "tools"}
+
+FILES = sorted(ROOT.rglob("*.py"))
+FAMILIES = {path.parent.name for path in ROOT.glob("*/_base.py")}
+
+
+def address(path: Path) -> str:
+    """``data.sample`` for src/mrfusion/data/sample.py; the package itself is empty."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix("__init__").removesuffix(".")
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def graph() -> dict[str, set[str]]:
+    """Module -> the modules of mrfusion that it imports, wherever in the file."""
+    known = {address(path) for path in FILES}
+    return {address(path): {_module(name, known) for name in _imported(tree(path))} for path in FILES}
+
+
+def _imported(module: ast.Module) -> list[str]:
+    found = []
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "an import says its whole address"
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return [name.removeprefix("mrfusion.") for name in found if name.startswith("mrfusion.")]
+
+
+def _module(name: str, known: set[str]) -> str:
+    return name if name in known else name.rpartition(".")[0]
+
+
+def floor(module: str) -> int:
+    room = module.split(".")[0]
+    if room in FAMILIES:
+        return FAMILY_FLOOR
+    found = [number for number, rooms in FLOORS.items() if room in rooms]
+    assert found, f"{room} stands on no floor: say in FLOORS where it belongs"
+    return found[0]
+
+
+def is_choice(module: str) -> bool:
+    room, *rest = module.split(".")
+    return room in FAMILIES and bool(rest) and not rest[-1].startswith("_")
+
+
+def edges() -> list[tuple[str, str]]:
+    return [(module, other) for module, others in graph().items() for other in sorted(others) if module and other]
+
+
+def test_the_tests_read_the_whole_house() -> None:
+    assert len(FILES) > 100
+    assert len(edges()) > 200
+    assert {"fusions", "losses", "layouts", "metrics", "executors", "schedules"} <= FAMILIES
+
+
+def test_imports_go_down() -> None:
+    up = [f"{module} ({floor(module)}) imports {other} ({floor(other)})"
+          for module, other in edges() if floor(other) > floor(module)]  # fmt: skip
+    assert not up, "\n".join(up)
+
+
+def test_families_stand_on_the_ground_and_on_their_own_base_alone() -> None:
+    wrong = []
+    for module, other in edges():
+        room, target = module.split(".")[0], other.split(".")[0]
+        if room not in FAMILIES or target in FLOORS[0] | BELOW_FAMILIES.get(room, set()):
+            continue
+        if target != room or is_choice(other):
+            wrong.append(f"{module} imports {other}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_machinery_asks_for_choices_by_name() -> None:
+    wrong = [f"{module} imports the choice {other}" for module, other in edges() if is_choice(other)]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_there_are_no_cycles() -> None:
+    done: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, "cycle: " + " -> ".join((*path[path.index(module) :], module))
+        if module not in done:
+            for other in sorted(graph()[module]):
+                visit(other, (*path, module))
+            done.add(module)
+
+    for module in sorted(graph()):
+        visit(module, ())
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_file_keeps_the_rules(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n") <= 300, "a file has at most 300 lines"
+    assert "TYPE_CHECKING" not in text
+    assert ast.get_docstring(tree(path)), "a module says what it is"
+    assert not set(path.relative_to(ROOT).with_suffix("").parts) & EMPTY_NAMES, "a name says what is inside"
+    if path.name == "__init__.py" and path.parent != ROOT:
+        assert len(tree(path).body) == 1, "__init__ holds a docstring and nothing else: the path is the address"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_functions_keep_the_rules(path: Path) -> None:
+    for node in ast.walk(tree(path)):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        assert (node.end_lineno or 0) - node.lineno < 60, f"{node.name} has more than 60 lines"
+        if path.name != "cli.py":  # there a parameter is an option of a command
+            assert _parameters(node) <= 7, f"{node.name}: where an eighth is wanted, a noun is missing"
+        if path.name not in MAY_IMPORT_INSIDE:
+            inner = [n for n in ast.walk(node) if isinstance(n, ast.Import | ast.ImportFrom)]
+            assert not inner, f"{node.name} imports inside"
+
+
+def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    names = [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+    return len(names) - (names[:1] in (["self"], ["cls"]))
+
+
+def test_monai_is_imported_in_few_named_files() -> None:
+    """It takes many seconds; whoever adds a file here says why it cannot do without."""
+    allowed = {"backbones._blocks", "data.augment", "data.resample", "losses.dice_ce", "training.predict"}
+    found = {address(path) for path in FILES for node in ast.walk(tree(path))
+             if any(n.split(".")[0] == "monai" for n in _roots(node))}  # fmt: skip
+    assert found <= allowed, found - allowed
+
+
+def _roots(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+
+
+def test_every_family_says_what_its_choices_are() -> None:
+    """The first line of a docstring is what ``mrfusion list`` prints."""
+    for family in sorted(FAMILIES):
+        for path in sorted((ROOT / family).glob("[!_]*.py")):
+            line = (ast.get_docstring(tree(path)) or "").split("\n")[0]
+            assert 10 <= len(line) <= 120, f"{path.name}: {line!r}"
+            assert line[-1] in ".?!", f"{path.name}: {line!r}"
+
+
+def test_tests_have_names_of_their_own() -> None:
+    """Without __init__ files pytest tells test modules apart by their file names."""
+    names = [path.name for path in (REPOSITORY / "tests").rglob("*.py") if path.name != "conftest.py"]
+    assert len(names) == len(set(names)), sorted(name for name in names if names.count(name) > 1)
+    assert not list((REPOSITORY / "tests").rglob("__init__.py"))
