@@ -15,8 +15,9 @@ from mrfusion.case import Case, Cohort
 from mrfusion.data.label_map import region_masks
 from mrfusion.data.nifti import read_image, read_labels
 from mrfusion.data.prepare import slice_axis
+from mrfusion.data.prepared import resampler
 from mrfusion.data.slice_view import grey, upright
-from mrfusion.data.volume import Volume, read_volume
+from mrfusion.data.volume import Target, Volume, read_volume
 from mrfusion.errors import CaseError
 from mrfusion.progress import Progress
 
@@ -90,23 +91,31 @@ class Inspection:
 
 
 def inspect_folder(
-    root: Path, layout: str, options: Mapping[str, Any], *, progress: Progress | None = None
+    root: Path,
+    layout: str,
+    options: Mapping[str, Any],
+    *,
+    resample_to: str | None = None,
+    progress: Progress | None = None,
 ) -> Inspection:
     """Read a data set through its layout, tolerating files that lack, and look at every case.
 
-    Raises InputError only where no cases can be made out at all; whatever is wrong with one case is in its faults.
+    ``resample_to`` brings the modalities of a case to the grid of one, as the preparation of that name would. Raises
+    InputError only where no cases can be made out at all; whatever is wrong with one case is in its faults.
     """
     read = families.load("layouts", layout)
-    return inspect_cohort(read(root, **{**options, "may_lack": ("images", "labels")}), progress=progress)
+    cohort = read(root, **{**options, "may_lack": ("images", "labels")})
+    return inspect_cohort(cohort, resample_to=resample_to, progress=progress)
 
 
-def inspect_cohort(cohort: Cohort, *, progress: Progress | None = None) -> Inspection:
+def inspect_cohort(cohort: Cohort, *, resample_to: str | None = None, progress: Progress | None = None) -> Inspection:
     """Look at every case of a cohort, one in memory at a time."""
     shown = {int(i) for i in np.linspace(0, len(cohort.cases) - 1, min(SHOWN, len(cohort.cases)))}
+    onto = Target(resample_to, resampler()) if resample_to else None
     cases: list[Found] = []
     views: list[View] = []
     for number, case in enumerate(cohort.cases):
-        found, volume = _look(case, cohort)
+        found, volume = _look(case, cohort, onto)
         cases.append(_same_as_before(found, cases))
         if volume and number in shown:
             views.append(_view(case, volume, cohort))
@@ -117,7 +126,7 @@ def inspect_cohort(cohort: Cohort, *, progress: Progress | None = None) -> Inspe
     return Inspection(cohort.modalities, regions, classes, tuple(cases), tuple(views))
 
 
-def _look(case: Case, cohort: Cohort) -> tuple[Found, Volume | None]:
+def _look(case: Case, cohort: Cohort, onto: Target | None) -> tuple[Found, Volume | None]:
     missing = [name for name in cohort.modalities if name not in case.images]
     faults = [f"lacks {n}; add its file, drop the case, or allow it with may_lack: [images]" for n in missing]
     if cohort.regions and case.label_map is None:
@@ -126,7 +135,7 @@ def _look(case: Case, cohort: Cohort) -> tuple[Found, Volume | None]:
         faults.append("lacks its class; fill it in, or drop the case from training")
     found = Found(case.id, case.patient, case.label, tuple(n for n in cohort.modalities if n in case.images))
     try:
-        volume = read_volume(case, cohort.modalities, cohort.label_values)
+        volume = read_volume(case, cohort.modalities, cohort.label_values, onto=onto)
     except CaseError as error:
         return replace(found, faults=(*faults, *(_each_file(case) or [str(error)]))), None
     measured = _measured(found, volume, cohort)
@@ -186,7 +195,7 @@ def _same_as_before(found: Found, before: list[Found]) -> Found:
 
 
 def _view(case: Case, volume: Volume, cohort: Cohort) -> View:
-    axis = slice_axis(volume.spacing_mm)
+    axis = slice_axis(volume.grid)
     first, second = (a for a in range(3) if a != axis)
     labels = np.zeros(volume.grid.shape, np.uint8) if volume.labels_XYZ is None else volume.labels_XYZ
     labelled = np.count_nonzero(labels, axis=(first, second))

@@ -162,6 +162,18 @@ def test_many_writers_of_one_case_leave_one_whole_result(make_case, cohort_of, t
     assert [p.name for p in home.iterdir()] == [results[0]["a"].folder.name]  # no half results, no leftovers
 
 
+def test_what_a_killed_process_left_is_no_case_and_is_swept_after_a_day(make_case, cohort_of, tmp_path):
+    case = make_case()
+    home = prepared(cohort_of(case), tmp_path / "c")["a"].folder.parent
+    for name, age in ((".fresh", 0), (".old", 10**9)):
+        (home / name).mkdir()
+        (home / name / "images.npy").write_bytes(b"half")
+        os.utime(home / name, (1, 1) if age else None)
+    rewrite(case.images["t1"], np.ones((12, 14, 10), np.int16))
+    again = prepared(cohort_of(case), tmp_path / "c")["a"]
+    assert {p.name for p in home.iterdir()} == {".fresh", again.folder.name}
+
+
 def test_workers_change_nothing_and_a_prepared_case_travels(make_case, cohort_of, tmp_path):
     cohort = cohort_of(*(make_case(name) for name in "abcd"))
     one, four = prepared(cohort, tmp_path / "1"), prepared(cohort, tmp_path / "4", workers=4)
@@ -276,8 +288,20 @@ def test_zscore_has_mean_0_deviation_1_and_ignores_scale_and_offset(seed, offset
     np.testing.assert_allclose(a, b, atol=1e-3 + 1e-5 * abs(offset) / scale)
 
 
-def test_slices_lie_along_the_largest_spacing_and_the_last_axis_of_equals():
-    assert [slice_axis(s) for s in ((1, 1, 1), (1, 3, 1), (3, 1, 1), (1.0, 1.000001, 1.0))] == [2, 1, 0, 2]
+@pytest.mark.parametrize(
+    ("spacing", "shape", "axis"),
+    [
+        ((1, 1, 1), (9, 9, 9), 2),
+        ((1, 3, 1), (9, 9, 9), 1),
+        ((3, 1, 1), (9, 9, 9), 0),
+        ((1.0, 1.000001, 1.0), (9, 9, 9), 2),
+        ((2, 2, 1), (9, 9, 1), 2),
+        ((2, 1, 2), (9, 1, 9), 1),
+        ((1, 1, 9), (1, 9, 9), 0),
+    ],
+)
+def test_slices_lie_along_the_largest_spacing_or_where_there_is_one(spacing, shape, axis):
+    assert slice_axis(Grid(shape, np.diag([*spacing, 1.0]))) == axis
 
 
 def test_a_spaced_grid_has_the_same_centre():

@@ -5,6 +5,7 @@ same case prepared with other options lies beside it. Two processes that prepare
 keep one.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -28,6 +29,7 @@ from mrfusion.result import read_json, write_json
 from mrfusion.spec import Preparation
 
 LABELS = "label map"
+_ABANDONED_S = 86_400.0
 _SETTLED_S = 2.0  # a file changed so recently may change again within the same time stamp
 
 
@@ -103,7 +105,7 @@ def _prepared(case: Case, cohort: Cohort, preparation: Preparation, cache_dir: P
         reason, outdated = _why(home, asked)
         _build(case, cohort, preparation, folder=folder, asked=asked)
         if outdated:
-            shutil.rmtree(outdated, ignore_errors=True)
+            _remove(outdated)
     return _open(case, cohort, preparation, folder, reason)
 
 
@@ -149,6 +151,7 @@ def _build(case: Case, cohort: Cohort, preparation: Preparation, *, folder: Path
     arrays = prepare(volume, spacing_mm=preparation.spacing_mm, crop=preparation.crop, resample=resample)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(folder.parent)
         temporary = Path(tempfile.mkdtemp(prefix=".", dir=folder.parent))
         try:
             _write(temporary, arrays, cohort.label_values, asked)
@@ -162,6 +165,22 @@ def _build(case: Case, cohort: Cohort, preparation: Preparation, *, folder: Path
         raise OutputError(
             f"cannot write the prepared case {folder}: {error.strerror or error}; free the disk"
         ) from None
+
+
+def _remove(folder: Path) -> None:
+    """Out of sight at once, then deleted: a process killed in between leaves nothing that looks prepared."""
+    hidden = Path(tempfile.mkdtemp(prefix=".", dir=folder.parent))
+    with contextlib.suppress(OSError):  # another process may have removed it
+        os.replace(folder, hidden)
+    shutil.rmtree(hidden, ignore_errors=True)
+
+
+def _sweep(home: Path) -> None:
+    """Delete what killed processes left here a day ago or earlier."""
+    for left in home.glob(".*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > _ABANDONED_S:
+                shutil.rmtree(left)
 
 
 def _write(folder: Path, arrays: Arrays, label_values: tuple[int, ...], asked: dict[str, Any]) -> None:

@@ -23,8 +23,8 @@ class Placement:
     """Where stored arrays lie in the case: all that is needed to put a prediction back.
 
     ``source`` is the grid of the files in RAS+, ``grid`` the prepared one (the same without ``spacing_mm``). ``boxes``
-    are per modality, in voxels (X, Y, Z) of ``grid``. ``slice_axis`` is the axis of ``grid`` along which slices lie:
-    that of the largest spacing, the last one where several are as large.
+    are per modality, in voxels (X, Y, Z) of ``grid``. ``slice_axis`` is the axis of ``grid`` along which slices lie
+    (:func:`slice_axis`).
     """
 
     source: Grid
@@ -85,7 +85,7 @@ def prepare(
         images = np.stack([resample(image, volume.affine, onto=grid, labels=False) for image in images])
         labels = None if labels is None else resample(labels, volume.affine, onto=grid, labels=True)
     boxes = {n: box_of(i) if crop else _whole(i) for n, i in zip(volume.modalities, images, strict=True)}
-    placement = Placement(volume.grid, grid, boxes, slice_axis(grid.spacing_mm))
+    placement = Placement(volume.grid, grid, boxes, slice_axis(grid))
     scored, notes = zip(*(zscore(image) for image in images), strict=True)
     box = placement.box(boxes)
     stored = np.stack([s[box].transpose(placement.order) for s in scored], axis=1).astype(STORED)
@@ -120,9 +120,14 @@ def box_of(array: NDArray[Any]) -> Box:
     return x, y, z
 
 
-def slice_axis(spacing_mm: tuple[float, float, float]) -> int:
-    """The axis along which slices lie; spacings within a hundredth of the largest are as large."""
-    return max(axis for axis in range(3) if spacing_mm[axis] >= 0.99 * max(spacing_mm))
+def slice_axis(grid: Grid) -> int:
+    """The axis along which slices lie: that of a single slice, else that of the largest spacing, the last of equals.
+
+    Spacings within a hundredth of the largest are equal.
+    """
+    single = [axis for axis in range(3) if grid.shape[axis] == 1]
+    largest = max(grid.spacing_mm)
+    return max(single or [axis for axis in range(3) if grid.spacing_mm[axis] >= 0.99 * largest])
 
 
 def spaced(grid: Grid, spacing_mm: tuple[float, float, float]) -> Grid:

@@ -111,11 +111,12 @@ def check_complete(case: Case, expected: Mapping[str, str], folder: Path, may_la
         lacks.append("label map")
     if not lacks:
         return case
-    there = ", ".join(sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))) or "nothing"
+    names = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
+    there = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     wanted = "; ".join(f"{name} as {expected[name]}" for name in lacks)
     door = "labels" if lacks == ["label map"] else "images"
     raise CaseError(
-        f"case {case.id} in {folder}: expected {wanted}; found {there}. "
+        f"case {case.id} in {folder}: expected {wanted}; found {there or 'nothing'}. "
         f"Add the file, drop the case, or allow it with may_lack: [{door}]"
     )
 
