@@ -17,7 +17,7 @@ from mrfusion.cli import app
 from mrfusion.study.design import read_study
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
 TRY_THE_EXAMPLES = """
 import sys
@@ -55,7 +55,7 @@ def blocks(document: str, language: str) -> list[str]:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_link_leads_somewhere(document: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8"))
-    missing = [link for link in links if "://" not in link and not (ROOT / link).exists()]
+    missing = [link for link in links if "://" not in link and not (document.parent / link).exists()]
     assert not missing
 
 
@@ -82,32 +82,31 @@ def test_the_readme_s_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert "lesion dice 0.9" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_only_commands_that_exist_are_named(document: Path) -> None:
-    known = {command.name or str(command.callback.__name__) for command in app.registered_commands if command.callback}
-    text = document.read_text(encoding="utf-8") + "".join(path.read_text(encoding="utf-8") for path in RECIPES)
-    assert set(re.findall(r"(?:`|&& |#.* {2,})mrfusion ([a-z][a-z-]*)", text)) <= known
-    assert {
-        line.split()[1] for block in blocks("README.md", "sh") for line in re.findall("^mrfusion .*", block, re.M)
-    } <= known
+def test_only_commands_that_exist_are_named() -> None:
+    functions = [getattr(command.callback, "__name__", "") for command in app.registered_commands]
+    known = {name.removesuffix("_choices").replace("_", "-") for name in functions}
+    texts = [path.read_text(encoding="utf-8") for path in DOCUMENTS]
+    openings = ["\n".join(re.findall(r"^#.*", path.read_text(encoding="utf-8"), re.M)) for path in RECIPES]
+    shown = "\n".join([*openings, *blocks("README.md", "sh"), *re.findall(r"`[^`\n]+`", "\n".join(texts))])
+    assert set(re.findall(r"mrfusion ([a-z][a-z-]*)", shown)) <= known
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
-    assert set(re.findall(r"(?:`|^ *|: +)make ([a-z-]+)", text, re.M)) <= set(targets)
+    assert set(re.findall(r"make ([a-z-]+)", shown)) <= set(targets)
 
 
 def test_only_choices_that_exist_are_named_in_the_readme() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(layout|network|losses|metrics|plan)`([^|]*)\|(.*)\|$", text, re.M)
     family = {
-        "layout": ["layouts"],
-        "network": ["backbones"],
-        "losses": ["losses"],
-        "metrics: masks": ["metrics"],
-        "metrics: classes": ["class_metrics"],
-        "plan: fusion at a level": ["fusions"],
-        "plan: added channel": ["image_fusions"],
+        "layout": "layouts",
+        "network": "backbones",
+        "losses": "losses",
+        "metrics: masks": "metrics",
+        "metrics: classes": "class_metrics",
+        "plan: fusion at a level": "fusions",
+        "plan: added channel": "image_fusions",
     }
     said = {f"{key}{rest.strip()}": re.findall(r"`([a-z_0-9]+)`", cell) for key, rest, cell in rows}
-    for key, (name,) in family.items():
+    for key, name in family.items():
         assert set(said[key]) <= set(families.names(name)), key
 
 

@@ -112,7 +112,7 @@ def _divided(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _placed(base: RunSpec, path: Path, data: Path | None, splits: Path | None) -> RunSpec:
     """The base with the paths of the command line in place of the file's."""
-    changes: dict[str, Any] = Field(default={})
+    changes: dict[str, Any] = {}
     if data is not None:
         if len(base.data.sources) > 1:
             raise SpecError(f"{path} names {len(base.data.sources)} sources; --data can stand in for a single one")
