@@ -35,7 +35,7 @@ def study(
     ] = False,
 ) -> None:
     """Run arms x folds x seeds, the missing runs only, and write the report."""
-    from mrfusion.command import foretell, run_study
+    from mrfusion.command.study import foretell, run_study
     from mrfusion.study.design import read_study
 
     carry_out = foretell if dry_run else run_study
@@ -51,7 +51,7 @@ def run(
     splits: Annotated[Path | None, typer.Option(help="splits.json, or nnU-Net's splits_final.json.")] = None,
 ) -> None:
     """Train, predict and score one run: one arm, one fold, one seed."""
-    from mrfusion.command import run_study
+    from mrfusion.command.study import run_study
     from mrfusion.study.design import read_single
 
     run_study(read_single(spec, data=data, splits=splits), _executor("local", 1), out=out, cache=cache)
@@ -91,6 +91,33 @@ def report(
     written = build_report(study, out)
     console.print(terminal_table(load_study(study)))
     console.print(f"report: {written}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def inspect(
+    data: Annotated[Path, typer.Argument(help="Folder or table of cases, or the YAML file of a run or study.")],
+    layout: Layout = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for montage.png and inspection.json.")] = None,
+) -> None:
+    """Say what is in a data set and what is wrong with it; exit code 2 if anything is."""
+    from mrfusion.command.inspect import inspect_data
+
+    if not inspect_data(data, layout=layout, out=out):
+        raise typer.Exit(2)
+
+
+@app.command()
+def evaluate_images(
+    fused: Annotated[Path, typer.Argument(help="Folder of fused images.")],
+    source: Annotated[list[str], typer.Option(help="NAME=FOLDER of source images, once for each source.")],
+    out: Annotated[Path, typer.Option(help="CSV file for the scores; the summary lies beside it as JSON.")],
+    convention: Annotated[str, typer.Option(help="exact, or published as in the papers' tables.")] = "exact",
+    metrics: Annotated[str | None, typer.Option(help="Comma-separated; default: all of image_metrics.")] = None,
+) -> None:
+    """Score fused images against their sources."""
+    from mrfusion.command.evaluate import score_fused_images
+
+    score_fused_images(fused, source, out=out, convention=convention, metrics=metrics)
 
 
 @app.command()
