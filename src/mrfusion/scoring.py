@@ -1,6 +1,7 @@
 """Masks and label maps in, one number a row out: every metric of every region of a case, and their summaries."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from mrfusion.case import Region
 from mrfusion.errors import CaseError
 from mrfusion.families import load, parse
 from mrfusion.metrics._pair import MaskPair
-from mrfusion.result import CaseScore, write_json, write_rows
+from mrfusion.result import CaseScore, Value, write_json, write_rows
 from mrfusion.rules import PLAIN, Rule
 from mrfusion.surface.box import window
 
@@ -34,7 +35,7 @@ def score_case(
     ``regions`` name, or one mask per region stacked in front: (region, *xyz). Metrics are named as in
     ``hd95(variant=voxel)``. Raises CaseError, naming the case, where the two do not fit together.
     """
-    readers = [(str(parse(text)), load("metrics", text)) for text in metrics]
+    readers = [_reader(text) for text in metrics]
     spacing = tuple(float(s) for s in spacing_mm)
     scores = []
     try:
@@ -66,6 +67,12 @@ def write_scores(place: Path, scores: Sequence[CaseScore]) -> None:
     write_rows(table, HEADER, [(s.case, s.region, s.metric, s.value) for s in scores])
     notes = [vars(s) for s in scores if s.status != "scored"]
     write_json(table.with_suffix(".json"), {"summary": summarise(scores), "not_scored": notes})
+
+
+@lru_cache(maxsize=256)
+def _reader(text: str) -> tuple[str, Callable[..., Value]]:
+    """A metric's name as it stands in the table, and its function; kept, for a table has many cases."""
+    return str(parse(text)), load("metrics", text)
 
 
 def _pairs(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mrfusion.errors import CaseError
 from mrfusion.rules import PLAIN, Rule
-from mrfusion.surface.areas import Spacing, surfel_areas
+from mrfusion.surface.areas import Spacing
 from mrfusion.surface.box import framed, window
 from mrfusion.surface.distances import Surface, between, ordered
 from mrfusion.surface.elements import Elements, border_voxels, elements
@@ -143,7 +143,7 @@ class MaskPair:
     @cached_property
     def _surfels(self) -> tuple[Surface, Surface]:
         pred, target = (
-            ordered(between(e.at, partner, self.spacing_mm), e.code, surfel_areas(self.spacing_mm))
+            ordered(between(e.at, partner, self.spacing_mm), e.area, e.areas)
             for e, partner in zip(self.elements, self.partners, strict=True)
         )
         return pred, target
@@ -155,7 +155,7 @@ class MaskPair:
 
     def _facing(self, voxels: NDArray[np.int32], others: NDArray[np.int32]) -> Surface:
         owner = np.zeros(len(others), np.int32)
-        others = others[engine.cell_order(others, owner)]
+        others = others.take(engine.cell_order(others, owner), axis=0)
         partner = engine.nearest(voxels, engine.index(others, owner, self.spacing_mm), self.spacing_mm)
         return ordered(between(voxels, partner, self.spacing_mm), np.zeros(len(voxels), np.intp), np.ones(1))
 

@@ -31,7 +31,6 @@ _TRIANGLES = (
 )
 
 
-@lru_cache(maxsize=16)
 def surfel_areas(spacing_mm: Spacing) -> NDArray[np.float64]:
     """Area in mm2 of the surface in a block, by the block's code (256,); 0 where the block is empty or full.
 
@@ -42,6 +41,11 @@ def surfel_areas(spacing_mm: Spacing) -> NDArray[np.float64]:
         letter: np.linalg.norm([x / 8 * b * c, y / 8 * a * c, z / 8 * a * b]) for letter, (x, y, z) in _NORMALS.items()
     }
     half = [sum((face[letter] for letter in word), np.float64(0.0)) for word in _TRIANGLES.split()]
-    areas = np.array(half + half[::-1])
-    areas.flags.writeable = False
-    return areas
+    return np.array(half + half[::-1])
+
+
+@lru_cache(maxsize=16)
+def ranked_areas(spacing_mm: Spacing) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+    """The different areas, ascending, and for each code (256,) which of them is its own."""
+    areas, rank = np.unique(surfel_areas(spacing_mm), return_inverse=True)
+    return areas, rank.astype(np.uint8)

@@ -72,8 +72,8 @@ def _grown(a: Frame) -> Frame:
 
 
 @compiled
-def corners(codes: Frame) -> NDArray[np.int32]:
-    """The corners (n, 3) with voxels both inside and outside around them, in C order: those a surface passes.
+def corners(codes: Frame) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+    """The corners (n, 3) with voxels both inside and outside around them, in C order, and their codes (n,).
 
     The first pass counts each row's corners and has no branch; the second looks into rows that have some.
     """
@@ -85,15 +85,16 @@ def corners(codes: Frame) -> NDArray[np.int32]:
             for z in range(Z):
                 count += (codes[x, y, z] != 0) & (codes[x, y, z] != 255)
             first[x * Y + y + 1] = first[x * Y + y] + count
-    found = np.empty((first[-1], 3), np.int32)
+    found, code = np.empty((first[-1], 3), np.int32), np.empty(first[-1], np.uint8)
     for row in range(X * Y):
         i, x, y, z = first[row], row // Y, row % Y, 0
         while i < first[row + 1]:
             if 0 < codes[x, y, z] < 255:
                 found[i, 0], found[i, 1], found[i, 2] = x, y, z
+                code[i] = codes[x, y, z]
                 i += 1
             z += 1
-    return found
+    return found, code
 
 
 @compiled

@@ -6,20 +6,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mrfusion.surface.areas import Spacing
+from mrfusion.surface.areas import Spacing, ranked_areas
 from mrfusion.surface.engine import engine
 
 
 @dataclass(frozen=True)
 class Elements:
-    """Surface elements, those of one label together: corners (n, 3) and their codes (n,).
+    """Surface elements, those of one label together: corners (n, 3), and which of the ``areas`` each has (n,).
 
     ``first`` says where each label's elements begin; ``codes`` is the dense map they come from and ``index`` what the
     engine needs to search them.
     """
 
     at: NDArray[np.int32]
-    code: NDArray[np.uint8]
+    area: NDArray[np.uint8]
+    areas: NDArray[np.float64]
     first: NDArray[np.int64]
     codes: NDArray[np.uint8]
     index: Any
@@ -32,12 +33,13 @@ def elements(frame: NDArray[np.uint8], labels: Any, spacing_mm: Spacing, *, flat
     its elements, for a thickness of 1, are the lengths of the contour.
     """
     codes = engine.codes(np.ascontiguousarray(frame[[1, 1]]) if flat else frame)
-    at = engine.corners(codes)
+    at, code = engine.corners(codes)
     owner = engine.owners(labels, at, codes)
     order = engine.cell_order(at, owner)
-    at, owner = at[order], owner[order]
+    at, owner, code = at.take(order, axis=0), owner.take(order), code.take(order)
+    areas, rank = ranked_areas(spacing_mm)
     first = np.concatenate(([0], np.cumsum(np.bincount(owner))))
-    return Elements(at, codes[tuple(at.T)], first, codes, engine.index(at, owner, spacing_mm))
+    return Elements(at, rank[code], areas, first, codes, engine.index(at, owner, spacing_mm))
 
 
 def border_voxels(frame: NDArray[np.uint8], *, flat: bool) -> NDArray[np.int32]:

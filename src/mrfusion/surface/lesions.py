@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mrfusion.surface.areas import Spacing, surfel_areas
+from mrfusion.surface.areas import Spacing
 from mrfusion.surface.distances import between, ordered
 from mrfusion.surface.elements import Elements
 from mrfusion.surface.engine import engine
@@ -82,9 +82,8 @@ def _directed(
     label is searched again.
     """
     chosen = np.concatenate([np.arange(own.first[k], own.first[k + 1]) for k in mine])
-    at, partner = own.at[chosen], known[0][chosen]
-    astray = np.flatnonzero(~np.isin(known[1][chosen], theirs))
+    at, partner = own.at.take(chosen, axis=0), known[0].take(chosen, axis=0)
+    astray = np.flatnonzero(~np.isin(known[1].take(chosen), theirs))
     if len(astray):
-        partner[astray] = engine.nearest(at[astray], other.index, spacing_mm, owners=theirs)
-    surface = ordered(between(at, partner, spacing_mm), own.code[chosen], surfel_areas(spacing_mm))
-    return surface.percentile(95.0)
+        partner[astray] = engine.nearest(at.take(astray, axis=0), other.index, spacing_mm, owners=theirs)
+    return ordered(between(at, partner, spacing_mm), own.area.take(chosen), own.areas).percentile(95.0)

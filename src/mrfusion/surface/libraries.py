@@ -84,9 +84,10 @@ def codes(frame: Frame) -> Codes:
     return code
 
 
-def corners(codes: Codes) -> Corners:
-    """The corners with voxels both inside and outside around them, in C order: those a surface passes."""
-    return np.argwhere((codes != 0) & (codes != 255)).astype(np.int32)
+def corners(codes: Codes) -> tuple[Corners, Codes]:
+    """The corners with voxels both inside and outside around them, in C order, and their codes (n,)."""
+    at = np.nonzero((codes != 0) & (codes != 255))
+    return np.stack(at, axis=1).astype(np.int32), codes[at]
 
 
 def cell_order(corners: Corners, owner: NDArray[np.int32]) -> NDArray[np.intp]:

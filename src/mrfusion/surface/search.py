@@ -3,6 +3,7 @@
 No distance transform: only the distances at surface elements are needed, a hundredth of the volume.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -39,9 +40,9 @@ def index(corners: Corners, owner: NDArray[np.int32], spacing_mm: Spacing) -> In
     """Group points that stand in the order of :func:`cell_order`: those of one owner and cell are one group."""
     cell, points = _cells(corners), corners * np.array(spacing_mm)
     change = (cell[1:] != cell[:-1]) | (owner[1:] != owner[:-1])
-    first = np.concatenate((np.zeros(1, np.int64), np.flatnonzero(change) + 1))
-    low, high = np.minimum.reduceat(points, first), np.maximum.reduceat(points, first)
-    return Index(corners, points, np.append(first, len(points)), owner[first], low, high)
+    first = np.concatenate(([0], np.flatnonzero(change) + 1, [len(corners)]))
+    low, high = _boxes(points, first)
+    return Index(corners, points, first, owner.take(first[:-1]), low, high)
 
 
 def nearest(
@@ -62,11 +63,12 @@ def nearest(
     astray = np.flatnonzero(found[:, 0] < 0)
     if len(astray):
         groups = np.arange(len(others.low)) if owners is None else np.flatnonzero(np.isin(others.owner, owners))
-        here = index(points[astray], np.zeros(len(astray), np.int32), spacing_mm)
-        found[astray] = others.corners[_search_groups(here, others, groups)]
+        here = index(points.take(astray, axis=0), np.zeros(len(astray), np.int32), spacing_mm)
+        found[astray] = others.corners.take(_search_groups(here, others, groups), axis=0)
     return found
 
 
+@lru_cache(maxsize=16)
 def _steps(spacing_mm: Spacing) -> Corners:
     """Steps to the voxels around, nearest first: a whole ball or the inner part of it, so that the first hit is it."""
     axis = np.arange(-REACH, REACH + 1, dtype=np.int32)
@@ -113,6 +115,18 @@ def _counted_order(key: NDArray[np.int64], order: NDArray[np.int64]) -> NDArray[
 
 
 @compiled
+def _boxes(points: Floats, first: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """The smallest and the largest coordinates of each group."""
+    low, high = points[first[:-1]], points[first[:-1]]
+    for g in range(len(low)):
+        for i in range(first[g], first[g + 1]):
+            for axis in range(3):
+                low[g, axis] = min(low[g, axis], points[i, axis])
+                high[g, axis] = max(high[g, axis], points[i, axis])
+    return low, high
+
+
+@compiled
 def _search_groups(here: Index, there: Index, groups: NDArray[np.int64]) -> NDArray[np.int64]:
     """For each point of one set the nearest in some groups of the other, for a whole group from one short list.
 
@@ -124,48 +138,47 @@ def _search_groups(here: Index, there: Index, groups: NDArray[np.int64]) -> NDAr
     best = there.first[groups[0]]
     near = np.empty(len(groups), np.int64)
     for g in range(len(here.low)):
-        start, stop = here.first[g], here.first[g + 1]
-        best = _nearest_in(here.points[start], groups, there, best)
-        reach = np.sqrt(_square(here.points[start], there.points[best])) + np.sqrt(_square(here.low[g], here.high[g]))
-        limit = reach * reach * (1.0 + 1e-9)  # above any rounding
+        start = here.first[g]
+        best = _nearest_in(here.points, start, groups, there, best)
+        d = np.sqrt(_square(here.points, start, there.points, best))
+        reach = d + np.sqrt(_square(here.low, g, here.high, g))
         count = 0
         for h in groups:
-            if _gap(here.low[g], here.high[g], there.low[h], there.high[h]) <= limit:
+            if _gap(here.low, here.high, g, there, h) <= reach * reach * (1.0 + 1e-9):  # above any rounding
                 near[count] = h
                 count += 1
-        for i in range(start, stop):
-            best = _nearest_in(here.points[i], near[:count], there, best)
+        for i in range(start, here.first[g + 1]):
+            best = _nearest_in(here.points, i, near[:count], there, best)
             found[i] = best
     return found
 
 
 @compiled
-def _nearest_in(point: Floats, groups: NDArray[np.int64], there: Index, best: int) -> int:
-    """The nearest to a point in the groups listed, or ``best`` if none is nearer; a group too far is passed over."""
-    least = _square(point, there.points[best])
+def _nearest_in(points: Floats, i: int, groups: NDArray[np.int64], there: Index, best: int) -> int:
+    """The nearest to point i in the groups listed, or ``best`` if none is nearer; a group too far is passed over."""
+    least = _square(points, i, there.points, best)
     for h in groups:
-        if _gap(point, point, there.low[h], there.high[h]) < least:
+        if _gap(points, points, i, there, h) < least:
             for j in range(there.first[h], there.first[h + 1]):
-                square = _square(point, there.points[j])
+                square = _square(points, i, there.points, j)
                 if square < least:
                     least, best = square, j
     return best
 
 
 @compiled
-def _square(a: Floats, b: Floats) -> float:
+def _square(a: Floats, i: int, b: Floats, j: int) -> float:
     """The squared distance of two points."""
-    total = 0.0
-    for axis in range(3):
-        total += (a[axis] - b[axis]) ** 2
-    return total
+    x, y, z = a[i, 0] - b[j, 0], a[i, 1] - b[j, 1], a[i, 2] - b[j, 2]
+    square: float = x * x + y * y + z * z
+    return square
 
 
 @compiled
-def _gap(low: Floats, high: Floats, other_low: Floats, other_high: Floats) -> float:
-    """The squared distance of two boxes; 0 where they overlap."""
-    total = 0.0
-    for axis in range(3):
-        gap = max(other_low[axis] - high[axis], low[axis] - other_high[axis], 0.0)
-        total += gap * gap
-    return total
+def _gap(low: Floats, high: Floats, g: int, there: Index, h: int) -> float:
+    """The squared distance of the box low[g] .. high[g] and a group's; 0 where they overlap."""
+    x = max(there.low[h, 0] - high[g, 0], low[g, 0] - there.high[h, 0], 0.0)
+    y = max(there.low[h, 1] - high[g, 1], low[g, 1] - there.high[h, 1], 0.0)
+    z = max(there.low[h, 2] - high[g, 2], low[g, 2] - there.high[h, 2], 0.0)
+    square: float = x * x + y * y + z * z
+    return square
