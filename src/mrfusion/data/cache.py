@@ -163,7 +163,7 @@ def _build(case: Case, cohort: Cohort, preparation: Preparation, *, folder: Path
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         raise OutputError(
-            f"cannot write the prepared case {folder}: {error.strerror or error}; free the disk"
+            f"cannot write the prepared case {folder}: {error.strerror or error}; free the disk, or name another cache"
         ) from None
 
 
