@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mrfusion.display import StudyView, complaints, console
+from mrfusion.errors import MrFusionError
 from mrfusion.executors._base import Executor
 from mrfusion.report.load import load_study
 from mrfusion.report.page import build_report
@@ -22,8 +23,12 @@ def run_study(study: Study, executor: Executor, *, out: Path, cache: Path | None
     try:
         with StudyView(names, len(todo)) as view:
             conduct(agenda.planned, executor, out=out, cache=cache, watch=view.watch)
-    finally:
+    except KeyboardInterrupt:
+        raise MrFusionError("stopped; finished runs and epochs are kept, the same command goes on from there") from None
+    except MrFusionError:
         _report(out)
+        raise
+    _report(out)
 
 
 def foretell(study: Study, executor: Executor, *, out: Path, cache: Path | None) -> None:

@@ -72,6 +72,8 @@ def make_training(
             f"budget.batch_size {budget.batch_size} must be a multiple of machine.devices {fabric.world_size}"
         )
     network = make_network(spec, cohort).to(memory_format=memory_format(sampling.dimensions))  # type: ignore[call-overload]
+    if spec.machine.compile:
+        network.compile()
     objective = make_objective(spec, cohort).to(fabric.device)
     sampler = Sampler(
         parts.train,

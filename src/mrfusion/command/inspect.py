@@ -1,0 +1,72 @@
+"""Looking at a data set: what is there, what is wrong with it, a montage."""
+
+from pathlib import Path
+from statistics import median
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from mrfusion import families
+from mrfusion.case import Cohort
+from mrfusion.data.read import read_cohort
+from mrfusion.display import console, one_bar
+from mrfusion.errors import SpecError
+from mrfusion.inspection import Inspection, inspect_cohort
+from mrfusion.layouts._base import MAY_LACK
+from mrfusion.montage import write_montage
+from mrfusion.result import write_json
+from mrfusion.spec import Source
+from mrfusion.study.design import read_study
+
+
+def inspect_data(data: Path, *, layout: str | None, out: Path | None) -> bool:
+    """Show what is in a data set and what is wrong with it; False if anything is.
+
+    ``data`` is a folder or table that ``layout`` reads, or the YAML file of a run or study that says how.
+    """
+    cohort, resample_to = _cohort_at(data, layout)
+    with one_bar("inspecting") as progress:
+        found = inspect_cohort(cohort, resample_to=resample_to, progress=progress)
+    _show(found)
+    for case in found.cases:
+        for note in case.notes:
+            console.print(f"{case.case}: note: {note}", markup=False, highlight=False, soft_wrap=True)
+        for fault in case.faults:
+            console.print(f"{case.case}: {fault}", markup=False, highlight=False, soft_wrap=True, style="red")
+    if out is not None:
+        write_montage(out / "montage.png", found)
+        write_json(out / "inspection.json", found.as_json())
+        console.print(f"montage: {out / 'montage.png'}", markup=False, soft_wrap=True)
+    return not found.faulty
+
+
+def _cohort_at(data: Path, layout: str | None) -> tuple[Cohort, str | None]:
+    """The cohort to look at, tolerating files that lack, and the modality it would be resampled to."""
+    if data.suffix in (".yaml", ".yml"):
+        source = read_study(data).base.data
+        tolerant = [s.model_copy(update={"options": {**s.options, "may_lack": MAY_LACK}}) for s in source.sources]
+        return read_cohort(tolerant), source.preparation.resample_to
+    if layout is None:
+        known = ", ".join(families.names("layouts"))
+        raise SpecError(f"say with --layout how {data} lies on disk, as in 'brats(year=2021)'. Known: {known}")
+    return read_cohort([Source(path=data, layout=layout, options={"may_lack": MAY_LACK})]), None
+
+
+def _show(found: Inspection) -> None:
+    """Counts and grids, then a histogram of the labels: how many cases have a region, and how large it is."""
+    console.print(f"{len(found.cases)} cases of {found.patients} patients; modalities {', '.join(found.modalities)}")
+    for grid, number in found.grids().items():
+        console.print(f"  {number} cases: {grid}", markup=False, highlight=False)
+    for name, number in found.classes.items():
+        console.print(f"  {number} cases of class {name}", markup=False, highlight=False)
+    table = Table("region", "cases", "volume in ml: median", "least", "most", "", box=box.SIMPLE_HEAD)
+    for region in found.regions:
+        sizes = [case.label_ml.get(region, 0.0) for case in found.cases if case.label_voxels]
+        there = [size for size in sizes if size > 0]
+        if there:
+            bar = "█" * max(1, round(20 * len(there) / len(sizes)))
+            figures = (f"{value:.2f}" for value in (median(there), min(there), max(there)))
+            table.add_row(escape(region), f"{len(there)} of {len(sizes)}", *figures, bar)
+    console.print(table if table.row_count else "no labelled voxel")
+    console.print(f"{len(found.faulty)} cases with faults")
