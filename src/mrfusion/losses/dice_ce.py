@@ -3,25 +3,32 @@
 from collections.abc import Sequence
 
 import torch
-from monai.losses import DiceCELoss
+from monai.losses import DiceLoss
 from torch import Tensor
+from torch.nn import functional
 
 from mrfusion.losses._base import Loss, Output
 
+SMOOTH = 1e-5
+
 
 class DiceCE(Loss):
-    """Soft Dice over the batch plus (binary, for overlapping regions) cross-entropy, by MONAI.
+    """Soft Dice over the batch (MONAI's) plus cross-entropy, binary for overlapping regions.
 
     ``weight`` are class weights of the cross-entropy ([0.5, 2, 5, 4] in Li, Zhao, Zhang), one a label with background
-    first, or one a region. With exclusive labels the Dice leaves background out. Coarser heads count 1/2, 1/4, .. of
-    the finest, their targets are every 2nd, 4th, .. grid point; the weights add up to 1 (nnU-Net's deep supervision).
+    first, or one a region; only their ratios matter. With exclusive labels the Dice leaves background out. Coarser
+    heads count 1/2, 1/4, .. of the finest, their targets are every 2nd, 4th, .. grid point; the weights add up to 1
+    (nnU-Net's deep supervision). MONAI's own DiceCELoss is not used: it takes the softmax of overlapping regions, and
+    weighs the Dice too.
     """
+
+    weight: Tensor | None
 
     def __init__(self, exclusive: bool, *, weight: Sequence[float] | None = None) -> None:
         super().__init__(exclusive)
-        weights = None if weight is None else torch.tensor(weight)
+        self.register_buffer("weight", None if weight is None else torch.tensor(weight), persistent=False)
         one = {"softmax": True, "to_onehot_y": True, "include_background": False} if exclusive else {"sigmoid": True}
-        self.one_level = DiceCELoss(**one, batch=True, weight=weights, smooth_nr=1e-5, smooth_dr=1e-5)
+        self.dice = DiceLoss(**one, batch=True, smooth_nr=SMOOTH, smooth_dr=SMOOTH)
 
     def forward(self, output: Output, target: Tensor) -> Tensor:
         target = target.unsqueeze(1) if self.exclusive else target
@@ -29,6 +36,14 @@ class DiceCE(Loss):
         total, weights = torch.zeros((), device=output.logits.device), 0.0
         for level, logits in enumerate((output.logits, *output.coarse)):
             here = target[(slice(None), slice(None), *[slice(None, None, 2**level)] * dimensions)]
-            total = total + 0.5**level * self.one_level(logits.float(), here)
+            total = total + 0.5**level * self._one_level(logits.float(), here)
             weights += 0.5**level
         return total / weights
+
+    def _one_level(self, logits: Tensor, target: Tensor) -> Tensor:
+        dice: Tensor = self.dice(logits, target)
+        if self.exclusive:
+            return dice + functional.cross_entropy(logits, target.squeeze(1), weight=self.weight)
+        weight = None if self.weight is None else self.weight / self.weight.mean()
+        shaped = None if weight is None else weight.view(-1, *[1] * (logits.ndim - 2))
+        return dice + functional.binary_cross_entropy_with_logits(logits, target, weight=shaped)
