@@ -1,6 +1,6 @@
 """Masks and label maps in, one number a row out: every metric of every region of a case, and their summaries."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -47,14 +47,23 @@ def score_case(
     return scores
 
 
-def summarise(scores: Iterable[CaseScore]) -> dict[str, dict[str, dict[str, Any]]]:
-    """Region -> metric -> mean, std, median over scored and penalised cases, and how many there were of each status."""
+def summarise(scores: Sequence[CaseScore]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Region -> metric -> mean, std and median over scored and penalised cases, and how many there were of each status.
+
+    Where ``target_volume_mm3`` is among the metrics, ``present`` and ``absent`` give the same for the cases with and
+    without the region in their target.
+    """
     groups: dict[tuple[str, str], list[CaseScore]] = {}
     for score in scores:
         groups.setdefault((score.region, score.metric), []).append(score)
+    absent = {(s.case, s.region) for s in scores if s.metric == "target_volume_mm3" and s.value == 0.0}
     summary: dict[str, dict[str, dict[str, Any]]] = {}
     for (region, name), group in groups.items():
-        summary.setdefault(region, {})[name] = _figures(group)
+        figures: dict[str, Any] = _figures(group)
+        if (region, "target_volume_mm3") in groups:
+            for part, lacking in (("present", False), ("absent", True)):
+                figures[part] = _figures([s for s in group if ((s.case, region) in absent) is lacking])
+        summary.setdefault(region, {})[name] = figures
     return summary
 
 
