@@ -99,7 +99,7 @@ def _cohort(run: FinishedRun, places: Sequence[Path], layout: str | None) -> Coh
             raise InputError(f"expected a case's folder at {place}, found nothing")
         options = {**source.options, "may_lack": ("images", "labels")}
         cases += families.load("layouts", source.layout)(place, **options).cases
-    return Cohort(run.modalities, tuple(_with_needed(case, run) for case in cases), run.outline.regions)
+    return Cohort(run.outline.modalities, tuple(_with_needed(case, run) for case in cases), run.outline.regions)
 
 
 def _source(run: FinishedRun, layout: str | None) -> Source:
@@ -121,4 +121,6 @@ def _with_needed(case: Case, run: FinishedRun) -> Case:
             f"case {case.id} lacks {', '.join(lacking)}, which the run's plan {str(run.spec.plan)!r} reads; it has "
             f"{', '.join(sorted(case.images))}. Add the file, or use a run whose plan does not read it"
         )
-    return replace(case, images={name: case.images[name] for name in run.modalities}, label_map=None)
+    needed = {*run.modalities, run.spec.data.preparation.resample_to}
+    images = {name: path for name, path in case.images.items() if name in needed}
+    return replace(case, images=images, label_map=None)

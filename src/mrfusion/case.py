@@ -76,7 +76,8 @@ class Cohort:
     @property
     def outline(self) -> dict[str, Any]:
         """What the cases have in common, as JSON: modalities, regions, classes. Read back by :func:`outlined`."""
-        regions = [[region.name, sorted(region.labels)] for region in self.regions]  # a list: their order is the network's
+        # a list, not a mapping: their order is that of a network's channels, and files keep keys sorted
+        regions = [[region.name, sorted(region.labels)] for region in self.regions]
         return {"modalities": self.modalities, "regions": regions, "classes": self.classes}
 
     def case(self, case_id: str) -> Case:

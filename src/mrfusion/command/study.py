@@ -18,7 +18,7 @@ def run_study(study: Study, executor: Executor, *, out: Path, cache: Path | None
     cache = cache or out / "cache"
     agenda = _prepared(study, executor, out, cache)
     todo = missing(agenda.planned, out)
-    names = {run.spec.digest: f"{run.arm}, fold {run.fold}, seed {run.seed}" for run in agenda.planned}
+    names = {run.spec.digest: run.title for run in agenda.planned}
     complaints.print(f"{len(agenda.planned)} runs planned, {len(agenda.planned) - len(todo)} done", highlight=False)
     try:
         with StudyView(names, len(todo)) as view:
@@ -37,7 +37,7 @@ def foretell(study: Study, executor: Executor, *, out: Path, cache: Path | None)
     agenda = _prepared(study, executor, out, cache)
     seconds = estimate_seconds(agenda.planned, executor, out=out, cache=cache)
     for run in missing(agenda.planned, out):
-        line = f"{run.spec.digest}  {run.arm}, fold {run.fold}, seed {run.seed}: {duration(seconds[run.spec.digest])}"
+        line = f"{run.spec.digest}  {run.title}: {duration(seconds[run.spec.digest])}"
         console.print(line, markup=False, highlight=False)
     total = sum(seconds.values())
     console.print(f"{len(seconds)} runs, {duration(total)} one after another", highlight=False)

@@ -8,11 +8,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Job:
-    """A call of a function named by its address, ``package.module:function``, with plain values as arguments."""
+    """A call of a function named by its address, ``package.module:function``, with plain values as arguments.
+
+    ``name`` tells jobs apart, ``title`` is what the user calls it.
+    """
 
     name: str
     function: str
     arguments: tuple[Any, ...]
+    title: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,18 +8,21 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
 from pathlib import Path
 
 from mrfusion.errors import MrFusionError
 from mrfusion.executors._base import Executor, Job, Outcome
 
 TICK_SECONDS = 0.25
+KILLED = "its process was ended from outside, by the system for want of memory perhaps; run it again"
 
 
 class Local(Executor):
     """Up to ``workers`` processes, each with its share of the cores, or a GPU of its own.
 
-    Processes are started afresh (spawn), so that nothing of the parent leaks into a run.
+    Processes are started afresh (spawn), so that nothing of the parent leaks into a run. Each has a pool of its own:
+    where one is killed, its job alone is lost.
     """
 
     def __init__(self, workers: int | None = None) -> None:
@@ -28,39 +31,46 @@ class Local(Executor):
         self.workers = workers or self.gpus or self.cores
 
     def run(self, jobs: Sequence[Job], tick: Callable[[], None]) -> Iterator[Outcome]:
-        workers = max(1, min(self.workers, len(jobs)))
-        context = multiprocessing.get_context("spawn")
-        numbers = context.SimpleQueue()
-        for number in range(workers):
-            numbers.put(number)
-        settings = (numbers, max(1, self.cores // workers), self.gpus)
-        pool = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=settings)
+        rest, count = iter(jobs), max(1, min(self.workers, len(jobs)))
+        pools = [self._pool(number, count) for number in range(count)]
+        running = {
+            pools[number].submit(_carry_out, job): (number, job)
+            for number, job in zip(range(count), rest, strict=False)
+        }
         try:
-            yield from _outcomes({pool.submit(_carry_out, job): job for job in jobs}, tick)
+            while running:
+                done, _ = wait(running, timeout=TICK_SECONDS, return_when=FIRST_COMPLETED)
+                tick()
+                for future in done:
+                    number, job = running.pop(future)
+                    outcome = _outcome(future, job)
+                    if outcome.failure == KILLED:
+                        pools[number] = self._pool(number, count)
+                    running |= {pools[number].submit(_carry_out, job): (number, job) for job in islice(rest, 1)}
+                    yield outcome
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            for pool in pools:
+                pool.shutdown(wait=False, cancel_futures=True)
             for child in multiprocessing.active_children():
                 child.terminate()
 
-
-def _outcomes(waiting: dict[Future[Outcome], Job], tick: Callable[[], None]) -> Iterator[Outcome]:
-    while waiting:
-        done, _ = wait(waiting, timeout=TICK_SECONDS, return_when=FIRST_COMPLETED)
-        tick()
-        for future in done:
-            job = waiting.pop(future)
-            try:
-                yield future.result()
-            except BrokenProcessPool:
-                text = "its process was ended from outside, by the system for want of memory perhaps; run it again"
-                yield Outcome(job, failure=text, expected=True)
+    def _pool(self, number: int, count: int) -> ProcessPoolExecutor:
+        settings = (number, max(1, self.cores // count), self.gpus)
+        context = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(1, context, initializer=_start_worker, initargs=settings)
 
 
-def _start_worker(numbers: "multiprocessing.SimpleQueue[int]", threads: int, gpus: int) -> None:
+def _outcome(future: Future[Outcome], job: Job) -> Outcome:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        return Outcome(job, failure=KILLED, expected=True)
+
+
+def _start_worker(number: int, threads: int, gpus: int) -> None:
     """Give the process its cores and its GPU before any library asks; Ctrl-C is the parent's to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["OMP_NUM_THREADS"] = str(threads)
-    number = numbers.get()
     if gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = str(number % gpus)
 

@@ -29,7 +29,7 @@ def prepare(study: Study, executor: Executor, *, out: Path, cache: Path, watch: 
 
     Leaves ``cohort.json``, ``splits.json`` and ``study.json`` in ``out``.
     """
-    job = Job("prepare", PREPARE, (study.base.model_dump_json(), str(out), str(cache)))
+    job = Job("prepare", PREPARE, (study.base.model_dump_json(), str(out), str(cache)), "preparing the data")
     data = _results(executor, [job], lambda: watch(read_progress(out / PROGRESS), 0))["prepare"]
     planned = tuple(plan_runs(study, data["fingerprint"]))
     write_json(out / "study.json", describe(study, planned))
@@ -46,7 +46,7 @@ def conduct(planned: Sequence[PlannedRun], executor: Executor, *, out: Path, cac
     """Run what is missing. A run that fails does not stop the others; they are reported together at the end."""
     todo = missing(planned, out)
     forget_progress(out / PROGRESS)
-    jobs = [Job(r.spec.digest, EXECUTE, (r.spec.model_dump_json(), str(out), str(cache))) for r in todo]
+    jobs = [Job(r.spec.digest, EXECUTE, (r.spec.model_dump_json(), str(out), str(cache)), r.title) for r in todo]
     done: list[str] = []
     _results(executor, jobs, lambda: watch(read_progress(out / PROGRESS), len(done)), done)
 
@@ -54,7 +54,7 @@ def conduct(planned: Sequence[PlannedRun], executor: Executor, *, out: Path, cac
 def estimate_seconds(planned: Sequence[PlannedRun], executor: Executor, *, out: Path, cache: Path) -> dict[str, float]:
     """Digest -> seconds that the missing runs would take, from a few timed steps of each arm."""
     first = {run.arm: run for run in reversed(missing(planned, out))}
-    jobs = [Job(arm, ESTIMATE, (run.spec.model_dump_json(), str(out), str(cache))) for arm, run in first.items()]
+    jobs = [Job(arm, ESTIMATE, (r.spec.model_dump_json(), str(out), str(cache)), r.title) for arm, r in first.items()]
     by_arm = _results(executor, jobs, lambda: None)
     return {run.spec.digest: by_arm[run.arm] for run in missing(planned, out)}
 
@@ -71,6 +71,6 @@ def _results(
         else:
             failures.append(outcome)
     if failures:
-        text = "\n".join(f"{failure.job.name}: {failure.failure}" for failure in failures)
+        text = "\n".join(f"{failure.job.title or failure.job.name}: {failure.failure}" for failure in failures)
         raise MrFusionError(text if len(jobs) == 1 else f"{len(failures)} of {len(jobs)} runs failed:\n{text}")
     return results

@@ -46,6 +46,11 @@ class PlannedRun:
     seed: int
     spec: RunSpec
 
+    @property
+    def title(self) -> str:
+        """What a user calls it."""
+        return f"{self.arm}, fold {self.fold}, seed {self.seed}"
+
 
 def read_study(path: Path, *, data: Path | None = None, splits: Path | None = None) -> Study:
     """A study from YAML: the keys of a run at the top level, and beside them what makes it a study.

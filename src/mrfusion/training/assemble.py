@@ -19,8 +19,9 @@ from mrfusion.model.network import FusionNetwork, build_network
 from mrfusion.progress import Progress
 from mrfusion.spec import Machine, RunSpec
 from mrfusion.training.decision import make_decision
+from mrfusion.training.heap import keep_heap
 from mrfusion.training.loop import Training
-from mrfusion.training.objective import make_objective, out_channels
+from mrfusion.training.objective import RegionTarget, make_objective, out_channels
 from mrfusion.training.predict import Predictor
 from mrfusion.training.validate import Validation
 
@@ -66,6 +67,7 @@ def make_training(
     spec: RunSpec, cohort: Cohort, parts: Parts, *, fabric: Fabric, folder: Path, progress: Progress
 ) -> Training:
     """Everything that one training needs."""
+    keep_heap()
     sampling, budget = spec.sampling, spec.budget
     if budget.batch_size % fabric.world_size:
         raise SpecError(
@@ -90,6 +92,7 @@ def make_training(
         per_case=sampling.per_case,
         objective=objective,
         decision=make_decision(spec, cohort).to(fabric.device),
+        regions=RegionTarget(cohort).to(fabric.device),
         autocast=fabric.autocast,
         device=fabric.device,
     )

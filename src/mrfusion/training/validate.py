@@ -29,16 +29,18 @@ class Validation:
         per_case: int,
         objective: Objective,
         decision: nn.Module,
+        regions: nn.Module,
         autocast: Callable[[], AbstractContextManager[Any]],
         device: torch.device,
     ) -> None:
         self.cases, self.size, self.per_case = cases, size, per_case
-        self.objective, self.decision, self.autocast, self.device = objective, decision, autocast, device
+        self.objective, self.decision, self.regions = objective, decision, regions
+        self.autocast, self.device = autocast, device
 
     def segmentation(self, network: nn.Module) -> dict[str, float]:
         """``val/score`` (mean Dice), ``val/dice_<i>`` for region i, ``val/<loss>``."""
         dice = []
-        losses = self._over_cases(network, lambda decided, batch: dice.append(_counts(decided, self._target(batch))))
+        losses = self._over_cases(network, lambda decided, batch: dice.append(_counts(decided, self.regions(batch))))
         each = torch.stack([_dice(counts) for counts in dice]).cpu()
         regions = {f"val/dice_{i}": value for i, value in enumerate(each.mean(0).tolist())}
         return {"val/score": float(each.mean())} | regions | losses
@@ -50,9 +52,6 @@ class Validation:
             network, lambda decided, batch: right.append(decided.mean(0).argmax() == batch.classes[0])
         )
         return {"val/score": -sum(losses.values()), "val/accuracy": float(torch.stack(right).float().mean())} | losses
-
-    def _target(self, batch: Batch) -> Tensor:
-        return self.objective.target(batch)  # type: ignore[no-any-return]
 
     @torch.inference_mode()
     def _over_cases(self, network: nn.Module, take: Callable[[Tensor, Batch], None]) -> dict[str, float]:
