@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny tensors, several test processes: more threads only wait
+
 SHARED = Path(__file__).parents[2] / "shared"
 
 

@@ -1,0 +1,113 @@
+"""Executors carry out calls of named functions; what fails is an outcome, not an exception."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from mrfusion import families
+from mrfusion.executors._base import Executor, Job, Outcome
+
+CALLS = '''"""Jobs for the tests of the executors; light, so that a process starts quickly."""
+
+import os
+import signal
+
+from mrfusion.errors import CaseError
+
+
+def add(a, b):
+    return a + b
+
+
+def about():
+    return {"pid": os.getpid(), "threads": os.environ["OMP_NUM_THREADS"]}
+
+
+def complain(what):
+    raise CaseError(f"case {what} has no t1c")
+
+
+def stumble():
+    return [][1]
+
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+'''
+
+
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a module that holds the jobs."""
+    folder = tmp_path_factory.mktemp("calls")
+    (folder / "executor_calls.py").write_text(CALLS)
+    patch = pytest.MonkeyPatch()
+    patch.setenv("PYTHONPATH", str(folder))
+    patch.syspath_prepend(folder)
+    yield "executor_calls"
+    patch.undo()
+
+
+def job(name: str, function: str, arguments: tuple[object, ...]) -> Job:
+    return Job(name=name, function=function, arguments=arguments, title=f"the job {name}")
+
+
+def outcomes_of(executor: Executor, jobs: list[Job], tick: Callable[[], None] = lambda: None) -> dict[str, Outcome]:
+    return {outcome.job.name: outcome for outcome in executor.run(jobs, tick)}
+
+
+@pytest.mark.parametrize("name", [n for n in families.names("executors") if n != "ray"])
+def test_results_and_failures_are_outcomes(name: str, calls: str) -> None:
+    jobs = [
+        job("sum", f"{calls}:add", (2, 3)),
+        job("known", f"{calls}:complain", ("x",)),
+        job("bug", f"{calls}:stumble", ()),
+        job("words", f"{calls}:add", ("a", "b")),
+        job("nowhere", f"{calls}:missing", ()),
+    ]
+    ticks = []
+    found = outcomes_of(families.load("executors", name)(2), jobs, lambda: ticks.append(1))
+    assert set(found) == {job.name for job in jobs}
+    assert (found["sum"].result, found["words"].result) == (5, "ab")
+    assert found["sum"].failure is None
+    assert found["known"].expected
+    assert found["known"].failure == "case x has no t1c"
+    assert not found["bug"].expected
+    assert "IndexError" in str(found["bug"].failure)
+    assert "stumble" in str(found["bug"].failure)
+    assert "missing" in str(found["nowhere"].failure)
+    assert ticks
+
+
+def test_a_killed_process_is_an_outcome_and_the_others_go_on(calls: str) -> None:
+    jobs = [job("dies", f"{calls}:die", ()), *(job(str(n), f"{calls}:add", (n, n)) for n in range(4))]
+    for workers in (1, 2):
+        found = outcomes_of(families.load("executors", "local")(workers), jobs)
+        assert found["dies"].expected
+        assert "ended from outside" in str(found["dies"].failure)
+        assert [found[str(n)].result for n in range(4)] == [0, 2, 4, 6]
+
+
+def test_local_shares_the_cores_and_leaves_no_process_behind(calls: str) -> None:
+    executor = families.load("executors", "local")(2)
+    found = outcomes_of(executor, [job(str(n), f"{calls}:about", ()) for n in range(4)])
+    assert {o.result["threads"] for o in found.values()} == {str(max(1, executor.cores // 2))}
+    assert os.getpid() not in {o.result["pid"] for o in found.values()}
+    for child in multiprocessing.active_children():
+        child.join(10)
+    assert not multiprocessing.active_children()
+
+
+def test_no_jobs_no_outcomes() -> None:
+    assert outcomes_of(families.load("executors", "local")(), []) == {}
+
+
+def test_closing_the_iterator_ends_what_is_running(calls: str) -> None:
+    jobs = [job(str(n), f"{calls}:add", (n, n)) for n in range(50)]
+    running = families.load("executors", "local")(1).run(jobs, lambda: None)
+    assert next(running).failure is None
+    running.close()
+    with pytest.raises(StopIteration):
+        next(running)
