@@ -4,7 +4,9 @@ Its text form is what users write and what a search mutates::
 
     concat                           early fusion: one encoder reads all modalities as channels
     only(t1c)                        one modality alone
+    concat(t1c,t2f)                  these modalities alone, in the cohort's order (separate(...) likewise)
     concat+mean_image(t1c,t2f)       early fusion with a fused image as one more channel
+    concat>image(t1c,t2f)            a second decoder on the same encoder, whose output is a fused image
     separate[mean]                   an encoder per modality, averaged at every level, one decoder
     separate[mean,mean,concat]       a fusion per encoder level, finest first
     separate>mean                    late fusion: a whole network per modality, logits averaged
@@ -19,8 +21,8 @@ from mrfusion import families
 from mrfusion.errors import SpecError, nearest
 
 INPUTS = ("concat", "separate", "only")
-OUTPUTS = ("single", "mean")
-_TEXT = re.compile(r"^(?P<input>[^\[\]>]+?)(?:\[(?P<levels>.*)\])?(?:>(?P<output>\w+))?$", re.DOTALL)
+OUTPUTS = ("single", "mean", "image")
+_TEXT = re.compile(r"^(?P<input>[^\[\]>]+?)(?:\[(?P<levels>.*)\])?(?:>(?P<output>.+))?$", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,9 @@ class FusionPlan:
 
     ``input`` is ``concat``, ``separate`` or ``only(x)``; ``images`` are image fusions added as channels of ``concat``;
     ``levels`` has one fusion per encoder level, finest first, or a single one that stands for all of them;
-    ``output`` is ``single`` (one decoder) or ``mean`` (one decoder per modality, logits averaged).
+    ``output`` is ``single`` (one decoder), ``mean`` (one decoder per modality, logits averaged) or ``image(x,y)`` (one
+    decoder, and beside it one that draws a fused image of the modalities it names: SF-Net's topology, where fusion is
+    a regulariser of the encoder and no input).
     """
 
     input: str = "concat"
@@ -44,12 +48,12 @@ class FusionPlan:
 
     def modalities(self, available: Sequence[str]) -> tuple[str, ...]:
         """The modalities that the plan reads, in the cohort's order; SpecError if it names one that is not there."""
-        call = families.parse(self.input)
-        named = [str(a) for a in call.args] + [str(a) for text in self.images for a in families.parse(text).args]
-        for name in named:
-            if name not in available:
-                raise SpecError(f"plan {str(self)!r} reads the modality {name!r}; {nearest(name, available)}")
-        return tuple(str(a) for a in call.args) if call.name == "only" else tuple(available)
+        chosen = [str(a) for a in families.parse(self.input).args] or list(available)
+        fused = [str(a) for text in (*self.images, self.output) for a in families.parse(text).args]
+        for name, known in (*((n, available) for n in chosen), *((n, chosen) for n in fused)):
+            if name not in known:
+                raise SpecError(f"plan {str(self)!r} reads the modality {name!r}; {nearest(name, known)}")
+        return tuple(name for name in available if name in chosen)
 
     def fusion_at(self, level: int) -> str:
         """The fusion at an encoder level (0 = finest); ``mean`` where the plan says nothing."""
@@ -74,18 +78,18 @@ def parse_plan(text: str) -> FusionPlan:
     first, *images = _pieces(match["input"], "+")
     call = families.parse(first)
     levels = tuple(str(families.parse(level)) for level in _pieces(match["levels"] or "", ","))
-    plan = FusionPlan(str(call), tuple(str(families.parse(i)) for i in images), levels, match["output"] or "single")
+    output = str(families.parse(match["output"] or "single"))
+    plan = FusionPlan(str(call), tuple(str(families.parse(i)) for i in images), levels, output)
     _check(plan, call)
     return plan
 
 
 def _check(plan: FusionPlan, call: families.Call) -> None:
-    if call.name not in INPUTS:
-        raise SpecError(f"plan {str(plan)!r}: no input is called {call.name!r}; {nearest(call.name, INPUTS)}")
-    if plan.output not in OUTPUTS:
-        raise SpecError(f"plan {str(plan)!r}: no output is called {plan.output!r}; {nearest(plan.output, OUTPUTS)}")
-    if (call.name == "only") != (len(call.args) == 1):
-        raise SpecError(f"plan {str(plan)!r}: write only(x) with one modality, concat and separate without any")
+    output = families.parse(plan.output)
+    for kind, name, known in (("input", call.name, INPUTS), ("output", output.name, OUTPUTS)):
+        if name not in known:
+            raise SpecError(f"plan {str(plan)!r}: no {kind} is called {name!r}; {nearest(name, known)}")
+    _check_modalities(plan, call, output)
     if call.name != "separate" and (plan.levels or plan.output == "mean"):
         raise SpecError(f"plan {str(plan)!r}: levels and a mean of outputs need 'separate', an encoder per modality")
     if call.name != "concat" and plan.images:
@@ -94,8 +98,19 @@ def _check(plan: FusionPlan, call: families.Call) -> None:
         for text in texts:
             name = families.parse(text).name
             if ":" not in name and name not in families.names(family):
-                known = nearest(name, families.names(family))
-                raise SpecError(f"plan {str(plan)!r}: no {family} choice is called {name!r}; {known}")
+                choices = families.names(family)
+                raise SpecError(f"plan {str(plan)!r}: no {family} choice is called {name!r}; {nearest(name, choices)}")
+
+
+def _check_modalities(plan: FusionPlan, call: families.Call, output: families.Call) -> None:
+    if (call.name == "only") != (len(call.args) == 1):
+        raise SpecError(
+            f"plan {str(plan)!r}: write only(x) with one modality, concat and separate with none or several"
+        )
+    if (output.name == "image") != bool(output.args):
+        raise SpecError(f"plan {str(plan)!r}: write image(x,y) with the modalities to fuse, other outputs without any")
+    if call.kwargs or output.kwargs:
+        raise SpecError(f"plan {str(plan)!r}: inputs and outputs name modalities and take no options")
 
 
 def _pieces(text: str, separator: str) -> list[str]:

@@ -119,7 +119,7 @@ def test_a_fused_image_is_one_more_channel() -> None:
     inputs = Inputs(parse_plan("concat+mean_image(a,c)+copy(b)"), NAMES)
     assert inputs.channels == 5
     images = torch.randn(2, 3, 4, 4)
-    (stream,), present = inputs(images, present_of("111", "111"))
+    (stream,), present, _ = inputs(images, present_of("111", "111"))
     expected = torch.cat((images, (images[:, :1] + images[:, 2:]) / 2, images[:, 1:2]), 1)
     torch.testing.assert_close(stream, expected)
     assert present.tolist() == [[True], [True]]

@@ -7,17 +7,32 @@ from torch import Tensor, nn
 
 
 @dataclass
+class FusedImage:
+    """A fused image as everything that follows sees it, and what it was made of.
+
+    ``image`` is (b, 1, *xyz); ``sources`` are the images of its modalities by name, (b, 1, *xyz) in [0, 1];
+    ``complete`` (b,) says which samples have all of them. ``name`` is the plan's text of the fusion.
+    """
+
+    name: str
+    image: Tensor
+    sources: dict[str, Tensor]
+    complete: Tensor
+
+
+@dataclass
 class Output:
     """What a network gives.
 
     ``logits`` are (b, regions or classes, *xyz) for segmentation and (b, classes) for classification; ``coarse`` the
     logits of coarser decoder levels, finest first, each half the grid of the one before (deep supervision, training
-    only); ``records`` what the fusions quantified, one a level.
+    only); ``records`` what the fusions quantified, one a level; ``fused`` the images that image fusions made.
     """
 
     logits: Tensor
     coarse: list[Tensor] = field(default_factory=list)
     records: list[dict[str, Tensor]] = field(default_factory=list)
+    fused: list[FusedImage] = field(default_factory=list)
 
 
 class Loss(nn.Module, ABC):

@@ -8,15 +8,17 @@ from mrfusion.backbones._base import Backbone
 
 
 class Decoder(nn.Module):
-    """The way up: coarsest map first, a skip at each level, a 1x1 head at the levels that are supervised."""
+    """The way up: coarsest map first, a skip at each level, a 1x1 head at the ``supervised`` finest levels (default:
+    as many as the backbone says)."""
 
-    def __init__(self, backbone: Backbone, out_channels: int) -> None:
+    def __init__(self, backbone: Backbone, out_channels: int, *, supervised: int | None = None) -> None:
         super().__init__()
         convolution = nn.Conv2d if backbone.dimensions == 2 else nn.Conv3d
         levels = len(backbone.channels) - 1
         self.levels = nn.ModuleList(backbone.decoder_level(level) for level in range(levels))
         self.heads = nn.ModuleList(
-            convolution(backbone.channels[level], out_channels, 1) for level in range(backbone.deep_supervision)
+            convolution(backbone.channels[level], out_channels, 1)
+            for level in range(supervised or backbone.deep_supervision)
         )
 
     def forward(self, skips: Sequence[Tensor]) -> list[Tensor]:

@@ -8,33 +8,56 @@ from torch import Tensor, nn
 
 from mrfusion import families
 from mrfusion.fusions._base import where_present
+from mrfusion.image_fusions._base import unit_range
+from mrfusion.losses._base import FusedImage
 from mrfusion.plan import FusionPlan
 
 
 class Inputs(nn.Module):
     """One stream of all channels (``concat``, ``only``) or one stream a modality (``separate``).
 
-    An absent modality is replaced by zeros here, before anything that crosses modalities.
+    An absent modality is replaced by zeros here, before anything that crosses modalities. ``stop_gradient`` keeps the
+    gradient of what reads the streams from the image fusions; a schedule sets it.
     """
 
     def __init__(self, plan: FusionPlan, modalities: Sequence[str]) -> None:
         super().__init__()
         self.modalities = tuple(modalities)
-        self.separate = plan.input == "separate"
-        self.fused_images = nn.ModuleList(families.load("image_fusions", text)() for text in plan.images)
+        self.separate = plan.input.startswith("separate")
+        self.fused_images = nn.ModuleList(_image_fusion(text, self.modalities) for text in plan.images)
+        self.names = plan.images
+        self.sources: list[tuple[str, ...]] = [fuse.modalities for fuse in self.fused_images]  # type: ignore[misc]
         self.streams = len(modalities) if self.separate else 1
         self.channels = 1 if self.separate else len(modalities) + len(plan.images)
+        self.stop_gradient = False
 
     def forward(
         self, images: Float[Tensor, "b m *xyz"], present: Bool[Tensor, "b m"]
-    ) -> tuple[list[Tensor], Bool[Tensor, "b s"]]:
-        """The streams (b, channels, *xyz) and which of them are present."""
+    ) -> tuple[list[Tensor], Bool[Tensor, "b s"], list[FusedImage]]:
+        """The streams (b, channels, *xyz), which of them are present, and the images that were fused on the way."""
         images = where_present(images, present)
         if self.separate:
-            return list(torch.split(images, 1, dim=1)), present
-        more = [fuse(images[:, self._channels_of(fuse)]) for fuse in self.fused_images]
-        return [torch.cat((images, *more), 1) if more else images], present.any(1, keepdim=True)
+            return list(torch.split(images, 1, dim=1)), present, []
+        fused = [
+            self.beside_sources(name, fuse(self._chosen(images, of)), images, present, of=of)
+            for name, of, fuse in zip(self.names, self.sources, self.fused_images, strict=True)
+        ]
+        more = [(each.image.detach() if self.stop_gradient else each.image) for each in fused]
+        return [torch.cat((images, *more), 1) if more else images], present.any(1, keepdim=True), fused
 
-    def _channels_of(self, fuse: nn.Module) -> list[int]:
-        names: tuple[str, ...] = fuse.modalities or self.modalities  # type: ignore[assignment]
-        return [self.modalities.index(name) for name in names]
+    def beside_sources(
+        self, name: str, image: Tensor, images: Tensor, present: Tensor, *, of: Sequence[str]
+    ) -> FusedImage:
+        """A fused image beside the images ``of`` the modalities that it was made from, in [0, 1]."""
+        sources = unit_range(self._chosen(images, of))
+        complete = self._chosen(present, of).all(1)
+        return FusedImage(name, image, dict(zip(of, torch.split(sources, 1, dim=1), strict=True)), complete)
+
+    def _chosen(self, values: Tensor, names: Sequence[str]) -> Tensor:
+        return values[:, [self.modalities.index(name) for name in names]]
+
+
+def _image_fusion(text: str, modalities: tuple[str, ...]) -> nn.Module:
+    """The image fusion named by ``text``; of all modalities where it names none."""
+    given = families.parse(text).args
+    return families.load("image_fusions", text)(*(() if given else modalities))  # type: ignore[no-any-return]

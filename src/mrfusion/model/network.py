@@ -10,7 +10,8 @@ from torch.nn import functional
 from mrfusion import families
 from mrfusion.backbones._base import Backbone
 from mrfusion.fusions._base import Fused, mean_present
-from mrfusion.losses._base import Output
+from mrfusion.image_fusions._base import min_max
+from mrfusion.losses._base import FusedImage, Output
 from mrfusion.model.decoder import Classifier, Decoder
 from mrfusion.model.inputs import Inputs
 from mrfusion.plan import FusionPlan
@@ -36,21 +37,35 @@ class FusionNetwork(nn.Module):
         self.encoders = nn.ModuleList(_encoder(backbone, self.inputs.channels) for _ in range(self.inputs.streams))
         self.fusions = nn.ModuleList(_fusions(plan, backbone, self.inputs.streams))
         self.heads = nn.ModuleList(make_head() for _ in range(self.inputs.streams if self.late else 1))
+        self.drawn = tuple(str(name) for name in families.parse(plan.output).args)
+        self.image_decoders = nn.ModuleList(Decoder(backbone, 1, supervised=1) for _ in range(bool(self.drawn)))
 
     def forward(self, images: Float[Tensor, "b m *xyz"], present: Bool[Tensor, "b m"]) -> Output:
         """Logits on the grid of ``images``; the grid is padded with zeros to a multiple of the stride and cut back."""
         grid = images.shape[2:]
-        streams, present = self.inputs(_padded(images, self.stride), present)
-        levels = self._encode(streams, present)
+        images = _padded(images, self.stride)
+        streams, stream_present, fused = self.inputs(images, present)
+        levels = self._encode(streams, stream_present)
+        fused += self._drawn(levels, images, present)
         if self.late:
             maps = [[level.streams[:, s] for level in levels] for s in range(len(streams))]
         else:
             maps = [[level.skip for level in levels]]
         logits = [head(m) for head, m in zip(self.heads, maps, strict=True)]
-        finest, *coarse = (mean_present(torch.stack(each, 1), present) if self.late else each[0]
+        finest, *coarse = (mean_present(torch.stack(each, 1), stream_present) if self.late else each[0]
                            for each in zip(*logits, strict=True))  # fmt: skip
         whole = (slice(None), slice(None), *(slice(n) for n in grid))
-        return Output(finest[whole] if finest.ndim > 2 else finest, coarse, [level.record for level in levels])
+        records = [level.record for level in levels]
+        return Output(finest[whole] if finest.ndim > 2 else finest, coarse, records, fused)
+
+    def _drawn(self, levels: list[Fused], images: Tensor, present: Bool[Tensor, "b m"]) -> list[FusedImage]:
+        """The fused image of the second decoder, where the plan has one: the same encoder draws it (SF-Net)."""
+        return [
+            self.inputs.beside_sources(
+                "image", min_max(draw([level.skip for level in levels])[0]), images, present, of=self.drawn
+            )
+            for draw in self.image_decoders
+        ]
 
     def _encode(self, streams: list[Tensor], present: Bool[Tensor, "b s"]) -> list[Fused]:
         levels: list[Fused] = []
