@@ -1,12 +1,45 @@
-"""Scoring what somebody else made: fused images against their sources."""
+"""Scoring what somebody made: predictions against labels, fused images against their sources."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
 from mrfusion.display import console, one_bar
 from mrfusion.errors import SpecError, nearest
+from mrfusion.evaluation.evaluate import evaluate
+from mrfusion.evaluation.question import Question
 from mrfusion.image_scoring import score_images
-from mrfusion.scoring import write_scores
+from mrfusion.result import CaseScore
+from mrfusion.scoring import summarise, write_scores
+
+
+def evaluate_folder(
+    predictions: Path, labels: Path, asked: Question, *, out: Path, workers: int | None, subset: bool
+) -> None:
+    """Score every case of two folders, write the scores, show their means and what these rest on."""
+    with one_bar("scoring") as progress:
+        cores = len(os.sched_getaffinity(0))
+        scores = evaluate(predictions, labels, asked, workers=workers or cores, subset=subset, progress=progress)
+    write_scores(out, scores)
+    show_summary(scores)
+    console.print(f"scores: {out}", markup=False, soft_wrap=True)
+
+
+def show_summary(scores: Sequence[CaseScore]) -> None:
+    """The mean of every metric and region, and how many cases were scored, penalised, undefined."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("region", "metric", "mean", "median", "scored", "penalised", "undefined"):
+        table.add_column(heading, justify="left" if heading in ("region", "metric") else "right")
+    for region, metrics in summarise(scores).items():
+        for name, figures in metrics.items():
+            means = ("-" if figures[key] is None else f"{figures[key]:.4g}" for key in ("mean", "median"))
+            counts = (str(figures[key]) for key in ("scored", "penalised", "undefined"))
+            table.add_row(escape(region), escape(name), *means, *counts)
+    console.print(table)
 
 
 def score_fused_images(fused: Path, named: Sequence[str], *, out: Path, convention: str, metrics: str | None) -> None:
@@ -25,4 +58,5 @@ def score_fused_images(fused: Path, named: Sequence[str], *, out: Path, conventi
             progress=progress,
         )
     write_scores(out, scores)
+    show_summary(scores)
     console.print(f"scores: {out}", markup=False, soft_wrap=True)
