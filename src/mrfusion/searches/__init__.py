@@ -1,0 +1,1 @@
+"""Searches: which encoder levels get a fusion module, found by training candidates."""

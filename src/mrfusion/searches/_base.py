@@ -1,0 +1,151 @@
+"""The contract of a search: a pure function of its history, which proposes rounds of candidates and then concludes."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+Kind = Literal["trained", "null", "supernet", "inherited"]
+
+
+@dataclass(frozen=True)
+class Space:
+    """What is searched: the positions 0 .. L-1 (encoder levels, finest first) that a module may be placed at.
+
+    ``costs`` are the parameters that a module adds at each position; ``seed`` serves searches that draw.
+    """
+
+    costs: tuple[int, ...]
+    seed: int = 0
+
+    @property
+    def positions(self) -> range:
+        """Every position."""
+        return range(len(self.costs))
+
+    def cost(self, places: Iterable[int]) -> int:
+        """The parameters that modules at these positions add."""
+        return sum(self.costs[place] for place in places)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A network to be tried: modules at ``places`` (ascending), its weights taken from ``parent``, or new where None.
+
+    ``trained``: trained, with a short budget where it has a parent. ``null``: the parent itself, trained on.
+    ``supernet``: trained with random gates. ``inherited``: the parent's weights as they are, nothing is trained.
+    With a ``rival`` it may be stopped as soon as it cannot be better than the rival any more.
+    """
+
+    places: tuple[int, ...]
+    parent: "Candidate | None" = None
+    kind: Kind = "trained"
+    rival: "Candidate | None" = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A candidate and the validation loss that it reached at its best epoch."""
+
+    candidate: Candidate
+    loss: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """One decision: what was compared, what was accepted (None: nothing), and why."""
+
+    tried: tuple[Candidate, ...]
+    accepted: Candidate | None
+    why: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a search found, the decisions on the way, and why it ended."""
+
+    chosen: Candidate
+    steps: tuple[Step, ...]
+    why: str
+
+
+T = TypeVar("T")
+Walk = Generator[list[Candidate], list[Trial], T]
+"""Yields rounds of candidates, is sent their trials in that order, and returns what it found."""
+
+
+class Search(ABC):
+    """Proposes candidates from what was tried so far; keeps nothing, so there is no state to save.
+
+    ``fusion`` is the module that is placed, a choice of ``fusions`` (in quotes where it has arguments); ``epochs`` the
+    budget of a candidate that starts from a parent's weights (default: the run's own).
+    """
+
+    def __init__(self, fusion: str = "mmtm", *, epochs: int | None = None) -> None:
+        self.fusion, self.epochs = fusion, epochs
+
+    @abstractmethod
+    def walk(self, space: Space) -> Walk[Verdict]:
+        """The search as a story: yields a round of candidates, is sent their trials in that order, returns a verdict.
+
+        It must depend on nothing else: the story is told anew from its beginning at every call.
+        """
+
+    def propose(self, space: Space, trials: Sequence[Trial]) -> tuple[Candidate, ...]:
+        """The candidates of the present round that have not been tried; none when the search has ended."""
+        found = self._replay(space, trials)
+        return () if isinstance(found, Verdict) else found
+
+    def conclude(self, space: Space, trials: Sequence[Trial]) -> Verdict | None:
+        """The verdict, None while there are candidates to try."""
+        found = self._replay(space, trials)
+        return found if isinstance(found, Verdict) else None
+
+    def _replay(self, space: Space, trials: Sequence[Trial]) -> Verdict | tuple[Candidate, ...]:
+        known = {trial.candidate: trial for trial in trials}
+        walk = self.walk(space)
+        proposed = next(walk)
+        while True:
+            missing = tuple(candidate for candidate in proposed if candidate not in known)
+            if missing:
+                return missing
+            try:
+                proposed = walk.send([known[candidate] for candidate in proposed])
+            except StopIteration as end:
+                return _verdict(end)
+
+
+def _verdict(end: StopIteration) -> Verdict:
+    verdict: Verdict = end.value
+    return verdict
+
+
+def best(space: Space, trials: Iterable[Trial], tau: float = 0.0) -> Trial:
+    """The trial of the least loss; of those within ``tau`` of it the one that adds fewest parameters, or the first."""
+    given = list(trials)
+    least = min(trial.loss for trial in given)
+    tied = [trial for trial in given if trial.loss <= least + tau]
+    return min(tied, key=lambda trial: space.cost(trial.candidate.places))
+
+
+def with_place(places: Sequence[int], place: int) -> tuple[int, ...]:
+    """The places with one more, ascending."""
+    return tuple(sorted((*places, place)))
+
+
+def without_place(places: Sequence[int], place: int) -> tuple[int, ...]:
+    """The places with one less."""
+    return tuple(other for other in places if other != place)
+
+
+def subsets(space: Space) -> list[tuple[int, ...]]:
+    """All 2^L sets of positions, small ones first, then by their positions."""
+    sets = [tuple(p for p in space.positions if number >> p & 1) for number in range(2 ** len(space.positions))]
+    return sorted(sets, key=lambda places: (len(places), places))
+
+
+def named(places: Sequence[int]) -> str:
+    """Positions in words, counted from 1 as the finest level."""
+    if not places:
+        return "no level"
+    return f"level{'s' if len(places) > 1 else ''} {', '.join(str(place + 1) for place in places)}"

@@ -1,0 +1,27 @@
+"""Every placement, each trained from new weights: the reference for few levels."""
+
+from mrfusion.errors import SpecError
+from mrfusion.searches._base import Candidate, Search, Space, Step, Verdict, Walk, best, named, subsets
+
+
+class Exhaustive(Search):
+    """All 2^L sets, none warm-started; chosen: least validation loss, then fewer added parameters.
+
+    Refuses more than ``most`` sets, because nobody wants to wait for 2^8 trainings by accident.
+    """
+
+    def __init__(self, fusion: str = "mmtm", *, epochs: int | None = None, most: int = 64) -> None:
+        super().__init__(fusion, epochs=epochs)
+        self.most = most
+
+    def walk(self, space: Space) -> Walk[Verdict]:
+        sets = subsets(space)
+        if len(sets) > self.most:
+            raise SpecError(
+                f"exhaustive search over {len(space.positions)} levels trains {len(sets)} networks, more than "
+                f"most={self.most}; say exhaustive(most={len(sets)}) or take forward, floating or supernet"
+            )
+        trials = yield [Candidate(places) for places in sets]
+        chosen = best(space, trials).candidate
+        why = f"of all {len(sets)} placements {named(chosen.places)} has the least validation loss"
+        return Verdict(chosen, (Step(tuple(trial.candidate for trial in trials), chosen, why),), why)

@@ -1,0 +1,77 @@
+"""Sequential floating forward search: adds the best position, then takes back what has become superfluous."""
+
+from mrfusion.searches._base import (
+    Candidate,
+    Search,
+    Space,
+    Step,
+    Trial,
+    Verdict,
+    Walk,
+    best,
+    named,
+    with_place,
+    without_place,
+)
+
+
+class Floating(Search):
+    """SFFS (Pudil, Novovicova, Kittler 1994), until every position was taken once; the best set on the way is chosen.
+
+    An inclusion is made whether or not it helps; then positions are taken back as long as the smaller set is better
+    than the best set of its size so far. So two positions that only help together are found.
+    Every set starts from the same weights, late fusion's, with the same budget: its loss depends on the set alone, and
+    a set that is met again is not trained again. [ours]
+    """
+
+    def __init__(self, fusion: str = "mmtm", *, epochs: int | None = None, tau: float = 0.0) -> None:
+        super().__init__(fusion, epochs=epochs)
+        self.tau = tau
+
+    def walk(self, space: Space) -> Walk[Verdict]:
+        root = Candidate(())
+        seen: dict[tuple[int, ...], Trial] = {}
+        yield [root]
+        (seen[()],) = yield [Candidate((), root, "null")]
+        best_of_size = {0: seen[()]}
+        present, steps = seen[()], list[Step]()
+        while len(present.candidate.places) < len(space.positions):
+            places = present.candidate.places
+            larger = [with_place(places, place) for place in space.positions if place not in places]
+            present = yield from self._move(space, root, larger, seen)
+            steps.append(_step(larger, seen, present))
+            _keep(best_of_size, present)
+            while len(present.candidate.places) > 1:
+                places = present.candidate.places
+                smaller = [without_place(places, place) for place in places]
+                back = yield from self._move(space, root, smaller, seen)
+                if not _keep(best_of_size, back):
+                    break
+                present = back
+                steps.append(_step(smaller, seen, present))
+        chosen = best(space, seen.values(), self.tau).candidate
+        why = f"the search has met every size; of {len(seen)} sets {named(chosen.places)} has the least validation loss"
+        return Verdict(chosen, tuple(steps), why)
+
+    def _move(
+        self, space: Space, root: Candidate, sets: list[tuple[int, ...]], seen: dict[tuple[int, ...], Trial]
+    ) -> Walk[Trial]:
+        """Try the sets that are new; the best of all of them."""
+        new = [Candidate(places, root) for places in sets if places not in seen]
+        if new:
+            seen.update({trial.candidate.places: trial for trial in (yield new)})
+        return best(space, (seen[places] for places in sets), self.tau)
+
+
+def _keep(best_of_size: dict[int, Trial], trial: Trial) -> bool:
+    """Whether a trial is better than the best of its size so far, which it then becomes."""
+    size = len(trial.candidate.places)
+    better = size not in best_of_size or trial.loss < best_of_size[size].loss
+    if better:
+        best_of_size[size] = trial
+    return better
+
+
+def _step(sets: list[tuple[int, ...]], seen: dict[tuple[int, ...], Trial], taken: Trial) -> Step:
+    why = f"{named(taken.candidate.places)}: loss {taken.loss:.4g}, the best of {len(sets)}"
+    return Step(tuple(seen[places].candidate for places in sets), taken.candidate, why)

@@ -1,0 +1,21 @@
+"""Placements drawn at random, each trained from new weights: what a search has to beat."""
+
+import random
+
+from mrfusion.searches._base import Candidate, Search, Space, Step, Verdict, Walk, best, named, subsets
+
+
+class Random(Search):
+    """``count`` different sets of all 2^L, each as likely as another, drawn with the run's seed; the best is chosen."""
+
+    def __init__(self, fusion: str = "mmtm", *, epochs: int | None = None, count: int = 5) -> None:
+        super().__init__(fusion, epochs=epochs)
+        self.count = count
+
+    def walk(self, space: Space) -> Walk[Verdict]:
+        sets = subsets(space)
+        drawn = random.Random(space.seed).sample(sets, min(self.count, len(sets)))
+        trials = yield [Candidate(places) for places in drawn]
+        chosen = best(space, trials).candidate
+        why = f"of {len(drawn)} placements drawn, {named(chosen.places)} has the least validation loss"
+        return Verdict(chosen, (Step(tuple(trial.candidate for trial in trials), chosen, why),), why)

@@ -1,0 +1,32 @@
+"""One network trained with random gates, then every placement tried on its weights: for many levels."""
+
+from mrfusion.searches._base import Candidate, Search, Space, Step, Verdict, Walk, best, named, subsets
+
+
+class Supernet(Search):
+    """Weight sharing (after Guo et al. 2020, single path one-shot): one training, 2^L validations, few more trainings.
+
+    A module stands at every position, and in each training step each is open with probability 1/2. Then all 2^L
+    placements are validated on the inherited weights, and the ``finalists`` best of them are trained on from these with
+    the budget ``epochs``; the best of the finalists is chosen. [ours]
+    """
+
+    def __init__(self, fusion: str = "mmtm", *, epochs: int | None = None, finalists: int = 2) -> None:
+        super().__init__(fusion, epochs=epochs)
+        self.finalists = finalists
+
+    def walk(self, space: Space) -> Walk[Verdict]:
+        supernet = Candidate(tuple(space.positions), kind="supernet")
+        yield [supernet]
+        inherited = yield [Candidate(places, supernet, "inherited") for places in subsets(space)]
+        ranked = sorted(inherited, key=lambda trial: (trial.loss, space.cost(trial.candidate.places)))
+        last = yield [Candidate(trial.candidate.places, supernet) for trial in ranked[: self.finalists]]
+        chosen = best(space, last).candidate
+        first = ranked[0].candidate
+        ranking = f"{named(first.places)} is best on the supernet's weights"
+        final = f"of {len(last)} trained on, {named(chosen.places)} has the least validation loss"
+        steps = (
+            Step(tuple(trial.candidate for trial in inherited), first, ranking),
+            Step(tuple(trial.candidate for trial in last), chosen, final),
+        )
+        return Verdict(chosen, steps, f"{ranking}; {final}")

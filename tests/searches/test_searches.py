@@ -1,0 +1,215 @@
+"""Every search is a pure function of its history, and keeps what method 2.3 promises."""
+
+import itertools
+import random
+from collections.abc import Callable
+
+import pytest
+
+from mrfusion import families
+from mrfusion.errors import SpecError
+from mrfusion.searches._base import Candidate, Search, Space, Trial, Verdict, best, subsets
+
+Criterion = Callable[[frozenset[int]], float]
+NAMES = families.names("searches")
+every = pytest.mark.parametrize("name", NAMES)
+
+
+def make(text: str) -> Search:
+    search = families.load("searches", text)()
+    assert isinstance(search, Search)
+    return search
+
+
+def space_of(levels: int, seed: int = 0) -> Space:
+    return Space(tuple(10 * 4**level for level in range(levels)), seed)
+
+
+def carried_out(text: str, levels: int, criterion: Criterion, *, order: int = 0) -> tuple[list[Trial], Verdict]:
+    """Conduct a search whose candidates' losses are a function of their places; ``order`` shuffles each round."""
+    space, search, trials = space_of(levels), make(text), list[Trial]()
+    while proposed := search.propose(space, trials):
+        shuffled = random.Random(order).sample(proposed, len(proposed))
+        trials += [Trial(candidate, criterion(frozenset(candidate.places))) for candidate in shuffled]
+    verdict = search.conclude(space, trials)
+    assert verdict is not None
+    return trials, verdict
+
+
+def additive(gains: tuple[float, ...]) -> Criterion:
+    return lambda places: 1.0 - sum(gains[place] for place in places)
+
+
+def xor(places: frozenset[int]) -> float:
+    """Two positions that help together and hurt alone; any other costs a little."""
+    together = {1, 3} <= places
+    return 1.0 - 0.6 * together + 0.1 * (not together) * len(places & {1, 3}) + 0.01 * len(places - {1, 3})
+
+
+def path_of(verdict: Verdict) -> list[Candidate]:
+    return [step.accepted for step in verdict.steps if step.accepted is not None]
+
+
+@every
+@pytest.mark.parametrize("levels", [1, 2, 4])
+def test_every_search_ends_and_chooses_something_that_it_tried(name: str, levels: int) -> None:
+    trials, verdict = carried_out(name, levels, additive((0.1, -0.1, 0.2, 0.05)))
+    assert verdict.chosen in {trial.candidate for trial in trials}
+    assert verdict.why
+    assert all(set(step.tried) <= {trial.candidate for trial in trials} for step in verdict.steps)
+
+
+@every
+def test_the_order_in_which_a_round_ends_changes_nothing(name: str) -> None:
+    criterion = additive((0.1, -0.1, 0.2, 0.05))
+    _, verdict = carried_out(name, 4, criterion)
+    assert all(carried_out(name, 4, criterion, order=order)[1] == verdict for order in range(1, 4))
+
+
+@every
+def test_half_a_round_is_completed_and_nothing_else(name: str) -> None:
+    space, search = space_of(3), make(name)
+    trials = list[Trial]()
+    while proposed := search.propose(space, trials):
+        half = [Trial(candidate, 0.5) for candidate in proposed[::2]]
+        assert (
+            search.propose(space, trials + half)[: len(proposed[1::2])] == tuple(proposed[1::2]) or len(proposed) == 1
+        )
+        trials += [Trial(candidate, 0.5) for candidate in proposed]
+
+
+@every
+def test_no_candidate_is_tried_twice(name: str) -> None:
+    trials, _ = carried_out(name, 4, xor)
+    assert len({trial.candidate for trial in trials}) == len(trials)
+
+
+@pytest.mark.parametrize("name", ["forward(mode=full_path)", "exhaustive", "random", "backward", "floating"])
+def test_no_set_is_evaluated_twice(name: str) -> None:
+    """Null candidates are the set that they control for, trained longer; they are controls and not counted."""
+    trials, _ = carried_out(name, 5, additive((0.1, 0.3, 0.2, 0.05, 0.01)))
+    sets = [trial.candidate.places for trial in trials if trial.candidate.kind == "trained"]
+    assert len(set(sets)) == len(sets)
+
+
+@pytest.mark.parametrize(("levels", "path", "all_sets"), [(4, 10, 15), (6, 21, 63), (8, 36, 255)])
+def test_counts_by_the_formula(levels: int, path: int, all_sets: int) -> None:
+    """Trainings beyond the first: L(L+1)/2 on the full path, 2^L - 1 exhaustively; one null candidate a round more."""
+    trials, _ = carried_out("forward(mode=full_path)", levels, lambda places: float(len(places)))
+    kinds = [trial.candidate.kind for trial in trials]
+    assert kinds.count("trained") == 1 + path
+    assert kinds.count("null") == levels
+    trials, _ = carried_out("exhaustive(most=256)", levels, lambda places: float(len(places)))
+    assert len(trials) == 1 + all_sets
+
+
+@pytest.mark.parametrize("name", ["forward", "forward(race=true)"])
+def test_forward_path_is_nested_and_never_rises(name: str) -> None:
+    for seed in range(20):
+        draw = random.Random(seed)
+        table = {frozenset(places): draw.random() for places in subsets(space_of(5))}
+        _, verdict = carried_out(name, 5, table.__getitem__)
+        path = [Candidate(()), *path_of(verdict)]
+        for parent, child in itertools.pairwise(path):
+            assert set(parent.places) < set(child.places)
+            assert child.parent == parent
+            assert table[frozenset(child.places)] < table[frozenset(parent.places)]
+        assert verdict.chosen == path[-1]
+
+
+def test_backward_path_is_nested_and_never_rises() -> None:
+    for seed in range(20):
+        draw = random.Random(seed)
+        table = {frozenset(places): draw.random() for places in subsets(space_of(5))}
+        _, verdict = carried_out("backward", 5, table.__getitem__)
+        path = [Candidate((0, 1, 2, 3, 4)), *path_of(verdict)]
+        for parent, child in itertools.pairwise(path):
+            assert set(child.places) < set(parent.places)
+            assert table[frozenset(child.places)] <= table[frozenset(parent.places)]
+
+
+@pytest.mark.parametrize(
+    "name", ["forward", "forward(mode=full_path)", "exhaustive", "backward", "floating", "supernet"]
+)
+def test_an_additive_criterion_leads_to_the_optimum(name: str) -> None:
+    for seed in range(20):
+        draw = random.Random(seed)
+        gains = tuple(draw.uniform(-1, 1) for _ in range(5))
+        _, verdict = carried_out(name, 5, additive(gains))
+        assert verdict.chosen.places == tuple(place for place in range(5) if gains[place] > 0)
+
+
+def test_xor_defeats_forward_but_not_floating_or_exhaustive() -> None:
+    assert carried_out("forward", 4, xor)[1].chosen.places == ()
+    assert carried_out("floating", 4, xor)[1].chosen.places == (1, 3)
+    assert carried_out("exhaustive", 4, xor)[1].chosen.places == (1, 3)
+
+
+@every
+def test_same_seed_same_path(name: str) -> None:
+    first, second = (carried_out(name, 4, xor) for _ in range(2))
+    assert first == second
+
+
+def test_random_draws_by_the_seed() -> None:
+    search = make("random(count=4)")
+    drawn = [search.propose(space_of(6, seed), ()) for seed in range(5)]
+    assert len(set(drawn)) == 5
+    assert all(len({c.places for c in each}) == 4 for each in drawn)
+    assert len(make("random(count=99)").propose(space_of(2), ())) == 4
+
+
+def told(losses: dict[str, float], text: str = "forward") -> Verdict | None:
+    """The first round of a forward search over two levels whose losses are said by name."""
+    root = Candidate(())
+    null = Candidate((), root, "null")
+    added = [Candidate((place,), root) for place in (0, 1)]
+    second = [Candidate((0, 1), a) for a in added] + [Candidate(a.places, a, "null") for a in added]
+    trials = [Trial(root, losses["root"]), Trial(null, losses["null"])]
+    trials += [Trial(a, losses[name]) for a, name in zip(added, ("fine", "coarse"), strict=True)]
+    trials += [Trial(candidate, 99.0) for candidate in second]
+    return make(text).conclude(space_of(2), trials)
+
+
+def test_a_module_must_beat_its_parent_trained_on() -> None:
+    verdict = told({"root": 1.0, "null": 0.5, "fine": 0.6, "coarse": 0.7})
+    assert verdict is not None
+    assert verdict.chosen.places == ()
+    assert "null candidate" in verdict.why
+
+
+@pytest.mark.parametrize(
+    ("text", "chosen"),
+    [("forward", (1,)), ("forward(tau=0.05)", (0,)), ("forward(min_delta=0.2)", (1,)), ("forward(min_delta=0.25)", ())],
+)
+def test_min_delta_and_ties(text: str, chosen: tuple[int, ...]) -> None:
+    """The coarser level is better by 0.02 and adds four times the parameters."""
+    verdict = told({"root": 1.0, "null": 0.92, "fine": 0.7, "coarse": 0.68}, text)
+    assert verdict is not None
+    assert verdict.chosen.places == chosen
+
+
+def test_ties_in_everything_go_to_the_finer_level() -> None:
+    trials = [Trial(Candidate((place,)), 0.5) for place in (0, 1, 2)]
+    assert best(Space((7, 7, 7)), trials, 0.0).candidate.places == (0,)
+
+
+def test_racing_gives_the_null_candidate_as_rival() -> None:
+    search, space, root = make("forward(race=true)"), space_of(3), Candidate(())
+    null = Candidate((), root, "null")
+    trials = [Trial(root, 1.0)]
+    assert search.propose(space, trials) == (null,)
+    raced = search.propose(space, [*trials, Trial(null, 0.9)])
+    assert [candidate.rival for candidate in raced] == [null] * 3
+
+
+def test_exhaustive_refuses_many_levels() -> None:
+    with pytest.raises(SpecError, match="256 networks"):
+        make("exhaustive").propose(space_of(8), ())
+
+
+def test_supernet_trains_few_and_inherits_the_rest() -> None:
+    trials, verdict = carried_out("supernet(finalists=3)", 5, additive((0.1, -0.1, 0.2, 0.05, -0.3)))
+    kinds = [trial.candidate.kind for trial in trials]
+    assert [kinds.count(kind) for kind in ("supernet", "inherited", "trained")] == [1, 32, 3]
+    assert verdict.chosen.parent == trials[0].candidate
