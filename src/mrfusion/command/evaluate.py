@@ -32,8 +32,10 @@ def evaluate_folder(
 def show_summary(scores: Sequence[CaseScore]) -> None:
     """The mean of every metric and region, and how many cases were scored, penalised, undefined."""
     table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("region", "metric", "mean", "median", "scored", "penalised", "undefined"):
-        table.add_column(heading, justify="left" if heading in ("region", "metric") else "right")
+    for heading in ("region", "metric"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("mean", "median", "scored", "penalised", "undefined"):
+        table.add_column(heading, justify="right")
     for region, metrics in summarise(scores).items():
         for name, figures in metrics.items():
             means = ("-" if figures[key] is None else f"{figures[key]:.4g}" for key in ("mean", "median"))
