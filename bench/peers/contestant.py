@@ -1,0 +1,82 @@
+"""A contestant in a process group of its own: halted between its rounds, its CPU time counted with all its workers."""
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any, Self
+
+HERE = Path(__file__).parent
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Contestant:
+    """Runs ``bench/peers/<script>.py`` by ``python``; messages as in ``rounds.py``.
+
+    RuntimeError, with the end of what it printed, where it ends unexpectedly.
+    """
+
+    def __init__(self, name: str, script: str, python: Path, settings: dict[str, Any]) -> None:
+        self.name = name
+        work = Path(settings["work"])
+        work.mkdir(parents=True)
+        (work / "settings.json").write_text(json.dumps(settings))
+        self.log = work / "log.txt"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [str(python), str(HERE / f"{script}.py"), str(work / "settings.json")],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True,
+            )  # fmt: skip
+        self.about: dict[str, Any] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._signal(signal.SIGKILL)
+        self.process.wait()
+
+    def wait(self) -> None:
+        """Until it is loaded; then halt it."""
+        self.about = self._hear()
+        self._signal(signal.SIGSTOP)
+
+    def begin(self) -> None:
+        """Let it go on and say the word."""
+        self.used = self._cpu_seconds()
+        self._signal(signal.SIGCONT)
+        assert self.process.stdin
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+
+    def end(self) -> tuple[float, float]:
+        """Wait for the end of the round and halt it: seconds of wall time and of CPU time."""
+        seconds = float(self._hear()["seconds"])
+        self._signal(signal.SIGSTOP)
+        return seconds, self._cpu_seconds() - self.used
+
+    def _hear(self) -> dict[str, Any]:
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.name} ended:\n{self.log.read_text()[-3000:]}")
+        return dict(json.loads(line))
+
+    def _signal(self, number: signal.Signals) -> None:
+        try:
+            os.killpg(self.process.pid, number)
+        except ProcessLookupError:  # it has ended by itself; ``_hear`` says so
+            return
+
+    def _cpu_seconds(self) -> float:
+        """Of every process of the group, user and system."""
+        total = 0
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = stat.read_text().rpartition(")")[2].split()
+            except OSError:  # the process has ended since
+                continue
+            if int(fields[2]) == self.process.pid:
+                total += int(fields[11]) + int(fields[12])
+        return total / TICKS
