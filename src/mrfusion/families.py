@@ -9,9 +9,11 @@ import ast
 import functools
 import importlib
 import inspect
+import keyword
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,8 @@ from mrfusion.errors import SpecError, nearest
 
 ROOT = Path(__file__).parent
 _CALL = re.compile(r"^\s*([A-Za-z_][\w.]*(?::[A-Za-z_]\w*)?)\s*(\(.*\))?\s*$", re.DOTALL)
-_WORDS = {"true": True, "false": False, "none": None, "null": None, "inf": float("inf")}
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_WORDS: dict[str, Any] = {"true": True, "false": False, "none": None, "null": None, "inf": float("inf")}
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,14 @@ def parse(text: str) -> Call:
     name, arguments = match.groups()
     try:
         tree = ast.parse(f"_{arguments or '()'}", mode="eval").body
-        if not isinstance(tree, ast.Call) or any(k.arg is None for k in tree.keywords):
+        if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name):
             raise ValueError("not one call")
+        keys = [str(k.arg) for k in tree.keywords if k.arg is not None]
+        if len(keys) < len(tree.keywords) or len(keys) > len(set(keys)):
+            raise ValueError("an argument is given twice or is no single one")
         args = tuple(_literal(a) for a in tree.args)
-        kwargs = tuple(sorted((str(k.arg), _literal(k.value)) for k in tree.keywords))
-    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+        kwargs = tuple(sorted(zip(keys, (_literal(k.value) for k in tree.keywords), strict=True), key=itemgetter(0)))
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
         raise SpecError(f"expected literal arguments as in 'mmtm(ratio=8)', found {text!r} ({error})") from None
     return Call(name, args, kwargs)
 
@@ -112,9 +118,9 @@ def _check_arguments(target: Callable[..., Any], call: Call, family: str) -> Non
     signature = inspect.signature(target)
     known = [p.name for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
     takes_any = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
-    for keyword, _ in call.kwargs:
-        if keyword not in known and not takes_any:
-            raise SpecError(f"{family} choice {call.name!r} takes no argument {keyword!r}; {nearest(keyword, known)}")
+    for key, _ in call.kwargs:
+        if key not in known and not takes_any:
+            raise SpecError(f"{family} choice {call.name!r} takes no argument {key!r}; {nearest(key, known)}")
     try:
         signature.bind_partial(*call.args, **dict(call.kwargs))
     except TypeError as error:
@@ -126,12 +132,14 @@ def _literal(node: ast.expr) -> Any:
         return _WORDS.get(node.id.lower(), node.id)
     if isinstance(node, ast.List | ast.Tuple):
         return tuple(_literal(e) for e in node.elts)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Name):
+        return -float("inf") if node.operand.id.lower() == "inf" else ast.literal_eval(node)
     return ast.literal_eval(node)
 
 
 def _word(value: Any) -> str:
     if isinstance(value, str):
-        return value if value.isidentifier() and value.lower() not in _WORDS else repr(value)
+        return value if _PLAIN.match(value) and value.lower() not in {*_WORDS, *keyword.kwlist} else repr(value)
     if isinstance(value, tuple):
         return f"({','.join(_word(v) for v in value)}{',' if len(value) == 1 else ''})"
     return str(value).lower() if value is None or isinstance(value, bool) else repr(value)
