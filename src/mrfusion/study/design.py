@@ -10,8 +10,9 @@ from pydantic import Field
 from mrfusion.data.split_file import count_folds
 from mrfusion.errors import SpecError, nearest
 from mrfusion.spec import Part, RunSpec, check_choices, merge, read_part, read_yaml
+from mrfusion.study.family import Family
 
-OWN_KEYS = ("name", "question", "arms", "reference", "folds", "seeds")
+OWN_KEYS = ("name", "question", "arms", "reference", "folds", "seeds", "family")
 
 
 class Arm(Part):
@@ -31,6 +32,7 @@ class Study(Part):
     reference: str
     folds: tuple[int, ...]
     seeds: tuple[int, ...]
+    family: Family = Family()
 
     def spec(self, arm: Arm, *, fold: int, seed: int) -> RunSpec:
         """The run of an arm on one fold with one seed."""

@@ -1,0 +1,30 @@
+"""The family of comparisons that a study declares before it looks: what Holm corrects for, and what is negligible."""
+
+from pydantic import Field
+
+from mrfusion.spec import Part
+
+
+class Family(Part):
+    """Which comparisons answer the study's question; an empty list means all, no metric means Dice.
+
+    ``margins`` maps a metric to the difference below which arms count as equal, in the unit of its scores
+    (``{dice: 0.01, hd95: 2}``); without an entry one point of a share, or 2 mm.
+    """
+
+    metrics: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    arms: tuple[str, ...] = ()
+    margins: dict[str, float] = Field(default={})
+
+    def of(self, key: tuple[str, str, str], first: str) -> str:
+        """The family that (arm, region, metric) is corrected in; ``first`` is the metric where none is declared.
+
+        Families are named by their metrics; comparisons outside of the declared one belong to ``other <metric>``.
+        """
+        arm, region, metric = key
+        metrics = self.metrics or (first,)
+        inside = (
+            metric in metrics and (not self.regions or region in self.regions) and (not self.arms or arm in self.arms)
+        )
+        return " and ".join(metrics) if inside else f"other {metric}"
