@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrfusion.case import Region
-from mrfusion.errors import CaseError
+from mrfusion.errors import CaseError, SpecError
 from mrfusion.families import load, parse
 from mrfusion.metrics._pair import MaskPair
 from mrfusion.result import CaseScore, Value, write_json, write_rows
@@ -35,7 +35,7 @@ def score_case(
     ``regions`` name, or one mask per region stacked in front: (region, *xyz). Metrics are named as in
     ``hd95(variant=voxel)``. Raises CaseError, naming the case, where the two do not fit together.
     """
-    readers = [_reader(text) for text in metrics]
+    readers = [reader(text) for text in metrics]
     spacing = tuple(float(s) for s in spacing_mm)
     scores = []
     try:
@@ -79,9 +79,12 @@ def write_scores(place: Path, scores: Sequence[CaseScore]) -> None:
 
 
 @lru_cache(maxsize=256)
-def _reader(text: str) -> tuple[str, Callable[..., Value]]:
+def reader(text: str) -> tuple[str, Callable[..., Value]]:
     """A metric's name as it stands in the table, and its function; kept, for a table has many cases."""
-    return str(parse(text)), load("metrics", text)
+    call = parse(text)
+    if call.args:
+        raise SpecError(f"a metric's arguments are named, as in 'nsd(tolerance_mm=2)', found {text!r}")
+    return str(call), load("metrics", text)
 
 
 def _pairs(

@@ -6,13 +6,15 @@ from types import MappingProxyType
 
 from mrfusion.case import Region
 from mrfusion.errors import SpecError, nearest
-from mrfusion.families import load, names, parse
+from mrfusion.families import names, parse
 from mrfusion.rules import PLAIN, Rule, rule_named
+from mrfusion.scoring import reader
 
 CONVENTIONS: Mapping[str, Mapping[int, int]] = {
     "brats2021": {1: 1, 2: 2, 4: 3},  # 2012-2021: enhancing tumour is 4
     "brats2023": {1: 1, 2: 2, 3: 3},
 }
+VARIANTS = ("surfel", "voxel", "pooled")
 MASK = (Region("mask", frozenset({1})),)
 LITERAL = "lesion_hd95_literal"
 
@@ -58,11 +60,13 @@ def question(
     wanted = _regions(regions) if regions else rule.regions or MASK
     asked = tuple(_listed(metrics)) if metrics else _all_metrics(rule, variant)
     for text in asked:
-        load("metrics", text)
+        reader(text)
     return Question(rule, wanted, asked, _values(values, wanted))
 
 
 def _all_metrics(rule: Rule, variant: str) -> tuple[str, ...]:
+    if variant not in VARIANTS:
+        raise SpecError(f"no variant of hd95 is called {variant!r}; {nearest(variant, VARIANTS)}")
     hd95 = "hd95" if variant == "surfel" else f"hd95(variant={variant})"
     every = [name for name in names("metrics") if name != LITERAL or rule.name == "paper"]
     return tuple(hd95 if name == "hd95" else name for name in every)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mrfusion.errors import CaseError
+from mrfusion.errors import CaseError, SpecError, nearest
 from mrfusion.rules import PLAIN, Rule
 from mrfusion.surface.areas import Spacing
 from mrfusion.surface.box import framed, window
@@ -122,6 +122,8 @@ class MaskPair:
 
         ``surfel``: elements weighted by their area; ``voxel``: border voxels, each with weight 1.
         """
+        if kind not in ("surfel", "voxel"):
+            raise SpecError(f"no variant of surface is called {kind!r}; {nearest(str(kind), ('surfel', 'voxel'))}")
         return self._surfels if kind == "surfel" else self._borders
 
     @cached_property

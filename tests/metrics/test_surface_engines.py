@@ -1,0 +1,103 @@
+"""The kernels and the libraries are one interface with one result; without numba the latter serve."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from mrfusion.surface import kernels, libraries
+from mrfusion.surface.distances import between
+
+
+def frame(seed, density, shape=(17, 15, 33)):
+    rng = np.random.default_rng(seed)
+    full = np.zeros(shape, np.uint8)
+    full[1:-1, 1:-1, 1:-1] = rng.random([n - 2 for n in shape]) < density
+    return full
+
+
+FRAMES = [frame(0, 0.02), frame(1, 0.3), frame(2, 0.9), frame(3, 1.0), frame(4, 0.1, (3, 30, 31))]
+
+
+@pytest.mark.parametrize("mask", FRAMES)
+def test_dense_operations_agree(mask):
+    for times in (0, 1, 3):
+        assert np.array_equal(kernels.dilate(mask, times), libraries.dilate(mask, times))
+    codes = libraries.codes(mask)
+    assert np.array_equal(kernels.codes(mask), codes)
+    for ours, theirs in zip(kernels.corners(codes), libraries.corners(codes), strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("mask", FRAMES)
+def test_components_agree_in_number_order_and_size(mask):
+    grown = libraries.dilate(mask, 1)
+    codes = libraries.codes(mask)
+    corners, _ = libraries.corners(codes)
+    found = []
+    for engine in (kernels, libraries):
+        parts, wide = engine.label(mask), engine.label(grown)
+        small = engine.restrict(wide, mask)
+        found.append(
+            [
+                engine.sizes(parts),
+                engine.sizes(small),
+                engine.overlaps(wide, parts),
+                engine.overlaps(small, parts),
+                engine.owners(parts, corners, codes),
+                engine.owners(small, corners, codes),
+            ]
+        )
+    for ours, theirs in zip(*found, strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("spacing_mm", [(1.0, 1.0, 1.0), (0.5, 2.0, 6.0)])
+@pytest.mark.parametrize(("seed", "density"), [(0, 0.5), (1, 0.0005)])
+def test_the_nearest_is_as_near(spacing_mm, seed, density):
+    here, there = frame(seed, 0.1, (20, 40, 60)), frame(seed + 9, density, (20, 40, 60))
+    there[3, 4, 5] = 1
+    codes = libraries.codes(there)
+    (points, _), (others, _) = (libraries.corners(libraries.codes(mask)) for mask in (here, there))
+    owner = np.arange(len(others)).astype(np.int32) % 3
+    order = kernels.cell_order(others, owner)
+    index = kernels.index(others[order], owner[order], spacing_mm)
+    for options in ({"codes": codes}, {}, {"owners": np.array([1, 2])}):
+        ours = kernels.nearest(points, index, spacing_mm, **options)
+        theirs = libraries.nearest(points, (others[order], owner[order]), spacing_mm, **options)
+        distances = [between(points, partner, spacing_mm) for partner in (ours, theirs)]
+        assert np.allclose(*distances, rtol=1e-14, atol=0)
+
+
+def test_extent_of_any_order_and_type():
+    volume = np.zeros((9, 8, 7))
+    assert not kernels.extent(volume).any()
+    volume[2:5, 3, 6] = 2.5
+    expected = [[2, 5], [3, 4], [6, 7]]
+    for array in (volume, np.asfortranarray(volume), volume > 0, volume.astype(np.int16)):
+        assert kernels.extent(array).tolist() == libraries.extent(array).tolist() == expected
+
+
+WITHOUT_NUMBA = """
+import sys, warnings
+sys.modules["numba"] = None
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    from mrfusion.surface.engine import engine
+print(engine.NAME, *[str(w.message) for w in said if "numba" in str(w.message)], sep="|")
+"""
+
+
+def test_without_numba_the_slower_path_is_taken_and_said():
+    done = subprocess.run([sys.executable, "-c", WITHOUT_NUMBA], capture_output=True, text=True, check=True)
+    name, message = done.stdout.strip().split("|")
+    assert name == "libraries"
+    assert "pip install numba" in message
+
+
+def test_the_kernels_are_what_is_used():
+    from mrfusion.surface.engine import engine
+
+    assert engine is kernels
+    assert set(kernels.__all__) == {n for n in dir(libraries) if n in kernels.__all__}
