@@ -63,7 +63,7 @@ def test_a_full_disk_is_one_message_and_leaves_nothing(tmp_path: Path) -> None:
 def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for write in (lambda p: write_text(p, "x"), lambda p: write_json(p, 1)):
-        with pytest.raises(OutputError, match="cannot write .*choose another --out"):
+        with pytest.raises(OutputError, match=r"cannot write .*choose another --out"):
             write(tmp_path / "file" / "a.txt")
     with pytest.raises(OutputError, match="cannot write"), building(tmp_path / "file" / "run"):
         pass
@@ -111,9 +111,9 @@ def test_json_has_no_nan_and_is_refused_by_name(tmp_path: Path) -> None:
     }
     for content in ("", "{", "[" * 100_000, "\x00"):
         (tmp_path / "b.json").write_text(content)
-        with pytest.raises(InputError, match="expected a JSON file at .*b.json"):
+        with pytest.raises(InputError, match=r"expected a JSON file at .*b.json"):
             read_json(tmp_path / "b.json")
-    with pytest.raises(InputError, match="absent.json"):
+    with pytest.raises(InputError, match=r"absent.json"):
         read_json(tmp_path / "absent.json")
 
 
@@ -130,7 +130,7 @@ def test_tables_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="lacks the columns value; it has name"):
         read_rows(tmp_path / "a.csv", ("name", "value"))
     (tmp_path / "b.csv").write_bytes(b"\xff\xfe")
-    with pytest.raises(InputError, match="expected a CSV table at .*b.csv"):
+    with pytest.raises(InputError, match=r"expected a CSV table at .*b.csv"):
         read_rows(tmp_path / "b.csv", ())
 
 

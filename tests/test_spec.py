@@ -48,7 +48,7 @@ def test_what_is_no_specification(tmp_path: Path, text: str, message: str) -> No
 
 
 def test_a_file_that_is_not_there_or_no_text(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="expected a YAML file at .*absent"):
+    with pytest.raises(SpecError, match=r"expected a YAML file at .*absent"):
         read_yaml(tmp_path / "absent.yaml")
     (tmp_path / "study.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SpecError, match="expected a YAML file"):
@@ -86,7 +86,7 @@ def test_every_fault_is_reported_at_once() -> None:
 
 
 def test_not_keys_and_values() -> None:
-    with pytest.raises(SpecError, match="study.yaml: expected keys and values, found list"):
+    with pytest.raises(SpecError, match=r"study.yaml: expected keys and values, found list"):
         read_part(RunSpec, [1], "study.yaml")
 
 
