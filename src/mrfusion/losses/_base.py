@@ -35,6 +35,14 @@ class Output:
     fused: list[FusedImage] = field(default_factory=list)
 
 
+@dataclass
+class Itemised:
+    """A loss that is a sum of several: the ``total`` that is lowered, and its ``terms`` as they are recorded."""
+
+    total: Tensor
+    terms: dict[str, Tensor]
+
+
 class Loss(nn.Module, ABC):
     """One named, unweighted number to lower; weights belong to the balancer.
 
@@ -47,5 +55,6 @@ class Loss(nn.Module, ABC):
         self.exclusive = exclusive
 
     @abstractmethod
-    def forward(self, output: Output, target: Tensor) -> Tensor:
-        """A scalar. ``target`` is (b, regions, *xyz) of 0 and 1, or (b, *xyz) or (b,) of class numbers."""
+    def forward(self, output: Output, target: Tensor) -> Tensor | Itemised:
+        """A scalar, alone or with its terms. ``target`` is (b, regions, *xyz) of 0 and 1, or (b, *xyz) or (b,) of class
+        numbers."""

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from mrfusion import families
 from mrfusion.case import Cohort
 from mrfusion.data.batch import Batch
-from mrfusion.losses._base import Output
+from mrfusion.losses._base import Itemised, Output
 from mrfusion.spec import RunSpec
 
 
@@ -48,8 +48,17 @@ class Objective(nn.Module):
 
     def forward(self, output: Output, batch: Batch, names: Sequence[str] | None = None) -> dict[str, Tensor]:
         """Every loss, or those in ``names``; scalars on the output's device."""
+        return self.itemised(output, batch, names)[0]
+
+    def itemised(
+        self, output: Output, batch: Batch, names: Sequence[str] | None = None
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """The losses, and the terms of those that are sums, ``<loss>/<term>``, unweighted and detached."""
         target = self.target(batch)
-        return {name: self.losses[name](output, target) for name in names or self.losses}
+        found = {name: self.losses[name](output, target) for name in names or self.losses}
+        sums = {name: value for name, value in found.items() if isinstance(value, Itemised)}
+        terms = {f"{name}/{term}": v.detach() for name, value in sums.items() for term, v in value.terms.items()}
+        return {name: value.total if name in sums else value for name, value in found.items()}, terms
 
 
 def make_objective(spec: RunSpec, cohort: Cohort) -> Objective:
