@@ -11,6 +11,7 @@ from mrfusion.data.read import RunData, read_data
 from mrfusion.errors import InputError
 from mrfusion.progress import Progress
 from mrfusion.result import building, write_json
+from mrfusion.schedules._base import Phase
 from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import (
     Parts,
@@ -22,7 +23,8 @@ from mrfusion.training.assemble import (
     sample_size,
 )
 from mrfusion.training.environment import environment, reset_peak
-from mrfusion.training.loop import fit, save_weights
+from mrfusion.training.inherit import warmed
+from mrfusion.training.loop import Training, fit, save_weights
 from mrfusion.trial import Trial
 
 
@@ -47,7 +49,9 @@ def fit_and_try(fabric: Fabric, spec: RunSpec, data: RunData, folder: Path, prog
     reset_peak(fabric.device)
     parts = parts_of(spec, data)
     training = make_training(spec, data.cohort, parts, fabric=fabric, folder=folder, progress=progress)
-    history = fit(training, families.load("schedules", spec.schedule)().phases(training.network, spec.loss_names))
+    if spec.origin is not None:
+        training = warmed(training, spec.plan, spec.origin, folder.parent)
+    history = fit(training, _phases(spec, training))
     if not fabric.is_global_zero:
         return
     save_weights(folder / "model.safetensors", training.network)
@@ -56,6 +60,14 @@ def fit_and_try(fabric: Fabric, spec: RunSpec, data: RunData, folder: Path, prog
     Trial(spec, data, folder, progress).run(model)
     facts = environment(network, history, steps_per_epoch=len(training.batches), device=fabric.device)
     write_json(folder / "environment.json", facts | {"sample_size": parts.size})
+
+
+def _phases(spec: RunSpec, training: Training) -> list[Phase]:
+    """The phases of the schedule; none where weights are only taken over."""
+    if spec.origin is not None and spec.origin.keep:
+        return []
+    phases: list[Phase] = families.load("schedules", spec.schedule)().phases(training.network, spec.loss_names)
+    return phases
 
 
 def parts_of(spec: RunSpec, data: RunData) -> Parts:

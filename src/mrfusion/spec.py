@@ -118,12 +118,23 @@ class Machine(Part):
     compile: bool = False
 
 
+class Origin(Part):
+    """Finished runs of the same study whose weights a run begins with."""
+
+    parents: tuple[str, ...] = Field(min_length=1, description="their digests: one, or one for each of plan's members")
+    keep: bool = Field(False, description="take the weights as they are; nothing is trained")
+    rival: str | None = Field(None, description="digest of a run to race against: ended early when it gains far less")
+    grace: int = Field(2, ge=1, description="epochs before a race may end a run")
+
+
 class RunSpec(Part):
     """Everything that decides a run."""
 
     data: Data
     task: Literal["segmentation", "classification"] = "segmentation"
     plan: Plan = FusionPlan()
+    members: tuple[Plan, ...] = Field((), description="plans of the networks whose probabilities are averaged")
+    origin: Origin | None = None
     network: str = "residual"
     head: Literal["regions", "labels"] = Field("regions", description="overlapping regions or exclusive labels")
     sampling: Sampling = Sampling()
@@ -155,6 +166,7 @@ class RunSpec(Part):
         content = self.model_dump(mode="json", exclude={"machine": True, "data": {"sources": True}})
         content["data"]["sources"] = [s.model_dump(mode="json", exclude={"path"}) for s in self.data.sources]
         content["data"]["split"].pop("file")
+        content = {key: value for key, value in content.items() if key not in ("members", "origin") or value}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     def changed(self, changes: Mapping[str, Any]) -> "RunSpec":

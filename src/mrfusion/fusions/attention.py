@@ -48,9 +48,8 @@ class Attention(Fusion):
         return self.names.view(self.modalities, *[1] * dimensions, self.channels)
 
     def _attend(self, tokens: Float[Tensor, "n t c"], seen: Bool[Tensor, "n t"]) -> Float[Tensor, "n t c"]:
-        q, k, v = (
-            f(tokens).unflatten(-1, (self.heads, -1)).transpose(1, 2) for f in (self.query, self.key, self.value)
-        )
+        split = (len(tokens), tokens.shape[1], self.heads, -1)
+        q, k, v = (f(tokens).view(split).transpose(1, 2) for f in (self.query, self.key, self.value))
         mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=seen[:, None, None, :])
         return self.out(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
@@ -58,7 +57,8 @@ class Attention(Fusion):
         """Tokens of each window: (windows of all cases, modalities and points of one window, c)."""
         w, d = self.window, values.ndim - 3
         for axis in range(d):
-            values = values.unflatten(2 + 2 * axis, (-1, w))
+            at = 2 + 2 * axis
+            values = values.reshape(*values.shape[:at], -1, w, *values.shape[at + 1 :])
         coarse, fine = [2 + 2 * a for a in range(d)], [3 + 2 * a for a in range(d)]
         return values.permute(0, *coarse, 1, *fine, values.ndim - 1).flatten(d + 1, -2).flatten(0, d)
 

@@ -15,6 +15,7 @@ from mrfusion.case import Cohort
 from mrfusion.data.batch import Batches, Share
 from mrfusion.data.sample import LoadedCase, Place, Sampler
 from mrfusion.errors import InputError, SpecError
+from mrfusion.model.ensemble import Ensemble
 from mrfusion.model.network import FusionNetwork, build_network
 from mrfusion.progress import Progress
 from mrfusion.spec import Machine, RunSpec
@@ -55,8 +56,15 @@ def make_fabric(machine: Machine, precision: str) -> Fabric:
     return Fabric(accelerator=accelerator, devices=machine.devices, precision=precision, strategy=strategy)  # type: ignore[arg-type]
 
 
-def make_network(spec: RunSpec, cohort: Cohort) -> FusionNetwork:
-    """The untrained network of a run; its first weights depend on the seed only."""
+def make_network(spec: RunSpec, cohort: Cohort) -> FusionNetwork | Ensemble:
+    """The untrained network of a run, or its ensemble; the first weights depend on the seed only."""
+    if spec.members:
+        each = [_make_one(spec.model_copy(update={"plan": plan}), cohort) for plan in spec.members]
+        return Ensemble(each, exclusive=spec.task == "classification" or spec.head == "labels")
+    return _make_one(spec, cohort)
+
+
+def _make_one(spec: RunSpec, cohort: Cohort) -> FusionNetwork:
     torch.manual_seed(spec.seed)
     backbone = families.load("backbones", spec.network)(spec.sampling.dimensions)
     modalities = spec.plan.modalities(cohort.modalities)
@@ -116,7 +124,7 @@ def make_model(spec: RunSpec, cohort: Cohort, *, network: nn.Module, size: Place
     return Model(Predictor(placed, size, fabric.device, fabric.autocast), make_decision(spec, cohort))
 
 
-def load_network(spec: RunSpec, cohort: Cohort, weights: Path) -> FusionNetwork:
+def load_network(spec: RunSpec, cohort: Cohort, weights: Path) -> FusionNetwork | Ensemble:
     """The trained network of a run. Reading weights cannot run code (safetensors). InputError if they do not fit."""
     network = make_network(spec, cohort)
     try:

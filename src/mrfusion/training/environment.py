@@ -19,8 +19,8 @@ LIBRARIES = ("mrfusion", "torch", "monai", "lightning-fabric", "numpy", "nibabel
 
 def environment(network: nn.Module, history: History, *, steps_per_epoch: int, device: torch.device) -> dict[str, Any]:
     """Versions, machine, command line; parameters, epochs, optimiser steps, seconds, peak memory in MiB."""
-    scores = history.of("val/score")
-    epochs = len(scores)
+    epochs = len(history.of("seconds"))
+    scores = {epoch: value for epoch, name, value in history.rows if name == "val/score"}
     return {
         "versions": {name: importlib.metadata.version(name) for name in LIBRARIES} | {"python": sys.version.split()[0]},
         "machine": {"host": platform.node(), "system": platform.platform(), "device": str(device)},
@@ -28,7 +28,7 @@ def environment(network: nn.Module, history: History, *, steps_per_epoch: int, d
         "command": " ".join(sys.argv),
         "parameters": count_parameters(network),
         "epochs": epochs,
-        "best_epoch": 1 + max(range(epochs), key=scores.__getitem__) if epochs else 0,
+        "best_epoch": max(scores, key=scores.__getitem__) if scores else 0,
         "steps": epochs * steps_per_epoch,
         "train_seconds": sum(history.of("seconds")),
         "peak_mib": peak_mib(device),

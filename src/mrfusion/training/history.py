@@ -13,7 +13,7 @@ HEADER = ("epoch", "quantity", "value")
 class History:
     """Rows of (epoch, quantity, value): ``train/dice_ce``, ``weight/dice_ce``, ``val/score``, ``lr``, ``seconds``.
 
-    Epochs count from 1 over all phases.
+    Epochs count from 1 over all phases; epoch 0 is the validation of inherited weights before any step.
     """
 
     rows: list[tuple[int, str, float]] = field(default_factory=list)

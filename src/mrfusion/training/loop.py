@@ -1,5 +1,6 @@
 """The loop: phases of epochs of batches; readable, resumable, the machinery is Fabric's."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,11 +23,15 @@ from mrfusion.training.checkpoint import drop_checkpoints, load_checkpoint, save
 from mrfusion.training.history import History
 from mrfusion.training.objective import Objective
 from mrfusion.training.optimiser import learning_rate, make_optimiser
+from mrfusion.training.race import Race
 
 
 @dataclass
 class Training:
-    """Everything that one training needs; ``folder`` is where it keeps its state."""
+    """Everything that one training needs; ``folder`` is where it keeps its state.
+
+    ``warm``: the network's weights come from a finished run; they are validated as epoch 0 and may remain the best.
+    """
 
     fabric: Fabric
     network: nn.Module
@@ -38,6 +43,8 @@ class Training:
     folder: Path
     seed: int
     progress: Progress
+    warm: bool = False
+    race: Race = field(default_factory=Race)
 
 
 @dataclass
@@ -63,13 +70,24 @@ def fit(training: Training, phases: list[Phase]) -> History:
     when a loss is not finite; the last good checkpoint stays in the folder.
     """
     saved = load_checkpoint(training.folder)
-    state = State() if saved is None else _state_from(saved)
+    state = _first_state(training) if saved is None else _state_from(saved)
     for number in range(state.phase, len(phases)):
         if number > state.phase:
             state = State(phase=number, history=state.history)
         _run_phase(training, phases[number], state, saved if saved and saved["phase"] == number else None)
     drop_checkpoints(training.folder)
     return state.history
+
+
+def _first_state(training: Training) -> State:
+    """Before any step; of inherited weights with their validation as epoch 0, so that a parent's can be compared."""
+    state = State()
+    if training.warm:
+        scores = training.validate(training.network.to(training.fabric.device))
+        state.history.add(0, scores)
+        _keep_if_best(training, state, scores["val/score"])
+        state.history.write(training.folder / "history.csv")
+    return state
 
 
 def _run_phase(training: Training, phase: Phase, state: State, saved: Mapping[str, Any] | None) -> None:
@@ -81,6 +99,8 @@ def _run_phase(training: Training, phase: Phase, state: State, saved: Mapping[st
         training.balancer.load_state_dict(saved["balancer"])
         optimiser.load_state_dict(saved["optimiser"])
     while state.epoch < budget.epochs and state.since_best < (budget.patience or budget.epochs):
+        if training.race.lost(state.epoch, state.best):
+            break
         started = time.perf_counter()
         rate = phase.rate * learning_rate(budget, state.epoch)
         for group in optimiser.param_groups:
@@ -136,11 +156,16 @@ def _note(training: Training, state: State, values: Mapping[str, float]) -> None
     state.history.add(state.finished_epochs + 1, values)
     state.epoch += 1
     state.since_best += 1
-    if values["val/score"] > state.best or state.epoch == 1:
-        state.best, state.since_best = values["val/score"], 0
+    _keep_if_best(training, state, values["val/score"])
+    state.history.write(training.folder / "history.csv")
+
+
+def _keep_if_best(training: Training, state: State, score: float) -> None:
+    """Keep the network's weights if their score is the best so far, or the first."""
+    if score > state.best or math.isinf(state.best):
+        state.best, state.since_best = score, 0
         if training.fabric.is_global_zero:
             save_weights(training.folder / "best.safetensors", training.network)
-    state.history.write(training.folder / "history.csv")
 
 
 def _tell(training: Training, state: State, step: int) -> None:

@@ -1,0 +1,32 @@
+"""Another fusion behind a gate, open at random in training: what a supernet is made of."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from mrfusion import families
+from mrfusion.fusions._base import Fused, Fusion, mean_present
+
+
+class Gated(Fusion):
+    """``fusion`` where a case's gate is open, the mean where it is closed. [ours]
+
+    In training each case's gate is open with probability ``share``; otherwise always. So the network's other weights
+    serve both, and every placement can be validated on them. Starts as ``fusion`` does.
+    """
+
+    def __init__(
+        self, modalities: int, channels: int, dimensions: int, *, fusion: str = "mmtm", share: float = 0.5
+    ) -> None:
+        super().__init__(modalities, channels, dimensions)
+        self.behind = families.load("fusions", fusion)(modalities, channels, dimensions)
+        self.share = share
+
+    def forward(self, streams: Float[Tensor, "b m c *xyz"], present: Bool[Tensor, "b m"]) -> Fused:
+        fused: Fused = self.behind(streams, present)
+        if not self.training:
+            return fused
+        is_open = torch.rand(len(streams), device=streams.device) < self.share
+        past = is_open.view(-1, *[1] * (streams.ndim - 1))
+        skip = torch.where(past[:, 0], fused.skip, mean_present(streams, present).to(fused.skip.dtype))
+        return Fused(torch.where(past, fused.streams, streams.to(fused.streams.dtype)), skip, fused.record)

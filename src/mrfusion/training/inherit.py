@@ -1,0 +1,90 @@
+"""Warm starts: the weights of finished runs become the first weights of a network, to the bit."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from mrfusion import families
+from mrfusion.errors import InputError
+from mrfusion.model.ensemble import Ensemble
+from mrfusion.plan import FusionPlan, parse_plan
+from mrfusion.result import read_json
+from mrfusion.spec import Origin
+from mrfusion.training.loop import Training
+from mrfusion.training.race import Race, race_against
+
+_GATE = "behind."  # what a gated fusion puts in front of the names of the fusion behind its gate
+
+
+def warmed(training: Training, plan: FusionPlan, origin: Origin, runs: Path) -> Training:
+    """A training that begins with the weights of finished runs, which lie in ``runs`` under their digests."""
+    inherit(training.network, plan, [runs / digest for digest in origin.parents])
+    race = Race() if origin.rival is None else race_against(runs / origin.rival, origin.grace)
+    return replace(training, warm=True, race=race)
+
+
+def inherit(network: nn.Module, plan: FusionPlan, parents: Sequence[Path]) -> None:
+    """Give ``network`` the weights of a finished run, or of one for each member of an ensemble.
+
+    All parameters and buffers that both have are taken over. Only the fusion of a level where the two plans differ
+    keeps its own start; a fusion behind a gate is the same fusion. InputError where anything else differs.
+    """
+    if isinstance(network, Ensemble):
+        for member, parent in zip(network.members, parents, strict=True):
+            _inherit_one(member, _plan_of(parent), parent)
+    else:
+        _inherit_one(network, plan, parents[0])
+
+
+def _inherit_one(network: nn.Module, plan: FusionPlan, parent: Path) -> None:
+    theirs, other = _weights(parent), _plan_of(parent)
+    known = {_ungated(name): value for name, value in theirs.items()}
+    same = {name: known.get(_ungated(name)) for name in network.state_dict() if not _is_new(name, plan, other)}
+    lacking = [name for name, value in same.items() if value is None]
+    if lacking:
+        raise InputError(
+            f"plan {str(plan)!r} cannot start from the run {parent.name} of plan {str(other)!r}, which has no "
+            f"{lacking[0]}; only the fusions of the levels may differ"
+        )
+    try:
+        network.load_state_dict({**network.state_dict(), **_found(same)})
+    except RuntimeError as error:
+        raise InputError(f"plan {str(plan)!r} cannot start from the run {parent.name}: {error}") from None
+
+
+def _found(values: Mapping[str, Tensor | None]) -> dict[str, Tensor]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _is_new(name: str, plan: FusionPlan, other: FusionPlan) -> bool:
+    """Whether a parameter is of a fusion that the other plan does not have at this level."""
+    if not name.startswith("fusions."):
+        return False
+    level = int(name.split(".")[1])
+    return _fusion_at(plan, level) != _fusion_at(other, level)
+
+
+def _fusion_at(plan: FusionPlan, level: int) -> str:
+    call = families.parse(plan.fusion_at(level))
+    if call.name != "gated":
+        return str(call)
+    return str(families.parse(str(dict(call.kwargs).get("fusion", "mmtm"))))
+
+
+def _ungated(name: str) -> str:
+    return name.replace(_GATE, "", 1) if name.startswith("fusions.") else name
+
+
+def _weights(parent: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(parent / "model.safetensors")
+    except (OSError, ValueError, SafetensorError) as error:
+        raise InputError(f"expected the weights of a finished run at {parent} to start from, found: {error}") from None
+
+
+def _plan_of(parent: Path) -> FusionPlan:
+    return parse_plan(str(read_json(parent / "spec.json")["plan"]))
