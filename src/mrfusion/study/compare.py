@@ -58,13 +58,20 @@ class Comparison:
 def compare(
     rows: Iterable[ScoreRow], reference: str, family: Family | None = None, *, draws: int = DRAWS
 ) -> list[Comparison]:
-    """Every arm but the reference, in every region and metric that ranks; in the order of the rows.
+    """Every arm but the reference, in every region and metric that ranks, in the order of the rows, with advice.
 
     Holm runs over the comparisons of the declared ``family`` (default: all of Dice, or of the first metric where there
     is no Dice); those outside of it are corrected among themselves, metric by metric.
     """
-    family = family or Family()
     pairs = differences(rows, reference)
+    verdicts = judge_all(pairs, reference, family or Family(), draws=draws)
+    return [_advised(row, pairs[key]) for key, row in verdicts.items()]
+
+
+def judge_all(
+    pairs: Mapping[Key, Differences], reference: str, family: Family, *, draws: int = DRAWS
+) -> dict[Key, Comparison]:
+    """The verdicts on paired differences, see :func:`compare`; without advice, which takes a simulation each."""
     measures = {metric: yardstick(metric, family.margins.get(metric)) for _, _, metric in pairs}
     known = {
         key: _measured(key, data, reference, measure, draws=draws)
@@ -75,8 +82,8 @@ def compare(
     for name in dict.fromkeys(family.of(key, first) for key in known):
         keys = [key for key in known if family.of(key, first) == name]
         for key, p_holm in zip(keys, holm([known[key].p for key in keys]), strict=True):
-            known[key] = _judged(replace(known[key], p_holm=p_holm, family=name), pairs[key])
-    return list(known.values())
+            known[key] = _judged(replace(known[key], p_holm=p_holm, family=name))
+    return known
 
 
 def differences(rows: Iterable[ScoreRow], reference: str) -> dict[Key, Differences]:
@@ -135,12 +142,19 @@ def _measured(key: Key, data: Differences, reference: str, measure: Yardstick, *
     )
 
 
-def _judged(row: Comparison, data: Differences) -> Comparison:
+def _judged(row: Comparison) -> Comparison:
+    measure = Yardstick(row.metric, row.sign, row.margin)
+    enough = row.patients >= FEWEST
+    return replace(
+        row, verdict=judge(Interval(row.ci_low, row.ci_high), row.p_holm, measure) if enough else "undecided"
+    )
+
+
+def _advised(row: Comparison, data: Differences) -> Comparison:
+    if row.verdict != "undecided":
+        return row
     if row.patients < FEWEST:
         return replace(row, advice=f"fewer than {FEWEST} patients cannot decide")
-    verdict = judge(Interval(row.ci_low, row.ci_high), row.p_holm, Yardstick(row.metric, row.sign, row.margin))
-    if verdict != "undecided":
-        return replace(row, verdict=verdict)
     times = max(1.0, row.p_holm / row.p) if row.p else 1.0
     return replace(row, advice=str(advise(data, row.margin, times)))
 
