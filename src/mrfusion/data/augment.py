@@ -91,8 +91,11 @@ def _gamma(images: Tensor, exponent: Tensor) -> Tensor:
 
 
 def _noise(images: Tensor, random: list[Generator]) -> Tensor:
-    """Standard normal noise, made on the device of the images from a seed of each sample's own stream."""
-    noise = torch.empty_like(images)
+    """Standard normal noise, made on the device of the images from a seed of each sample's own stream.
+
+    Contiguous, because random numbers are laid down in the order of memory, and the images' order depends on the batch.
+    """
+    noise = torch.empty_like(images, memory_format=torch.contiguous_format)
     for sample, stream in zip(noise, random, strict=True):
         sample.normal_(generator=Generator(images.device).manual_seed(stream.initial_seed() ^ 0x5EED))
     return noise
