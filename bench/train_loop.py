@@ -117,7 +117,14 @@ def _field(
     field = [(name, "ours_loop", here, {"rung": name}) for name in rungs]
     field.append(("MONAI", "monai_loop", here, {}))
     field += [("nnU-Net", "nnunet_loop", nnunet, {})] if nnunet else []
-    field += [] if options.no_ladder else [(name, "ours_loop", here, {"rung": OURS, "threads": 1}) for name in PAIR]
+    field += (
+        []
+        if options.no_ladder
+        else [
+            (name, "ours_loop", here, {"rung": OURS, "threads": 1, "cores": [core]})
+            for name, core in zip(PAIR, sorted(os.sched_getaffinity(0)), strict=False)
+        ]
+    )
     work = Path(settings["folder"])
     return [
         (name, script, python, settings | {"work": str(work / f"contestant{i}")} | own)

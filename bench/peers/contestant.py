@@ -28,6 +28,9 @@ class Contestant:
                 [str(python), str(HERE / f"{script}.py"), str(work / "settings.json")],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True,
             )  # fmt: skip
+        # loader processes inherit this: nobody computes on more cores than it was given threads
+        cores = sorted(os.sched_getaffinity(0))[: settings["threads"]]
+        os.sched_setaffinity(self.process.pid, settings.get("cores", cores))
         self.about: dict[str, Any] = {}
 
     def __enter__(self) -> Self:
