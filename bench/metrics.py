@@ -1,0 +1,297 @@
+"""How fast the segmentation metrics are, beside what people use: one process, one run, the same pairs.
+
+    python bench/metrics.py            about five minutes; --quick: two pairs, one minute
+
+Makes ``.env-bench-metrics`` for the peers (``bench/metrics-peers.txt``: the numpy and scipy of the official script's
+time) and runs there. Times are CPU seconds of one thread, files already read; a peer that cannot be imported is
+reported as absent. The official BraTS 2023 script has no licence to be copied or fetched, so it is stood for by
+``tests/metrics/literal.py``: the definition, step by step over whole volumes, with the same calls of cc3d and scipy.
+Last line: JSON.
+"""
+
+import argparse
+import csv
+import importlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+ENVIRONMENT = ROOT / ".env-bench-metrics"
+ORACLES = Path(os.environ.get("MRFUSION_ORACLES", ROOT.parent / "shared" / "oracles")) / "brats2023"
+SPACING_MM = (1.0, 1.0, 1.0)
+REGIONS = {"WT": (1, 2, 3), "TC": (1, 3), "ET": (3,)}
+OURS = (
+    *("lesion_tp", "lesion_fp", "lesion_fn", "sensitivity", "specificity", "dice", "hd95", "target_volume_mm3"),
+    *("lesion_dice", "lesion_hd95"),
+)
+
+
+def environment() -> Path:
+    """The peers' Python, made at the first call."""
+    python = ENVIRONMENT / "bin" / "python"
+    if not python.exists():
+        print(f"making {ENVIRONMENT.name} (once, some minutes)", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], check=True)
+        for line in (ROOT / "bench" / "metrics-peers.txt").read_text().splitlines():
+            if line and not line.startswith("#"):  # one by one: a peer that cannot be had must not stop the others
+                done = subprocess.run([python, "-m", "pip", "install", "-q", *line.split()], check=False)
+                print(f"  {line}: {'installed' if done.returncode == 0 else 'cannot be had here'}", flush=True)
+    return python
+
+
+def main() -> None:
+    """Run this file again in the peers' environment."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="two pairs only")
+    asked = parser.parse_args()
+    if not os.environ.get("MRFUSION_BENCH"):
+        one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"), "1")
+        paths = os.pathsep.join(str(ROOT / part) for part in ("src", "tests/metrics"))
+        call = [environment(), __file__, *sys.argv[1:]]
+        variables = {**os.environ, **one, "MRFUSION_BENCH": "1", "PYTHONPATH": paths, "PYTHONWARNINGS": "ignore"}
+        sys.exit(subprocess.run(call, env=variables, check=False).returncode)
+    pairs = oracle_pairs() if ORACLES.is_dir() else phantom_pairs()
+    report(pairs[:2] if asked.quick else pairs)
+
+
+# ---------------------------------------------------------------- the pairs
+
+
+def oracle_pairs() -> list[tuple[str, str, Path, Path]]:
+    """(pair, rules, prediction, target) of every row of the official answers."""
+    with (ORACLES / "official.csv").open(newline="") as stream:
+        keys = dict.fromkeys((row["pair"], row["rules"]) for row in csv.DictReader(stream))
+    return [(p, r, ORACLES / "pairs" / f"{p}_pred.nii.gz", ORACLES / "pairs" / f"{p}_gt.nii.gz") for p, r in keys]
+
+
+def phantom_pairs() -> list[tuple[str, str, Path, Path]]:
+    """Blobs on BraTS's grid, where the oracles are not at hand; written beside the environment."""
+    import nibabel as nib
+    import numpy as np
+
+    made = []
+    for seed, lesions in enumerate((1, 1, 2, 4, 7, 12)):
+        rng = np.random.default_rng(seed)
+        axes = np.ogrid[:240, :240, :155]
+        label_map = np.zeros((240, 240, 155), np.uint8)
+        for _ in range(lesions):
+            centre, radius = rng.uniform(0.25, 0.75, 3) * label_map.shape, rng.uniform(4, 30 / lesions**0.5)
+            far = sum((a - c) ** 2 for a, c in zip(axes, centre, strict=True)) ** 0.5 + rng.normal(
+                0, 0.6, label_map.shape
+            )
+            for label, share in ((2, 1.0), (3, 0.7), (1, 0.5)):
+                label_map[far < radius * share] = label
+        paths = [ENVIRONMENT / f"blobs{seed}_{role}.nii.gz" for role in ("pred", "gt")]
+        for path, array in zip(paths, (np.roll(label_map, 1, seed % 3), label_map), strict=True):
+            nib.save(nib.Nifti1Image(array, np.eye(4)), path)
+        made.append((f"blobs{seed}", "brats2023-GLI", *paths))
+    return made
+
+
+# ---------------------------------------------------------------- what is timed
+
+
+def ours(pred, target, rules):
+    """All ten columns, three regions, from label maps."""
+    from mrfusion.rules import rule_named
+    from mrfusion.scoring import score_case
+
+    rule = rule_named(rules)
+    scores = score_case("x", pred, target=target, regions=rule.regions, spacing_mm=SPACING_MM, metrics=OURS, rule=rule)
+    return {(score.region, score.metric): score.value for score in scores}
+
+
+def official(pred, target, rules):
+    """All ten columns, three regions, by the definition."""
+    import literal
+    from surface_distance.lookup_tables import create_table_neighbour_code_to_surface_area as areas
+
+    from mrfusion.rules import rule_named
+
+    rule = rule_named(rules)
+    found = {}
+    for name, labels in REGIONS.items():
+        options = {"labels": labels, "dilation": rule.dilation, "smallest_mm3": rule.smallest_mm3, "areas": areas}
+        scores = literal.scores(pred, target, SPACING_MM, **options)
+        found |= {(name, metric): float(value) for metric, value in scores.items()}
+    return found
+
+
+def surface_distance(pred, target):
+    """HD95 by DeepMind's package."""
+    import surface_distance as peer
+
+    distances = peer.compute_surface_distances(target, pred, SPACING_MM)
+    return {"hd95": peer.compute_robust_hausdorff(distances, 95)}
+
+
+def medpy(pred, target):
+    """Dice and HD95 by MedPy."""
+    from medpy.metric import binary
+
+    return {"dice": binary.dc(pred, target), "hd95": binary.hd95(pred, target, voxelspacing=SPACING_MM)}
+
+
+def simpleitk(pred, target):
+    """Dice and the full Hausdorff distance by SimpleITK (it has no HD95)."""
+    import SimpleITK
+
+    images = [SimpleITK.GetImageFromArray(mask.astype("uint8")) for mask in (pred, target)]
+    overlap, distance = SimpleITK.LabelOverlapMeasuresImageFilter(), SimpleITK.HausdorffDistanceImageFilter()
+    overlap.Execute(*images)
+    distance.Execute(*images)
+    return {"dice": overlap.GetDiceCoefficient(), "hd": distance.GetHausdorffDistance()}
+
+
+def panoptica(pred, target):
+    """Components, their matching and their Dice by panoptica."""
+    from panoptica import (
+        ConnectedComponentsInstanceApproximator,
+        InputType,
+        NaiveThresholdMatching,
+        Panoptica_Evaluator,
+    )
+
+    evaluator = Panoptica_Evaluator(
+        expected_input=InputType.SEMANTIC,
+        instance_approximator=ConnectedComponentsInstanceApproximator(),
+        instance_matcher=NaiveThresholdMatching(),
+    )
+    found = evaluator.evaluate(pred.astype("uint8"), target.astype("uint8"), verbose=False)["ungrouped"]
+    return {"dice": found.global_bin_dsc}
+
+
+def monai(pred, target):
+    """Dice and HD95 by MONAI on the CPU."""
+    import torch
+    from monai.metrics import compute_dice, compute_hausdorff_distance
+
+    torch.set_num_threads(1)
+    tensors = [torch.as_tensor(mask)[None, None].float() for mask in (pred, target)]
+    far = compute_hausdorff_distance(*tensors, percentile=95, spacing=SPACING_MM)
+    return {"dice": float(compute_dice(*tensors)), "hd95": float(far)}
+
+
+PEERS = {
+    "surface_distance": surface_distance,
+    "monai": monai,
+    "medpy": medpy,
+    "panoptica": panoptica,
+    "SimpleITK": simpleitk,
+}
+
+
+# ---------------------------------------------------------------- measuring
+
+
+def seconds(function, *arguments, times=1):
+    """The least CPU time of some calls, and what the last one said."""
+    best = float("inf")
+    for _ in range(times):
+        start = time.process_time()
+        result = function(*arguments)
+        best = min(best, time.process_time() - start)
+    return best, result
+
+
+def extra_mib(function, *arguments):
+    """How far the process's memory rises above where it stood, in MiB."""
+    Path("/proc/self/clear_refs").write_text("5")
+    before = _status("VmRSS")
+    function(*arguments)
+    return (_status("VmHWM") - before) / 1024
+
+
+def _status(key):
+    return next(
+        int(line.split()[1]) for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(key)
+    )
+
+
+def report(pairs):
+    """Time everything, pair by pair, and print a table and the JSON line."""
+    import nibabel as nib
+    import numpy as np
+
+    from mrfusion.evaluation.evaluate import score_pair
+    from mrfusion.evaluation.pairing import Pair
+    from mrfusion.evaluation.question import question
+
+    rows, peers, memory = [], {name: [] for name in PEERS}, []
+    print(
+        f"{'pair':32s}{'rules':16s}{'official s':>11s}{'ours ms':>9s}{'times':>7s}{'+read ms':>9s}{'times':>7s}  same"
+    )
+    for name, rules, pred_path, target_path in pairs:
+        images = [nib.load(path) for path in (pred_path, target_path)]
+        pred, target = (np.asarray(image.dataobj) for image in images)
+        ours(pred, target, rules)
+        mine, answer = seconds(ours, pred, target, rules, times=9)
+        asked = question(rules, metrics=",".join(OURS))
+        reading, _ = seconds(score_pair, Pair(name, {"": pred_path}, {"": target_path}), asked, times=5)
+        memory.append(extra_mib(ours, pred, target, rules))
+        theirs, expected = seconds(official, *(image.get_fdata() for image in images), rules)
+        load = sum(seconds(read_floats, path)[0] for path in (pred_path, target_path))
+        same = all(abs(answer[key] - value) < 1e-9 for key, value in expected.items())
+        rows.append((name, theirs / mine, (theirs + load) / reading))
+        print(f"{name:32s}{rules:16s}{theirs:11.2f}{mine * 1e3:9.1f}{theirs / mine:7.0f}{reading * 1e3:9.1f}"
+              f"{rows[-1][2]:7.0f}  {'yes' if same else 'NO'}", flush=True)  # fmt: skip
+        if name.startswith(("r", "blobs")) and rules == "brats2023-GLI":
+            time_peers(peers, pred, target, answer, theirs)
+    for name, measured in peers.items():
+        print(f"{name:20s}", peer_line(measured))
+    figures = {
+        "vs_official_median": round(statistics.median(row[1] for row in rows), 1),
+        "vs_official_worst": round(min(row[1] for row in rows), 1),
+        "with_reading_median": round(statistics.median(row[2] for row in rows), 1),
+        "extra_mib": round(max(memory), 1),
+    }
+    print(json.dumps(figures))
+
+
+def read_floats(path):
+    """The file as the official script reads it."""
+    import nibabel as nib
+
+    return nib.load(path).get_fdata()
+
+
+def time_peers(peers, pred, target, answer, official_seconds):
+    """Each peer on the three regions of one pair; what it says beside what we say."""
+    for name, measure in PEERS.items():
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            peers[name] = f"absent: {error}"
+            continue
+        spent, off = 0.0, 0.0
+        for region, labels in REGIONS.items():
+            masks = [region_mask(array, labels) for array in (pred, target)]
+            took, found = seconds(measure, *masks)
+            spent += took
+            off = max([off, *(abs(found[m] - answer[region, m]) for m in found if (region, m) in answer)])
+        peers[name].append((spent, official_seconds / spent, off))
+
+
+def region_mask(array, labels):
+    """The region as a mask."""
+    import numpy as np
+
+    return np.isin(array, labels)
+
+
+def peer_line(measured):
+    """One line of the table of peers."""
+    if isinstance(measured, str) or not measured:
+        return measured or "not timed"
+    spent, times = (statistics.median(entry[column] for entry in measured) for column in (0, 1))
+    off = max(entry[2] for entry in measured)
+    return f"{spent:8.2f} s  {times:6.1f} times the official script; its numbers differ by up to {off:.3g}"
+
+
+if __name__ == "__main__":
+    main()
