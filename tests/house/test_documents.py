@@ -28,6 +28,7 @@ import torch
 from mrfusion.families import load, names
 from mrfusion.metrics._pair import MaskPair
 from mrfusion.plan import parse_plan
+from mrfusion.searches._base import Space, Trial
 
 streams, present = torch.randn(2, 3, 4, 5, 6), torch.tensor([[True, True, True], [True, False, True]])
 mean = load("fusions", "mean")(3, 4, 2)(streams, present).skip
@@ -42,6 +43,10 @@ assert load("metrics", "volume_error_mm3")(MaskPair(pred, target, (1.0, 1.0, 2.0
 
 cohort = load("layouts", "flat")(Path(sys.argv[1]), modalities=["t1", "flair"])
 assert [case.id for case in cohort.cases] == ["a", "b"] and cohort.modalities == ("t1", "flair")
+
+search, space = load("searches", "single")("mean"), Space(costs=(10, 10, 10))
+trials = [Trial(candidate, 1.0 - sum(candidate.places)) for candidate in search.propose(space, [])]
+assert len(trials) == 4 and search.conclude(space, trials).chosen.places == (2,)
 
 assert load("fusions", "mrfusion.fusions.weighted:Weighted") is load("fusions", "weighted")
 """
@@ -169,7 +174,7 @@ def test_each_example_of_contributing_adds_a_choice(tmp_path: Path) -> None:
         (data / f"{name}.nii.gz").touch()
     command = [sys.executable, "-W", "error", "-c", TRY_THE_EXAMPLES, str(data)]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(package)}, cwd=tmp_path)
-    assert len(examples) == 3
+    assert len(examples) == 4
 
 
 def project() -> dict[str, object]:
