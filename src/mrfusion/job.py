@@ -4,15 +4,19 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from mrfusion.case import outlined
 from mrfusion.data.read import read_data
 from mrfusion.data.split_file import write_splits
+from mrfusion.errors import SpecError
 from mrfusion.families import load
+from mrfusion.model.network import FusionNetwork
 from mrfusion.progress import ProgressFile
-from mrfusion.result import temporary_folder, write_json
+from mrfusion.result import read_json, temporary_folder, write_json
 from mrfusion.run import execute, parts_of
 from mrfusion.spec import RunSpec
-from mrfusion.training.assemble import make_fabric, make_model, make_training
+from mrfusion.training.assemble import make_fabric, make_model, make_network, make_training
 from mrfusion.training.loop import fit
+from mrfusion.training.optimiser import count_parameters
 
 
 def prepare_data(spec_json: str, out: str, cache: str) -> dict[str, object]:
@@ -33,6 +37,16 @@ def execute_run(spec_json: str, out: str, cache: str) -> str:
     spec = RunSpec.model_validate_json(spec_json)
     with ProgressFile(Path(out) / "progress" / f"{spec.digest}.json") as progress:
         return str(execute(spec, out=Path(out), cache=Path(cache), progress=progress))
+
+
+def describe_space(spec_json: str, fusion: str, out: str) -> list[int]:
+    """The parameters that a module adds at each level of the network that a search begins with."""
+    spec = RunSpec.model_validate_json(spec_json)
+    plan = replace(spec.plan, levels=(fusion,))
+    network = make_network(spec.changed({"plan": str(plan)}), outlined(read_json(Path(out) / "cohort.json")))
+    if not isinstance(network, FusionNetwork) or not network.fusions:
+        raise SpecError(f"a search needs a plan in which several streams meet, found {str(spec.plan)!r}")
+    return [count_parameters(module) for module in network.fusions]
 
 
 def estimate_run(spec_json: str, out: str, cache: str) -> float:

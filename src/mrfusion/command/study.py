@@ -9,7 +9,7 @@ from mrfusion.report.load import load_study
 from mrfusion.report.page import build_report
 from mrfusion.report.terminal import terminal_table
 from mrfusion.report.wording import duration
-from mrfusion.study.conduct import Agenda, conduct, estimate_seconds, missing, prepare
+from mrfusion.study.conduct import Agenda, conduct, estimate_seconds, missing, prepare, write_down
 from mrfusion.study.design import Study
 
 
@@ -17,12 +17,9 @@ def run_study(study: Study, executor: Executor, *, out: Path, cache: Path | None
     """Conduct a study and write its report. Ctrl-C is one message; the same command goes on from there."""
     cache = cache or out / "cache"
     agenda = _prepared(study, executor, out, cache)
-    todo = missing(agenda.planned, out)
-    names = {run.spec.digest: run.title for run in agenda.planned}
-    complaints.print(f"{len(agenda.planned)} runs planned, {len(agenda.planned) - len(todo)} done", highlight=False)
     try:
-        with StudyView(names, len(todo)) as view:
-            conduct(agenda.planned, executor, out=out, cache=cache, watch=view.watch)
+        while _wave(agenda, executor, out, cache):
+            write_down(study, agenda, out)
     except KeyboardInterrupt:
         raise MrFusionError("stopped; finished runs and epochs are kept, the same command goes on from there") from None
     except MrFusionError:
@@ -31,16 +28,29 @@ def run_study(study: Study, executor: Executor, *, out: Path, cache: Path | None
     _report(out)
 
 
+def _wave(agenda: Agenda, executor: Executor, out: Path, cache: Path) -> bool:
+    """Run what is missing now: planned runs, and the rounds that the searches have come to. False when all is done."""
+    planned = agenda.now(out)
+    todo = missing(planned, out)
+    asked = f", {len(agenda.quests)} searches ask as they go" if agenda.quests else ""
+    complaints.print(f"{len(planned)} runs planned, {len(planned) - len(todo)} done{asked}", highlight=False)
+    with StudyView({run.spec.digest: run.title for run in planned}, len(todo)) as view:
+        conduct(planned, executor, out=out, cache=cache, watch=view.watch)
+    return bool(todo)
+
+
 def foretell(study: Study, executor: Executor, *, out: Path, cache: Path | None) -> None:
     """Say which runs are missing and how long they would take here; nothing is run but a few timed steps."""
     cache = cache or out / "cache"
     agenda = _prepared(study, executor, out, cache)
-    seconds = estimate_seconds(agenda.planned, executor, out=out, cache=cache)
-    for run in missing(agenda.planned, out):
+    planned = agenda.now(out)
+    seconds = estimate_seconds(planned, executor, out=out, cache=cache)
+    for run in missing(planned, out):
         line = f"{run.spec.digest}  {run.title}: {duration(seconds[run.spec.digest])}"
         console.print(line, markup=False, highlight=False)
     total = sum(seconds.values())
-    console.print(f"{len(seconds)} runs, {duration(total)} one after another", highlight=False)
+    more = f"; {len(agenda.quests)} searches will ask for more, round by round" if agenda.quests else ""
+    console.print(f"{len(seconds)} runs, {duration(total)} one after another{more}", highlight=False)
 
 
 def _prepared(study: Study, executor: Executor, out: Path, cache: Path) -> Agenda:

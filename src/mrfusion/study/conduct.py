@@ -9,19 +9,26 @@ from mrfusion.errors import MrFusionError
 from mrfusion.executors._base import Executor, Job
 from mrfusion.progress import forget_progress, read_progress
 from mrfusion.result import write_json
+from mrfusion.search import Quest, account, answer_digest, quests_of, search_named, wanted
 from mrfusion.study.design import PlannedRun, Study, describe, plan_runs
 
 PREPARE, EXECUTE, ESTIMATE = "mrfusion.job:prepare_data", "mrfusion.job:execute_run", "mrfusion.job:estimate_run"
+SPACE = "mrfusion.job:describe_space"
 PROGRESS = "progress"
 Watch = Callable[[dict[str, dict[str, Any]], int], None]
 
 
 @dataclass(frozen=True)
 class Agenda:
-    """The runs of a study on its data, and what has to be said about the data."""
+    """The runs of a study on its data, its searches, and what has to be said about the data."""
 
     planned: tuple[PlannedRun, ...]
     notes: tuple[str, ...]
+    quests: tuple[Quest, ...] = ()
+
+    def now(self, out: Path) -> tuple[PlannedRun, ...]:
+        """The planned runs, and those that the searches wait for; more may follow when these are done."""
+        return self.planned + tuple(run for quest in self.quests for run in wanted(quest, out))
 
 
 def prepare(study: Study, executor: Executor, *, out: Path, cache: Path, watch: Watch) -> Agenda:
@@ -31,9 +38,32 @@ def prepare(study: Study, executor: Executor, *, out: Path, cache: Path, watch: 
     """
     job = Job("prepare", PREPARE, (study.base.model_dump_json(), str(out), str(cache)), "preparing the data")
     data = _results(executor, [job], lambda: watch(read_progress(out / PROGRESS), 0))["prepare"]
-    planned = tuple(plan_runs(study, data["fingerprint"]))
-    write_json(out / "study.json", describe(study, planned))
-    return Agenda(planned, tuple(data["notes"]))
+    spaces = _results(executor, _space_jobs(study, out), lambda: None)
+    quests = tuple(quests_of(study, data["fingerprint"], spaces))
+    agenda = Agenda(tuple(plan_runs(study, data["fingerprint"])), tuple(data["notes"]), quests)
+    write_down(study, agenda, out)
+    return agenda
+
+
+def write_down(study: Study, agenda: Agenda, out: Path) -> None:
+    """``study.json``: the design and the run that answers each cell; ``searches.json``: how the searches stand."""
+    content = describe(study, agenda.planned)
+    content["plan"] += [
+        {"arm": quest.arm, "fold": quest.fold, "seed": quest.seed, "digest": answer_digest(quest, out)}
+        for quest in agenda.quests
+    ]
+    write_json(out / "study.json", content)
+    if agenda.quests:
+        write_json(out / "searches.json", account(agenda.quests, out))
+
+
+def _space_jobs(study: Study, out: Path) -> list[Job]:
+    """Jobs that count a module's parameters at each level, for each arm that searches."""
+    searching = [(arm, study.spec(arm, fold=study.folds[0], seed=study.seeds[0])) for arm in study.arms if arm.search]
+    return [
+        Job(arm.name, SPACE, (spec.model_dump_json(), search_named(str(arm.search)).fusion, str(out)), arm.name)
+        for arm, spec in searching
+    ]
 
 
 def missing(planned: Sequence[PlannedRun], out: Path) -> list[PlannedRun]:

@@ -7,8 +7,10 @@ from typing import Any
 
 from pydantic import Field
 
+from mrfusion import families
 from mrfusion.data.split_file import count_folds
 from mrfusion.errors import SpecError, nearest
+from mrfusion.plan import parse_plan
 from mrfusion.spec import Part, RunSpec, check_choices, merge, read_part, read_yaml
 from mrfusion.study.family import Family
 
@@ -16,10 +18,30 @@ OWN_KEYS = ("name", "question", "arms", "reference", "folds", "seeds", "family")
 
 
 class Arm(Part):
-    """One row of the answer: a name, and what differs from the base."""
+    """One row of the answer: a name, and what differs from the base.
+
+    ``search`` among the changes makes it the answer of a search over placements, ``ensemble`` the mean of all networks
+    that a search trained; the rest of the changes say the network that the search begins with.
+    """
 
     name: str
     changes: dict[str, Any] = Field(default={})
+
+    @property
+    def search(self) -> str | None:
+        """The search that answers for the arm, if one does."""
+        text = self.changes.get("search", self.changes.get("ensemble"))
+        return None if text is None else str(text)
+
+    @property
+    def is_ensemble(self) -> bool:
+        """Whether all networks that the search trained answer together."""
+        return "ensemble" in self.changes
+
+    @property
+    def run_changes(self) -> dict[str, Any]:
+        """What differs from the base in the arm's run."""
+        return {key: value for key, value in self.changes.items() if key not in ("search", "ensemble")}
 
 
 class Study(Part):
@@ -36,7 +58,7 @@ class Study(Part):
 
     def spec(self, arm: Arm, *, fold: int, seed: int) -> RunSpec:
         """The run of an arm on one fold with one seed."""
-        return self.base.changed(merge(arm.changes, {"fold": fold, "seed": seed}))
+        return self.base.changed(merge(arm.run_changes, {"fold": fold, "seed": seed}))
 
 
 @dataclass(frozen=True)
@@ -90,13 +112,17 @@ def read_single(path: Path, *, data: Path | None = None, splits: Path | None = N
 
 
 def plan_runs(study: Study, fingerprint: str) -> list[PlannedRun]:
-    """Every run of a study on data with this fingerprint, seeds outermost, so that a first answer comes early."""
+    """Every run of a study on data with this fingerprint, seeds outermost, so that a first answer comes early.
+
+    Arms whose answer a search finds have no run that could be planned; see :mod:`mrfusion.search`.
+    """
     on_data = {"data": {"fingerprint": fingerprint}}
     return [
         PlannedRun(arm.name, fold, seed, study.spec(arm, fold=fold, seed=seed).changed(on_data))
         for seed in study.seeds
         for fold in study.folds
         for arm in study.arms
+        if arm.search is None
     ]
 
 
@@ -150,10 +176,30 @@ def _check(study: Study, path: Path) -> None:
     for arm in study.arms:
         try:
             check_choices(study.spec(arm, fold=study.folds[0], seed=study.seeds[0]))
+            _check_search(arm, study.spec(arm, fold=study.folds[0], seed=study.seeds[0]))
         except SpecError as error:
             raise SpecError(f"{path}: arm {arm.name!r}: {error}") from None
-    digests = {arm.name: study.spec(arm, fold=study.folds[0], seed=study.seeds[0]).digest for arm in study.arms}
-    for name, digest in digests.items():
-        same = next(other for other, its in digests.items() if its == digest)
+    said = {arm.name: _said(study, arm) for arm in study.arms}
+    for name, content in said.items():
+        same = next(other for other, its in said.items() if its == content)
         if same != name:
             raise SpecError(f"{path}: arms {same!r} and {name!r} say the same; change or drop one")
+
+
+def _said(study: Study, arm: Arm) -> tuple[str, str | None, bool]:
+    """All that tells an arm from another."""
+    return study.spec(arm, fold=study.folds[0], seed=study.seeds[0]).digest, arm.search, arm.is_ensemble
+
+
+def _check_search(arm: Arm, spec: RunSpec) -> None:
+    """SpecError unless an arm's search and its module exist and its plan has an encoder per modality."""
+    if arm.search is None:
+        return
+    if {"search", "ensemble"} <= set(arm.changes):
+        raise SpecError("search and ensemble are two answers of a search; name one")
+    parse_plan(f"separate[{families.load('searches', arm.search)().fusion}]")
+    if spec.plan.input != "separate":
+        raise SpecError(
+            f"{arm.search}: plan is {str(spec.plan)!r}; modules are placed between the encoders of 'separate' "
+            "(one decoder) or 'separate>mean' (late fusion)"
+        )

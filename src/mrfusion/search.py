@@ -1,0 +1,217 @@
+"""A search proposes, an executor runs, trials grow: the runs of a study's searches, from what has been run so far.
+
+Nothing is kept but run folders. A search's trials are read out of them anew each time, so an interrupted search goes on
+where it was, and two searches that ask for the same network share its run.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mrfusion import families
+from mrfusion.plan import FusionPlan
+from mrfusion.result import read_json, read_rows
+from mrfusion.searches._base import Candidate, Search, Space, Trial, Verdict, named
+from mrfusion.spec import RunSpec
+from mrfusion.study.design import PlannedRun, Study
+
+PENDING = "not-chosen-yet"  # stands for a run's digest in study.json while the search goes on
+
+
+@dataclass(frozen=True)
+class Quest:
+    """One search of a study: an arm on one fold with one seed.
+
+    ``base`` is the arm's run without modules; the networks of the search are it with modules, scored on the validation
+    patients. ``ensemble``: the answer is the mean of all networks that the search trained, not the best one.
+    """
+
+    arm: str
+    fold: int
+    seed: int
+    text: str
+    ensemble: bool
+    base: RunSpec
+    space: Space
+
+    @cached_property
+    def search(self) -> Search:
+        """The search that the arm names."""
+        return search_named(self.text)
+
+    @cached_property
+    def _made(self) -> dict[Candidate, tuple[RunSpec, str]]:
+        """The specifications and digests that were asked for; they are asked for often."""
+        return {}
+
+    def plan_of(self, candidate: Candidate) -> FusionPlan:
+        """The base's plan with modules at the candidate's places."""
+        fusion = self.search.fusion
+        if candidate.kind == "supernet":
+            fusion = str(families.Call("gated", (), (("fusion", fusion),)))
+        plain = [self.base.plan.fusion_at(level) for level in self.space.positions]
+        levels = [fusion if level in candidate.places else plain[level] for level in self.space.positions]
+        return replace(self.base.plan, levels=tuple(levels)) if candidate.places else self.base.plan
+
+    def spec_of(self, candidate: Candidate) -> RunSpec:
+        """The run that trains a candidate, or validates it where it only inherits."""
+        return self._known(candidate)[0]
+
+    def digest_of(self, candidate: Candidate) -> str:
+        """The digest of a candidate's run."""
+        return self._known(candidate)[1]
+
+    def _known(self, candidate: Candidate) -> tuple[RunSpec, str]:
+        if candidate not in self._made:
+            spec = self._make(candidate)
+            self._made[candidate] = spec, spec.digest
+        return self._made[candidate]
+
+    def _make(self, candidate: Candidate) -> RunSpec:
+        changes: dict[str, Any] = {"plan": str(self.plan_of(candidate)), "score_on": "val"}
+        if candidate.parent is not None:
+            rival = None if candidate.rival is None else self.digest_of(candidate.rival)
+            parents, keep = [self.digest_of(candidate.parent)], candidate.kind == "inherited"
+            changes["origin"] = {"parents": parents, "keep": keep, "rival": rival}
+            if self.search.epochs is not None:
+                changes["budget"] = {"epochs": self.search.epochs}
+        return self.base.changed(changes)
+
+    def final_spec(self, verdict: Verdict, trials: Iterable[Trial]) -> RunSpec:
+        """The run that tries the answer on the cases that the base is scored on; nothing is trained for it."""
+        plan = str(self.plan_of(verdict.chosen))
+        if not self.ensemble:
+            parents = [self.digest_of(verdict.chosen)]
+            return self.base.changed({"plan": plan, "origin": {"parents": parents, "keep": True}})
+        trained = [trial.candidate for trial in trials if trial.candidate.kind == "trained"]
+        origin = {"parents": [self.digest_of(candidate) for candidate in trained], "keep": True}
+        members = [str(self.plan_of(candidate)) for candidate in trained]
+        return self.base.changed({"plan": plan, "members": members, "origin": origin})
+
+    def title(self, candidate: Candidate) -> str:
+        """What a user calls a candidate's run."""
+        words = {"null": "null candidate", "supernet": "supernet"}.get(candidate.kind, named(candidate.places))
+        return f"{self.arm} ({words})"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a search stands: its trials, what it asks for next, and its verdict once it has ended."""
+
+    trials: tuple[Trial, ...]
+    proposed: tuple[Candidate, ...]
+    verdict: Verdict | None
+
+
+def search_named(text: str) -> Search:
+    """The search that a text names, with its arguments."""
+    search: Search = families.load("searches", text)()
+    return search
+
+
+def quests_of(study: Study, fingerprint: str, costs: dict[str, Sequence[int]]) -> list[Quest]:
+    """The searches of a study; ``costs`` has, for each arm that searches, a module's parameters at each level."""
+    on_data = {"data": {"fingerprint": fingerprint}}
+    return [
+        Quest(arm.name, fold, seed, arm.search, arm.is_ensemble, base, Space(tuple(costs[arm.name]), seed))
+        for seed in study.seeds
+        for fold in study.folds
+        for arm in study.arms
+        if arm.search is not None
+        for base in [study.spec(arm, fold=fold, seed=seed).changed(on_data)]
+    ]
+
+
+def standing(quest: Quest, out: Path) -> Standing:
+    """Read the runs that a search asked for, round by round, as far as they are there."""
+    search, trials = quest.search, list[Trial]()
+    while proposed := search.propose(quest.space, trials):
+        folders = {candidate: out / "runs" / quest.digest_of(candidate) for candidate in proposed}
+        done = [Trial(c, loss_of(folder, quest.base.task)) for c, folder in folders.items() if folder.is_dir()]
+        if not done:
+            break
+        trials += done
+    return Standing(tuple(trials), proposed, search.conclude(quest.space, trials))
+
+
+def wanted(quest: Quest, out: Path) -> list[PlannedRun]:
+    """The runs that a search waits for: a round of candidates, or the last run that tries its answer."""
+    now = standing(quest, out)
+    if now.verdict is not None:
+        specs = [(f"{quest.arm} (answer)", quest.final_spec(now.verdict, now.trials))]
+    else:
+        specs = [(quest.title(candidate), quest.spec_of(candidate)) for candidate in now.proposed]
+    return [PlannedRun(title, quest.fold, quest.seed, spec) for title, spec in specs]
+
+
+def answer_digest(quest: Quest, out: Path) -> str:
+    """The digest of the run that answers for the search's arm, PENDING while it goes on."""
+    now = standing(quest, out)
+    return PENDING if now.verdict is None else quest.final_spec(now.verdict, now.trials).digest
+
+
+def loss_of(run: Path, task: str) -> float:
+    """A run's validation loss at its best epoch: the losses' sum for classes, 1 - mean Dice for regions. [ours]"""
+    rows = read_rows(run / "history.csv", ("epoch", "quantity", "value"))
+    score = max(float(row["value"]) for row in rows if row["quantity"] == "val/score")
+    return 1 - score if task == "segmentation" else -score
+
+
+def account(quests: Sequence[Quest], out: Path) -> list[dict[str, Any]]:
+    """What ``searches.json`` holds: of each search its trials, its decisions, its answer, and what it cost."""
+    stands = [standing(quest, out) for quest in quests]
+    asked = [{quest.digest_of(t.candidate) for t in now.trials} for quest, now in zip(quests, stands, strict=True)]
+    return [
+        _account(quest, now, out, set().union(*asked[:place]))
+        for place, (quest, now) in enumerate(zip(quests, stands, strict=True))
+    ]
+
+
+def _account(quest: Quest, now: Standing, out: Path, before: set[str]) -> dict[str, Any]:
+    numbers = {trial.candidate: number for number, trial in enumerate(now.trials)}
+    trials = [_trial(quest, trial, numbers, out) for trial in now.trials]
+    for trial in trials:
+        trial["reused"] = trial["digest"] in before
+    verdict = now.verdict
+    steps = verdict.steps if verdict else ()
+    return {
+        "arm": quest.arm,
+        "fold": quest.fold,
+        "seed": quest.seed,
+        "search": quest.text,
+        "ensemble": quest.ensemble,
+        "fusion": quest.search.fusion,
+        "plan": str(quest.base.plan),
+        "costs": list(quest.space.costs),
+        "epochs": quest.base.budget.epochs,
+        "trials": trials,
+        "steps": [
+            {
+                "tried": [numbers[c] for c in step.tried],
+                "accepted": None if step.accepted is None else numbers[step.accepted],
+                "why": step.why,
+            }
+            for step in steps
+        ],
+        "chosen": None if verdict is None else numbers[verdict.chosen],
+        "why": "the search goes on" if verdict is None else verdict.why,
+    }
+
+
+def _trial(quest: Quest, trial: Trial, numbers: dict[Candidate, int], out: Path) -> dict[str, Any]:
+    """A candidate with what its run cost."""
+    candidate, spec = trial.candidate, quest.spec_of(trial.candidate)
+    facts = read_json(out / "runs" / quest.digest_of(candidate) / "environment.json")
+    kept = candidate.kind == "inherited"
+    return {
+        "places": list(candidate.places),
+        "kind": candidate.kind,
+        "parent": None if candidate.parent is None else numbers[candidate.parent],
+        "loss": trial.loss,
+        "digest": quest.digest_of(candidate),
+        "epochs": facts["epochs"],
+        "seconds": facts["train_seconds"],
+        "stopped": not kept and candidate.rival is not None and facts["epochs"] < spec.budget.epochs,
+    }
