@@ -9,12 +9,12 @@ from mrfusion.training.assemble import make_network
 from tiny import cohort_of, loaded_cases, run_spec
 
 every = pytest.mark.parametrize("name", families.names("schedules"))
-LOSSES = ("dice_ce", "cross_entropy")
+LOSSES = ("dice_ce", "fusion")
 
 
 @pytest.fixture
 def network() -> nn.Module:
-    return make_network(run_spec(plan="separate[concat]"), cohort_of(loaded_cases(2)))
+    return make_network(run_spec(plan="concat+lrrnet(a,b,n=2)"), cohort_of(loaded_cases(2)))
 
 
 @every

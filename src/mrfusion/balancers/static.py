@@ -1,10 +1,10 @@
 """Fixed weights, ``static(fusion=1e-5)``; a loss that is not named weighs 1."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
-from mrfusion.balancers._base import Balancer
+from mrfusion.balancers._base import Balancer, RunBackward
 from mrfusion.errors import SpecError, nearest
 
 
@@ -15,13 +15,15 @@ class Static(Balancer):
         super().__init__()
         self.weights = weights
 
-    def backward(
-        self, losses: Mapping[str, Tensor], shared: Sequence[nn.Parameter], run_backward: Callable[[Tensor], None]
-    ) -> dict[str, float]:
-        del shared
+    def check(self, names: Sequence[str]) -> None:
         for name in self.weights:
-            if name not in losses:
-                raise SpecError(f"balancer static weighs a loss {name!r}; {nearest(name, losses)}")
+            if name not in names:
+                raise SpecError(f"balancer static weighs a loss {name!r}; {nearest(name, names)}")
+
+    def backward(
+        self, losses: Mapping[str, Tensor], parameters: Sequence[nn.Parameter], run_backward: RunBackward
+    ) -> dict[str, float]:
+        del parameters
         weights = {name: float(self.weights.get(name, 1.0)) for name in losses}
         total = sum((weights[name] * loss for name, loss in losses.items()), start=next(iter(losses.values())) * 0)
         run_backward(total)

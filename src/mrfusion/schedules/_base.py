@@ -9,12 +9,28 @@ from torch import nn
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of training: which modules learn, on which losses, with which share of the learning rate."""
+    """A stretch of training: which modules learn, on which losses, and how long.
+
+    All other modules stay as they are to the bit, the running statistics of their norms included. ``rate`` is a share
+    of the budget's learning rate; ``own_rates`` are modules inside ``modules`` whose rate is another, as a number.
+    ``span`` is the part of the budget's epochs and of its learning-rate curve that the phase fills, from 0 to 1.
+    ``watch`` names the loss whose validation mean chooses the best epoch and stops the phase early; the validation
+    score where it is empty. ``stop_gradient``: what reads a fused image sends no gradient into it.
+    """
 
     name: str
     modules: tuple[nn.Module, ...]
     losses: tuple[str, ...]
     rate: float = 1.0
+    own_rates: tuple[tuple[nn.Module, float], ...] = ()
+    span: tuple[float, float] = (0.0, 1.0)
+    watch: str = ""
+    stop_gradient: bool = False
+
+    def epochs(self, budget: int) -> range:
+        """The epochs of a budget that the phase fills, at least one."""
+        first, last = (round(share * budget) for share in self.span)
+        return range(min(first, budget - 1), max(last, min(first, budget - 1) + 1))
 
 
 class Schedule(ABC):

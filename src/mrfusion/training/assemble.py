@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from mrfusion import families
+from mrfusion.balancers._base import Balancer
 from mrfusion.case import Cohort
 from mrfusion.data.batch import Batches, Share
 from mrfusion.data.sample import LoadedCase, Place, Sampler
@@ -25,6 +26,7 @@ from mrfusion.training.loop import Training
 from mrfusion.training.objective import RegionTarget, make_objective, out_channels
 from mrfusion.training.predict import Predictor
 from mrfusion.training.validate import Validation
+from mrfusion.training.watch import Watch
 
 LARGEST_SLICE = 256
 PATCH_3D = 96
@@ -104,18 +106,28 @@ def make_training(
         autocast=fabric.autocast,
         device=fabric.device,
     )
+    batches = Batches(sampler, budget.batch_size, spec.augmentation, share)
     return Training(
         fabric,
         network,
         objective,
-        families.load("balancers", spec.balancer)(),
-        Batches(sampler, budget.batch_size, spec.augmentation, share),
+        _balancer(spec, fabric),
+        batches,
         {"segmentation": validation.segmentation, "classification": validation.classification}[spec.task],
         budget,
         folder,
         spec.seed,
         progress,
+        Watch(batches, parts.val, parts.size, objective=objective, autocast=fabric.autocast, folder=folder),
     )
+
+
+def _balancer(spec: RunSpec, fabric: Fabric) -> Balancer:
+    balancer: Balancer = families.load("balancers", spec.balancer)()
+    balancer.check(spec.loss_names)
+    if balancer.one_process and fabric.world_size > 1:
+        raise SpecError(f"balancer {spec.balancer} works in one process; set machine.devices to 1, not more")
+    return balancer
 
 
 def make_model(spec: RunSpec, cohort: Cohort, *, network: nn.Module, size: Place, fabric: Fabric) -> Model:

@@ -20,7 +20,9 @@ LIBRARIES = ("mrfusion", "torch", "monai", "lightning-fabric", "numpy", "nibabel
 def environment(network: nn.Module, history: History, *, steps_per_epoch: int, device: torch.device) -> dict[str, Any]:
     """Versions, machine, command line; parameters, epochs, optimiser steps, seconds, peak memory in MiB."""
     epochs = len(history.of("seconds"))
-    scores = {epoch: value for epoch, name, value in history.rows if name == "val/score"}
+    phases = {epoch: value for epoch, name, value in history.rows if name == "phase"}
+    last = max(phases.values(), default=0)  # the phase whose best epoch is kept
+    scores = {e: value for e, name, value in history.rows if name == "val/score" and phases.get(e, last) == last}
     return {
         "versions": {name: importlib.metadata.version(name) for name in LIBRARIES} | {"python": sys.version.split()[0]},
         "machine": {"host": platform.node(), "system": platform.platform(), "device": str(device)},

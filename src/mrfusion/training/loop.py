@@ -2,10 +2,10 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from mrfusion.balancers._base import Balancer
-from mrfusion.data.batch import Batches
-from mrfusion.errors import TrainingError
+from mrfusion.data.batch import Batch, Batches
+from mrfusion.model.inputs import Inputs
 from mrfusion.progress import Progress
 from mrfusion.result import writing
 from mrfusion.schedules._base import Phase
@@ -22,8 +22,10 @@ from mrfusion.spec import Budget
 from mrfusion.training.checkpoint import drop_checkpoints, load_checkpoint, save_checkpoint
 from mrfusion.training.history import History
 from mrfusion.training.objective import Objective
-from mrfusion.training.optimiser import learning_rate, make_optimiser
+from mrfusion.training.optimiser import decay, make_optimiser
 from mrfusion.training.race import Race
+from mrfusion.training.record import Record
+from mrfusion.training.watch import Watch
 
 
 @dataclass
@@ -43,6 +45,7 @@ class Training:
     folder: Path
     seed: int
     progress: Progress
+    watch: Watch
     warm: bool = False
     race: Race = field(default_factory=Race)
 
@@ -70,7 +73,7 @@ def fit(training: Training, phases: list[Phase]) -> History:
     when a loss is not finite; the last good checkpoint stays in the folder.
     """
     saved = load_checkpoint(training.folder)
-    state = _first_state(training) if saved is None else _state_from(saved)
+    state = _first_state(training, phases) if saved is None else _state_from(saved)
     for number in range(state.phase, len(phases)):
         if number > state.phase:
             state = State(phase=number, history=state.history)
@@ -79,35 +82,42 @@ def fit(training: Training, phases: list[Phase]) -> History:
     return state.history
 
 
-def _first_state(training: Training) -> State:
+def _first_state(training: Training, phases: Sequence[Phase]) -> State:
     """Before any step; of inherited weights with their validation as epoch 0, so that a parent's can be compared."""
     state = State()
     if training.warm:
         scores = training.validate(training.network.to(training.fabric.device))
         state.history.add(0, scores)
-        _keep_if_best(training, state, scores["val/score"])
+        _keep_if_best(training, state, _merit(scores, phases[0].watch if phases else ""))
         state.history.write(training.folder / "history.csv")
     return state
 
 
 def _run_phase(training: Training, phase: Phase, state: State, saved: Mapping[str, Any] | None) -> None:
-    budget, fabric = training.budget, training.fabric
+    budget, fabric, epochs = training.budget, training.fabric, phase.epochs(training.budget.epochs)
     _freeze_all_but(training.network, phase)
+    training.balancer.begin(phase.losses)
+    training.balancer.to(fabric.device)
     module, optimiser = fabric.setup(training.network, make_optimiser(phase, training.balancer, budget))
     if saved is not None:
         training.network.load_state_dict(saved["network"])
         training.balancer.load_state_dict(saved["balancer"])
         optimiser.load_state_dict(saved["optimiser"])
-    while state.epoch < budget.epochs and state.since_best < (budget.patience or budget.epochs):
+    while state.epoch < len(epochs) and state.since_best < (budget.patience or len(epochs)):
         if training.race.lost(state.epoch, state.best):
             break
         started = time.perf_counter()
-        rate = phase.rate * learning_rate(budget, state.epoch)
         for group in optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = group["peak"] * decay(budget, epochs[state.epoch])
         means = _train_epoch(training, module, optimiser, phase, state)
         scores = training.validate(module)
-        _note(training, state, means | scores | {"lr": rate, "seconds": time.perf_counter() - started})
+        seen = training.watch.look(training.network, phase.losses, state.finished_epochs + 1)
+        _note(
+            training,
+            state,
+            phase,
+            means | scores | seen | _rates(optimiser) | {"seconds": time.perf_counter() - started},
+        )
         if fabric.is_global_zero:
             save_checkpoint(training.folder, _checkpoint(training, state, optimiser))
     training.network.load_state_dict(load_file(training.folder / "best.safetensors"))
@@ -119,44 +129,47 @@ def _train_epoch(
     """One epoch; the losses stay on the device until its end, so that no step waits for a number."""
     fabric, epoch = training.fabric, state.finished_epochs
     fabric.seed_everything((training.seed * 100_003 + epoch) % 2**32, verbose=False)
-    module.train()
-    shared = [p for p in training.network.parameters() if p.requires_grad]
-    steps, seen, weights = [], [], dict[str, float]()
+    _wake(training.network, phase)
+    record = Record()
     for number, batch in enumerate(training.batches.epoch(epoch)):
-        optimiser.zero_grad(set_to_none=True)
-        with fabric.autocast():
-            losses = training.objective(module(batch.images, batch.present), batch, phase.losses)
-        weights = training.balancer.backward(losses, shared, fabric.backward)
-        if training.budget.clip_norm is not None:
-            fabric.clip_gradients(module, optimiser, max_norm=training.budget.clip_norm, error_if_nonfinite=False)
-        optimiser.step()
-        steps.append(torch.stack([loss.detach() for loss in losses.values()]))
-        seen.append(batch.ids)
-        _tell(training, state, number)
-    values = _checked(cast(Tensor, fabric.all_reduce(torch.stack(steps))), seen, epoch)
-    means = dict(zip(phase.losses, values.mean(0).tolist(), strict=True))
-    training.balancer.end_epoch(means)
-    return {f"train/{k}": v for k, v in means.items()} | {f"weight/{k}": v for k, v in weights.items()}
-
-
-def _checked(values: Tensor, seen: list[tuple[str, ...]], epoch: int) -> Tensor:
-    values = values.cpu()
-    bad = (~values.isfinite()).any(1).nonzero().flatten().tolist()
-    if bad:
-        raise TrainingError(
-            f"a loss is not finite in epoch {epoch + 1}, batch {bad[0] + 1} of {len(seen)} (cases "
-            f"{', '.join(sorted(set(seen[bad[0]])))}); the state of the epoch before is kept. Look at these cases with "
-            "'mrfusion inspect', or lower budget.learning_rate"
-        )
+        record.add(batch.ids, *_step(training, module, optimiser, phase, batch))
+        _tell(training, state, phase, number)
+    values = record.checked(fabric, epoch)
+    training.balancer.end_epoch({name: values[f"train/{name}"] for name in phase.losses})
     return values
 
 
-def _note(training: Training, state: State, values: Mapping[str, float]) -> None:
+def _step(
+    training: Training, module: nn.Module, optimiser: torch.optim.Optimizer, phase: Phase, batch: Batch
+) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, float]]:
+    """One update; the losses, their terms and their weights."""
+    fabric, clip_norm = training.fabric, training.budget.clip_norm
+
+    def compute() -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        with fabric.autocast():
+            return training.objective.itemised(module(batch.images, batch.present), batch, phase.losses)
+
+    def again() -> dict[str, Tensor]:
+        with torch.no_grad():
+            return compute()[0]
+
+    optimiser.zero_grad(set_to_none=True)
+    losses, terms = compute()
+    learning = [p for p in training.network.parameters() if p.requires_grad]
+    weights = training.balancer.backward(losses, learning, fabric.backward)
+    if clip_norm is not None:
+        fabric.clip_gradients(module, optimiser, max_norm=clip_norm, error_if_nonfinite=False)
+    optimiser.step()
+    training.balancer.after_step(again)
+    return losses, terms, weights
+
+
+def _note(training: Training, state: State, phase: Phase, values: Mapping[str, float]) -> None:
     """Write an epoch down and keep its weights if they are the best so far."""
-    state.history.add(state.finished_epochs + 1, values)
+    state.history.add(state.finished_epochs + 1, {**values, "phase": state.phase + 1})
     state.epoch += 1
     state.since_best += 1
-    _keep_if_best(training, state, values["val/score"])
+    _keep_if_best(training, state, _merit(values, phase.watch))
     state.history.write(training.folder / "history.csv")
 
 
@@ -168,8 +181,19 @@ def _keep_if_best(training: Training, state: State, score: float) -> None:
             save_weights(training.folder / "best.safetensors", training.network)
 
 
-def _tell(training: Training, state: State, step: int) -> None:
-    each, epochs = len(training.batches), training.budget.epochs
+def _merit(values: Mapping[str, float], watch: str) -> float:
+    """What the best epoch has most of: the validation score, or minus the validation mean of the loss ``watch``."""
+    return -values[f"val/{watch}"] if watch else values["val/score"]
+
+
+def _rates(optimiser: torch.optim.Optimizer) -> dict[str, float]:
+    """The learning rate, and that of modules which have one of their own."""
+    rates = [float(group["lr"]) for group in optimiser.param_groups]
+    return {"lr": rates[0]} | ({"lr/own": rates[-1]} if rates[-1] != rates[0] else {})
+
+
+def _tell(training: Training, state: State, phase: Phase, step: int) -> None:
+    each, epochs = len(training.batches), len(phase.epochs(training.budget.epochs))
     loss = next((v for _, name, v in reversed(state.history.rows) if name.startswith("train/")), float("nan"))
     score = state.best if state.epoch else float("nan")
     what = f"epoch {state.epoch + 1}/{epochs}, loss {loss:.3f}, best validation {score:.3f}"
@@ -187,6 +211,16 @@ def _freeze_all_but(network: nn.Module, phase: Phase) -> None:
     learning = {id(p) for module in phase.modules for p in module.parameters()}
     for parameter in network.parameters():
         parameter.requires_grad_(id(parameter) in learning)
+
+
+def _wake(network: nn.Module, phase: Phase) -> None:
+    """Put into training mode what learns and nothing else, so that frozen norms keep their running statistics."""
+    network.eval()
+    for module in phase.modules:
+        module.train()
+    for module in network.modules():
+        if isinstance(module, Inputs):
+            module.stop_gradient = phase.stop_gradient
 
 
 def _checkpoint(training: Training, state: State, optimiser: torch.optim.Optimizer) -> dict[str, Any]:

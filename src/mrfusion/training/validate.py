@@ -75,7 +75,8 @@ def even_places(case: LoadedCase, size: Place, count: int) -> list[Place]:
     """Starts of up to ``count`` boxes evenly along the slices; rows and columns around the middle of the case."""
     first, last = case.slices
     spare = max(0, last - first - size[0])
-    steps = np.unique(np.linspace(0, spare, min(count, -(-(last - first) // size[0])) + 2)[1:-1].round().astype(int))
+    number = min(count, -(-(last - first) // size[0]))
+    steps = np.unique(((np.arange(number) + 0.5) * (spare + 1) / number - 0.5).round().astype(int))
     middle = [(extent - n) // 2 for extent, n in zip(case.labels.shape[1:], size[1:], strict=True)]
     return [(first + int(step), middle[0], middle[1]) for step in steps]
 

@@ -1,0 +1,14 @@
+"""Each gradient is projected to where no loss rises, then they are averaged (UPGrad, Quinton and Rey 2024)."""
+
+from torch import Tensor
+from torchjd.aggregation import UPGrad
+
+from mrfusion.balancers._gradients import GradientBalancer
+
+
+class Upgrad(GradientBalancer):
+    """torchjd's UPGrad. A step along the result raises no loss, to first order."""
+
+    def weigh(self, gramian: Tensor) -> Tensor:
+        weights: Tensor = UPGrad().gramian_weighting(gramian)
+        return weights

@@ -1,0 +1,29 @@
+"""The fusion net on its own loss, then frozen, then the rest of the network on the others."""
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from mrfusion.errors import SpecError
+from mrfusion.schedules._base import Phase, Schedule
+from mrfusion.schedules._fused import divided, fusion_net, segmentation_net
+
+
+class Decoupled(Schedule):
+    """Architecture B of Li, Zhao, Zhang (method 1.1): LRRNet then U-Net.
+
+    The fusion net learns with ``fusion_rate`` (the paper's 1e-4) for ``share`` of the budget's epochs (all of them, as
+    in the paper) and stops early on the validation mean of its loss, called ``fusion``; then it is frozen to the bit
+    and the rest learns with the budget's rate.
+    """
+
+    def __init__(self, *, fusion: str = "fusion", fusion_rate: float = 1e-4, share: float = 1.0) -> None:
+        if not 0 < share <= 1 or fusion_rate <= 0:
+            raise SpecError(f"schedule decoupled: expected 0 < share <= 1 and a fusion_rate above 0, found {share}")
+        self.fusion, self.fusion_rate, self.share = fusion, fusion_rate, share
+
+    def phases(self, network: nn.Module, losses: Sequence[str]) -> list[Phase]:
+        net, rest = fusion_net(network, "decoupled"), divided(losses, self.fusion, "decoupled")
+        first = Phase("fusion", (net,), (self.fusion,), own_rates=((net, self.fusion_rate),), span=(0.0, self.share),
+                      watch=self.fusion)  # fmt: skip
+        return [first, Phase("segmentation", segmentation_net(network), rest)]
