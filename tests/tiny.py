@@ -41,7 +41,12 @@ def _loaded(name: str, shape: tuple[int, int, int], class_index: int, random: np
 def cohort_of(cases: list[LoadedCase]) -> Cohort:
     """The cohort that these cases would come from."""
     paths = {name: Path(name) for name in MODALITIES}
-    return Cohort(MODALITIES, tuple(Case(c.id, c.id, paths) for c in cases), REGIONS, ("low", "high"))
+    return Cohort(
+        MODALITIES,
+        tuple(Case(name, name, paths) for name in dict.fromkeys(c.id for c in cases)),
+        REGIONS,
+        ("low", "high"),
+    )
 
 
 def run_spec(**changes: Any) -> RunSpec:
