@@ -81,16 +81,14 @@ def predict(
 def report(
     study: Annotated[Path, typer.Argument(help="Folder of a study.")],
     out: Annotated[Path | None, typer.Option(help="Default: report.html in the study's folder.")] = None,
+    kind: Annotated[str, typer.Option("--format", help="html, or markdown or latex for the tables.")] = "html",
 ) -> None:
     """Rebuild the report of a study from its run folders; torch is not needed."""
-    from mrfusion.display import console
-    from mrfusion.report.load import load_study
+    from mrfusion.command.study import show_report
+    from mrfusion.report.export import write_tables
     from mrfusion.report.page import build_report
-    from mrfusion.report.terminal import terminal_table
 
-    written = build_report(study, out)
-    console.print(terminal_table(load_study(study)))
-    console.print(f"report: {written}", markup=False, soft_wrap=True)
+    show_report(study, build_report(study, out) if kind == "html" else write_tables(study, kind, out))
 
 
 @app.command()

@@ -83,8 +83,9 @@ def mean_by_hand(folder: Path, arm: str, metric: str, region: str) -> float:
 @pytest.mark.parametrize("arm", ["concat", "separate", "only-t1c"])
 @pytest.mark.parametrize("metric", ["dice", "iou"])
 def test_the_means_stand_in_the_table(study_folder, page, arm, region, metric):
-    table = "".join(page.text).split(f"{'Dice' if metric == 'dice' else 'IoU'}, points (higher is better)")
-    row = table[2 if metric == "dice" else 1].split(arm, 1)[1].split("scored", 4)
+    tables = "".join(page.text).split("Means over patients, in brackets")[1]
+    table = tables.split(f"{'Dice' if metric == 'dice' else 'IoU'}, points (higher is better)")[1]
+    row = table.split(arm, 1)[1].split("scored", 4)
     column = ["WT", "TC", "ET"].index(region) + 1
     assert f"{100 * mean_by_hand(study_folder, arm, metric, region):.1f}" in row[column]
 

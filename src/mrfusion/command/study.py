@@ -7,7 +7,7 @@ from mrfusion.errors import MrFusionError
 from mrfusion.executors._base import Executor
 from mrfusion.report.load import load_study
 from mrfusion.report.page import build_report
-from mrfusion.report.terminal import terminal_table
+from mrfusion.report.terminal import terminal_answer
 from mrfusion.report.wording import duration
 from mrfusion.study.conduct import Agenda, conduct, estimate_seconds, missing, prepare, write_down
 from mrfusion.study.design import Study
@@ -62,6 +62,10 @@ def _prepared(study: Study, executor: Executor, out: Path, cache: Path) -> Agend
 
 
 def _report(out: Path) -> None:
-    written = build_report(out)
-    console.print(terminal_table(load_study(out)))
+    show_report(out, build_report(out))
+
+
+def show_report(study: Path, written: Path) -> None:
+    """The answer in the terminal, and where it is written."""
+    console.print(terminal_answer(load_study(study)))
     console.print(f"report: {written}", markup=False, soft_wrap=True)

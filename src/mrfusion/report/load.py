@@ -11,8 +11,12 @@ from typing import Any, Literal
 from mrfusion.errors import InputError
 from mrfusion.report.metric import metric_named
 from mrfusion.result import Status, read_json, read_rows
+from mrfusion.spec import read_part
 from mrfusion.study import aggregate
 from mrfusion.study.aggregate import ArmMean, CaseRow, PairedRow, ScoreRow
+from mrfusion.study.compare import Comparison, compare
+from mrfusion.study.fairness import Fairness, RunFacts, examine
+from mrfusion.study.family import Family
 
 State = Literal["done", "missing", "unreadable"]
 COLUMNS = ("case", "region", "metric", "value")
@@ -56,6 +60,7 @@ class LoadedRun:
     history: tuple[tuple[int, str, float], ...] = ()
     cohort_scores: tuple[tuple[str, str, float], ...] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
+    spec: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def slices(self) -> list[Path]:
@@ -78,6 +83,18 @@ class LoadedStudy:
     splits_digest: str
     fingerprint: str
     runs: tuple[LoadedRun, ...]
+    family: Family
+
+    @cached_property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """Every arm against the reference, see :func:`mrfusion.study.compare.compare`."""
+        known = {arm.name for arm in self.arms}
+        return tuple(compare([row for row in self.scores if row.arm in known], self.reference, self.family))
+
+    @cached_property
+    def fairness(self) -> Fairness:
+        """Whether the arms met on equal terms, see :func:`mrfusion.study.fairness.examine`."""
+        return examine([_facts(run) for run in self.done], self.reference)
 
     @cached_property
     def scores(self) -> tuple[ScoreRow, ...]:
@@ -157,6 +174,7 @@ def load_study(folder: Path) -> LoadedStudy:
             splits_digest=hashlib.sha256(splits.read_bytes()).hexdigest(),
             fingerprint=str(cohort.get("fingerprint") or ""),
             runs=tuple(_run(folder, planned, patients) for planned in study["plan"]),
+            family=read_part(Family, study.get("family") or {}, f"{folder / 'study.json'}: family"),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
@@ -187,6 +205,7 @@ def _run(folder: Path, planned: Mapping[str, Any], patients: Mapping[str, str]) 
             "cohort_scores": _cohort_scores(home / "scores.csv"),
             "history": _history(home / "history.csv"),
             "environment": _mapping(home / "environment.json"),
+            "spec": _mapping(home / "spec.json"),
         }
     except (InputError, KeyError, TypeError, ValueError) as error:
         problem = str(error) if isinstance(error, InputError) else f"{home}: {error!r}"
@@ -227,6 +246,13 @@ def _status(word: str) -> Status:
     if word not in ("scored", "penalised", "undefined"):
         raise ValueError(f"expected scored, penalised or undefined as a status in scores.json, found {word!r}")
     return word  # type: ignore[return-value]
+
+
+def _facts(run: LoadedRun) -> RunFacts:
+    data = run.spec.get("data")
+    fingerprint = str(data.get("fingerprint", "")) if isinstance(data, Mapping) else ""
+    cases = frozenset(row.case for row in run.scores)
+    return RunFacts(run.arm, run.fold, cases, str(run.spec.get("plan", "")), fingerprint, run.environment)
 
 
 def _history(path: Path) -> tuple[tuple[int, str, float], ...]:

@@ -7,24 +7,40 @@ from pathlib import Path
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from mrfusion.report.export import as_json
 from mrfusion.report.figure import Figure, script_json
 from mrfusion.report.load import LoadedStudy, load_study
 from mrfusion.report.part import Section, render
-from mrfusion.report.section import appendix, arms, cases, cohort, cost, curves, headline, points
-from mrfusion.result import write_text
+from mrfusion.report.section import (
+    appendix,
+    arms,
+    cases,
+    cohort,
+    cost,
+    curves,
+    headline,
+    methods,
+    points,
+    ranking,
+    verdicts,
+)
+from mrfusion.result import write_json, write_text
 
-SECTIONS = (headline, arms, cohort, points, cases, curves, cost, appendix)  # the page, top to bottom
+# the page, top to bottom
+SECTIONS = (headline, verdicts, ranking, arms, cohort, points, cases, curves, cost, methods, appendix)
 _HERE = Path(__file__).parent
 
 
 def build_report(study_dir: Path, out: Path | None = None) -> Path:
     """Write the report of a study's folder to ``out`` (default: ``report.html`` in it), whole or not at all.
 
-    Missing and unreadable runs are named in it. Raises InputError where the folder holds no study, OutputError where
-    the file cannot be written.
+    Its comparisons stand beside it as JSON under the same name. Missing and unreadable runs are named in it. Raises
+    InputError where the folder holds no study, OutputError where the file cannot be written.
     """
     place = out or study_dir / "report.html"
-    write_text(place, page(load_study(study_dir)))
+    study = load_study(study_dir)
+    write_text(place, page(study))
+    write_json(place.with_suffix(".json"), as_json(study))
     return place
 
 

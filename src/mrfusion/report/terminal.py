@@ -1,12 +1,43 @@
-"""The table of arms for the terminal: mean over patients, per region, with the difference to the reference."""
+"""The answer for the terminal: the verdicts, and the table of arms with their means over patients."""
 
 from rich import box
+from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
 from mrfusion.report.load import LoadedStudy
 from mrfusion.report.metric import DASH, Metric, metric_named
+from mrfusion.report.sentence import SIGNS, leading, of_metric, p_value, sentence
 from mrfusion.study.aggregate import MEAN
+
+STYLES = {"helps": "bold blue", "hurts": "bold yellow", "equivalent": "bold", "undecided": "dim"}
+
+
+def terminal_answer(study: LoadedStudy) -> RenderableType:
+    """The table of arms, the verdicts by the first metric, and the verdicts in words."""
+    if not study.comparisons:
+        return terminal_table(study)
+    words = [escape(str(sentence(study, row))) for row in leading(study)]
+    return Group(terminal_table(study), verdict_table(study), *words, "")
+
+
+def verdict_table(study: LoadedStudy) -> Table:
+    """Every arm against the reference in every region, by the first metric."""
+    metric = metric_named(study.metrics[0])
+    table = Table(title=escape(f"against {study.reference}"), title_justify="left", box=box.SIMPLE_HEAD)
+    for heading in ("arm", "region", "difference", "95 % interval", "p (Holm)", "verdict"):
+        table.add_column(heading, justify="right" if heading in ("difference", "95 % interval", "p (Holm)") else "left")
+    for row in of_metric(study, metric.name):
+        word = row.verdict.partition(",")[0]
+        table.add_row(
+            escape(row.arm),
+            "mean" if row.region == MEAN else escape(row.region),
+            metric.difference(row.effect),
+            metric.range(row.ci_low, row.ci_high),
+            p_value(row.p_holm),
+            f"[{STYLES[word]}]{SIGNS[word]} {row.verdict}[/]",
+        )
+    return table
 
 
 def terminal_table(study: LoadedStudy) -> Table:

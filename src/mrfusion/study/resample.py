@@ -6,9 +6,10 @@ error has two parts: the spread of the patients' means over n, and the spread th
 single seed the second part cannot be seen, and the interval describes these trainings only.
 
 10 000 draws; the interval is effect - t* se with t* the 2.5 and 97.5 percentiles of (drawn mean - effect) / drawn se
-(Efron and Tibshirani 1993, section 12.5). With few patients of heavy tails t* comes out too short, so neither side is
-shorter than Student's with Satterthwaite's degrees of freedom; coverage is then 93-97 % from 10 to 200 patients
-(bench/verdict.py, docs/verdict.md). Below :data:`FEW` patients too few different draws exist, and it is Student's.
+(Efron and Tibshirani 1993, section 12.5). With few patients of heavy tails t* comes out too short, and a single
+outlier can make it absurdly long, so |t*| is held between Student's quantile (Satterthwaite's degrees of freedom) and
+:data:`LONGEST` times it; coverage is then 93-97 % from 10 to 200 patients (bench/verdict.py, docs/verdict.md). Below
+:data:`FEW` patients too few different draws exist, and the interval is Student's.
 """
 
 import math
@@ -21,6 +22,7 @@ from scipy import stats
 
 DRAWS = 10_000
 FEW = 8
+LONGEST = 1.5
 LEVEL = 0.95
 Floats = npt.NDArray[np.float64]
 
@@ -79,7 +81,8 @@ def interval(data: Differences, draws: int = DRAWS, *, seed: int = 0) -> Interva
         return Interval(data.effect, data.effect)
     reach = float(stats.t.ppf((1 + LEVEL) / 2, _freedom(data)))
     low, high = _quantiles(data, draws, seed) if count >= FEW else (-reach, reach)
-    return Interval(data.effect - max(high, reach) * error, data.effect - min(low, -reach) * error)
+    below, above = (float(np.clip(t, reach, LONGEST * reach)) for t in (high, -low))
+    return Interval(data.effect - below * error, data.effect + above * error)
 
 
 def standard_error(data: Differences) -> float:

@@ -1,15 +1,16 @@
-"""What each arm cost, side by side with the reference, so that an unequal budget is seen."""
+"""What each arm cost and whether it met the reference on equal terms, so that an unequal budget is seen."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mrfusion.report.load import Arm, LoadedRun, LoadedStudy
 from mrfusion.report.part import Section, render
-from mrfusion.report.wording import count, duration, number, ratio
+from mrfusion.report.wording import count, duration, ratio
+from mrfusion.study.fairness import ArmFacts
 
 _ROWS: tuple[tuple[str, str, Callable[[float], str]], ...] = (  # environment's key, heading, how it is written
     ("parameters", "Parameters", count),
+    ("flops", "FLOPs of a sample", count),
     ("epochs", "Epochs", count),
     ("steps", "Optimiser steps", count),
     ("train_seconds", "Training time a run", duration),
@@ -25,34 +26,37 @@ class Cost:
     runs: int
     cells: tuple[tuple[str, str, bool], ...]
     places: str
+    violations: tuple[str, ...]
+    controls: tuple[str, ...]
 
 
 def section(study: LoadedStudy) -> Section | None:
     """The table; None where no run has finished."""
     if not study.done:
         return None
-    reference = study.runs_of(study.reference)
-    costs = [_cost(arm, study.runs_of(arm.name), reference) for arm in study.arms]
-    recorded = [place for place, (key, _, _) in enumerate(_ROWS) if not math.isnan(_mean(study.done, key))]
+    costs = [_cost(study, arm, study.runs_of(arm.name)) for arm in study.arms if arm.name in study.fairness.arms]
+    known = [facts.costs for facts in study.fairness.arms.values()]
+    recorded = [place for place, (key, _, _) in enumerate(_ROWS) if any(cost[key] == cost[key] for cost in known)]
     heads = [_ROWS[place][1] for place in recorded]
     values = {"study": study, "costs": costs, "recorded": recorded, "heads": heads}
     return Section("cost", "Cost and fairness", render("section/cost.html", **values))
 
 
-def _cost(arm: Arm, runs: Sequence[LoadedRun], reference: Sequence[LoadedRun]) -> Cost:
-    means = [(_mean(runs, key), _mean(reference, key), write) for key, _, write in _ROWS]
-    places = sorted({_machine(run.environment.get("machine")) for run in runs})
+def _cost(study: LoadedStudy, arm: Arm, runs: Sequence[LoadedRun]) -> Cost:
+    mine = study.fairness.arms[arm.name]
+    theirs = study.fairness.arms.get(study.reference, mine)
     cells = tuple(
-        (write(mine), ratio(mine, theirs), abs(mine - theirs) > 0.1 * theirs) for mine, theirs, write in means
+        (write(a := mine.costs[key]), ratio(a, b := theirs.costs[key]), abs(a - b) > 0.1 * b) for key, _, write in _ROWS
     )
-    return Cost(arm, len(runs), cells, ", ".join(places))
+    places = sorted({_machine(run.environment.get("machine")) for run in runs})
+    terms = study.fairness.violations.get(arm.name, ())
+    return Cost(arm, len(runs), cells, ", ".join(places), terms, _controls(mine))
+
+
+def _controls(facts: ArmFacts) -> tuple[str, ...]:
+    size = (f"{name} has the reference's plan and as many parameters" for name in facts.parameter_matched)
+    return (*size, *(f"{name} has the reference's plan and as many steps" for name in facts.step_matched))
 
 
 def _machine(machine: object) -> str:
     return f"{machine.get('host', '?')} ({machine.get('device', '?')})" if isinstance(machine, dict) else "not recorded"
-
-
-def _mean(runs: Sequence[LoadedRun], key: str) -> float:
-    """The mean over the runs that recorded it."""
-    values = [v for v in (number(run.environment.get(key)) for run in runs) if not math.isnan(v)]
-    return sum(values) / len(values) if values else math.nan

@@ -1,106 +1,106 @@
-"""The first screen: the question, the arms ranked, and what the answer cost."""
+"""The first screen: the question, the verdict in a sentence, every arm against the reference, and what it cost."""
 
 from dataclasses import dataclass
 
 from mrfusion.report.figure import colour
-from mrfusion.report.load import Arm, LoadedStudy
+from mrfusion.report.load import LoadedStudy
 from mrfusion.report.metric import Metric, metric_named
 from mrfusion.report.part import Section, render
 from mrfusion.report.scale import Scale, scale_of
+from mrfusion.report.sentence import SIGNS, Sentence, leading, sentence
 from mrfusion.report.wording import number
-from mrfusion.study.aggregate import MEAN, ArmMean, patient_means
-
-_PATHS = (  # the mean's marker by the arm's place, as figure.SYMBOLS draws them
-    "M-6 0A6 6 0 1 1 6 0A6 6 0 1 1-6 0z",
-    "M0-7.5L7.5 0 0 7.5-7.5 0z",
-    "M-5.5-5.5h11v11h-11z",
-    "M0-7L7 5.5H-7z",
-    "M-2-6.5h4v4.5h4.5v4h-4.5v4.5h-4v-4.5h-4.5v-4h4.5z",
-    "M0 7L7-5.5H-7z",
-    "M0-7L6.7-2.2 4.1 5.7H-4.1L-6.7-2.2z",
-    "M-6-3.2L-3.2-6 0-2.8 3.2-6 6-3.2 2.8 0 6 3.2 3.2 6 0 2.8-3.2 6-6 3.2-2.8 0z",
-)
+from mrfusion.study.aggregate import ArmMean
+from mrfusion.study.compare import Comparison
 
 
 @dataclass(frozen=True)
-class Ranked:
-    """One arm in the ranking; places are in percent of the number line."""
+class Row:
+    """One arm of the forest plot."""
 
-    arm: Arm
+    comparison: Comparison
     mean: ArmMean
-    difference: str
+    word: str
+    sign: str
     colour: str
-    marker: str
-    patients: tuple[float, ...]
     seconds: float
     parameters: float
 
 
 def section(study: LoadedStudy) -> Section:
-    """The question and the ranking by the first metric's mean over regions; no scores yet, and it says so."""
+    """Always there; without scores it says so, with a single arm it leaves the figure to the ranking."""
+    rows = [_row(study, comparison) for comparison in leading(study)]
     metric = metric_named(study.metrics[0]) if study.metrics else None
-    ranking = _ranking(study, metric) if metric else []
-    line = scale_of([v for row in ranking for v in (*row.patients, row.mean.low, row.mean.high)])
+    line = _line(rows)
     html = render(
         "section/headline.html",
         study=study,
         metric=metric,
-        ranking=ranking,
+        rows=rows,
+        sentences=[sentence(study, row.comparison) for row in rows[: _in_full(rows)]],
+        rest=_grouped([row.comparison for row in rows[_in_full(rows) :]], metric) if metric else [],
+        first=rows[0].comparison if rows else None,
         place=line.place,
-        ticks=_ticks(line),
-        reference_mean=next((row.mean.mean for row in ranking if row.arm.name == study.reference), None),
-        answer=_answer(study, metric, ranking) if metric and ranking else None,
+        low=line.low,
+        high=line.high,
+        ticks=[tick for tick in line.ticks if 2 <= line.place(tick) <= 98],
+        reference=_reference(study, rows),
         facts=_facts(study),
         absent=[run for run in study.runs if run.state != "done"],
+        unfair=study.fairness.violations,
     )
     return Section("answer", "Answer", html)
 
 
-def _ranking(study: LoadedStudy, metric: Metric) -> list[Ranked]:
-    """The arms that have a value, best first."""
-    rows = [_ranked(study, metric, place) for place in range(len(study.arms)) if _has_mean(study, metric, place)]
-    return sorted(rows, key=lambda row: metric.merit(row.mean.mean), reverse=True)
+def _in_full(rows: list[Row]) -> int:
+    """How many verdicts are whole sentences; more would push the figure off the first screen."""
+    return 2 if len(rows) <= 3 else 1
 
 
-def _has_mean(study: LoadedStudy, metric: Metric, place: int) -> bool:
-    mean = study.arm_means.get((study.arms[place].name, metric.name, MEAN))
-    return mean is not None and mean.patients > 0
-
-
-def _ranked(study: LoadedStudy, metric: Metric, place: int) -> Ranked:
-    arm = study.arms[place]
-    key = (arm.name, metric.name, MEAN)
-    rows = (r for r in study.case_rows if (r.arm, r.metric, r.region) == key)
-    environments = [run.environment for run in study.runs_of(arm.name)]
-    return Ranked(
-        arm=arm,
-        mean=study.arm_means[key],
-        difference=metric.difference(study.differences[key]) if key in study.differences else "",
+def _row(study: LoadedStudy, comparison: Comparison) -> Row:
+    place = [arm.name for arm in study.arms].index(comparison.arm)
+    word = comparison.verdict.partition(",")[0]
+    seconds, parameters = _cost(study, comparison.arm)
+    return Row(
+        comparison=comparison,
+        mean=study.arm_means[comparison.arm, comparison.metric, comparison.region],
+        word=word,
+        sign=SIGNS[word],
         colour=colour(place),
-        marker=_PATHS[(place + place // 8) % len(_PATHS)],
-        patients=tuple(patient_means(rows).values()),
-        seconds=sum(number(e.get("train_seconds")) for e in environments) / len(environments),
-        parameters=number(environments[0].get("parameters")),
+        seconds=seconds,
+        parameters=parameters,
     )
 
 
-def _ticks(line: Scale) -> list[float]:
-    return [tick for tick in line.ticks if 2 <= line.place(tick) <= 98]
+def _cost(study: LoadedStudy, arm: str) -> tuple[float, float]:
+    costs = study.fairness.arms[arm].costs
+    return costs["train_seconds"], costs["parameters"]
 
 
-def _answer(study: LoadedStudy, metric: Metric, ranking: list[Ranked]) -> dict[str, str]:
-    """The words of the sentence: who leads, by how much over the reference (or, leading itself, over the next)."""
-    first = ranking[0]
-    words = {"leader": first.arm.name, "mean": metric.text(first.mean.mean), "of": str(len(ranking))}
-    words["range"] = metric.range(first.mean.low, first.mean.high)
-    others = [row for row in ranking[1:] if row.arm.name == study.reference] or ranking[1:2]
-    if not others:
-        return words
-    other = others[0]
-    key = (first.arm.name if other.arm.name == study.reference else other.arm.name, metric.name, MEAN)
-    gap = abs(study.differences[key]) if key in study.differences else abs(first.mean.mean - other.mean.mean)
-    role = "the reference" if other.arm.name == study.reference else "the next"
-    return words | {"other": other.arm.name, "role": role, "gap": metric.text(gap)}
+def _line(rows: list[Row]) -> Scale:
+    """The number line: all intervals, zero, and a little more than the margin."""
+    margins = [1.15 * sign * row.comparison.margin for row in rows for sign in (-1, 1)]
+    ends = [v for row in rows for v in (row.comparison.ci_low, row.comparison.ci_high, row.comparison.effect)]
+    return scale_of([0.0, *margins, *ends])
+
+
+def _grouped(rows: list[Comparison], metric: Metric) -> list[Sentence]:
+    """The arms that have no sentence of their own, by verdict."""
+    words = dict.fromkeys(row.verdict for row in rows)
+    alike = {word: [row for row in rows if row.verdict == word] for word in words}
+    return [
+        Sentence(word, "", ", ".join(f"{row.arm} ({metric.difference(row.effect)})" for row in found))
+        for word, found in alike.items()
+    ]
+
+
+def _reference(study: LoadedStudy, rows: list[Row]) -> dict[str, object] | None:
+    """The mean and cost of the arm that the others are compared with."""
+    if not rows:
+        return None
+    first = rows[0].comparison
+    seconds, parameters = _cost(study, study.reference)
+    mean = study.arm_means[study.reference, first.metric, first.region].mean
+    return {"mean": mean, "seconds": seconds, "parameters": parameters}
 
 
 def _facts(study: LoadedStudy) -> dict[str, float]:

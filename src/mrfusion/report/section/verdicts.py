@@ -1,0 +1,18 @@
+"""Every comparison: each arm against the reference in every region and metric, with what its verdict rests on."""
+
+from mrfusion.report.load import LoadedStudy
+from mrfusion.report.metric import metric_named
+from mrfusion.report.part import Section, render
+from mrfusion.report.sentence import SIGNS, of_metric, p_value
+from mrfusion.study.aggregate import MEAN
+
+
+def section(study: LoadedStudy) -> Section | None:
+    """One table per metric; None where nothing is compared."""
+    tables = [(metric_named(name), of_metric(study, name)) for name in study.metrics]
+    tables = [(metric, rows) for metric, rows in tables if rows]
+    if not tables:
+        return None
+    others = {row.family for row in study.comparisons if row.family.startswith("other ")}
+    html = render("section/verdicts.html", study=study, tables=tables, p=p_value, signs=SIGNS, MEAN=MEAN, others=others)
+    return Section("verdicts", "Verdicts", html)

@@ -1,0 +1,124 @@
+"""Whether the arms were compared on equal terms: same cases, same budget, and whose advantage is its size."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+COSTS = ("parameters", "flops", "epochs", "steps", "train_seconds", "peak_mib")
+SIZE_SLACK, TIME_SLACK, BUDGET_SLACK = 0.10, 0.25, 0.02
+_BUDGETS = (("epochs", "epochs", BUDGET_SLACK), ("steps", "optimiser steps", BUDGET_SLACK))
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What one finished run was: the cases it tested, the plan it followed, and what it cost (environment.json)."""
+
+    arm: str
+    fold: int
+    cases: frozenset[str]
+    plan: str
+    fingerprint: str
+    environment: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ArmFacts:
+    """One arm: mean costs over its runs (NaN where not recorded) and the arms that control for its size or steps.
+
+    A control follows the reference's plan and has this arm's parameters (within 10 %) or steps (within 2 %).
+    """
+
+    arm: str
+    plan: str
+    costs: Mapping[str, float]
+    parameter_matched: tuple[str, ...] = ()
+    step_matched: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Fairness:
+    """The arms side by side; ``violations`` maps an arm to sentences, empty where it met the reference on equal terms.
+
+    ``unequal_budget`` names the arms whose epochs or optimiser steps differ from the reference's.
+    """
+
+    arms: Mapping[str, ArmFacts]
+    violations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unequal_budget: frozenset[str] = frozenset()
+
+
+def examine(runs: Sequence[RunFacts], reference: str) -> Fairness:
+    """Compare every arm's runs with the reference's; an arm without a finished run does not appear."""
+    names = list(dict.fromkeys(run.arm for run in runs))
+    of = {name: [run for run in runs if run.arm == name] for name in names}
+    bare = {name: ArmFacts(name, of[name][0].plan, _costs(of[name])) for name in names}
+    if reference not in of:
+        return Fairness(bare)
+    arms = {name: _with_controls(facts, bare, bare[reference]) for name, facts in bare.items()}
+    others = [name for name in names if name != reference]
+    budgets = {name: list(_budget(arms[name], arms[reference])) for name in others}
+    found = {
+        name: (*_cases(of[name], of[reference]), *budgets[name], *_size(arms[name], arms[reference])) for name in others
+    }
+    unequal = frozenset(name for name in others if budgets[name])
+    return Fairness(arms, {name: sentences for name, sentences in found.items() if sentences}, unequal)
+
+
+def ratio(mine: float, theirs: float) -> float:
+    """mine / theirs; NaN where either is not known."""
+    return mine / theirs if theirs else math.nan
+
+
+def _with_controls(facts: ArmFacts, arms: Mapping[str, ArmFacts], reference: ArmFacts) -> ArmFacts:
+    if facts.plan == reference.plan:
+        return facts
+    alike = [a for a in arms.values() if a.plan == reference.plan and a.arm not in (facts.arm, reference.arm)]
+    size = tuple(a.arm for a in alike if _near(a, facts, "parameters", SIZE_SLACK))
+    steps = tuple(a.arm for a in alike if _near(a, facts, "steps", BUDGET_SLACK))
+    return ArmFacts(facts.arm, facts.plan, facts.costs, size, steps)
+
+
+def _near(one: ArmFacts, other: ArmFacts, cost: str, slack: float) -> bool:
+    return abs(ratio(one.costs[cost], other.costs[cost]) - 1) <= slack
+
+
+def _cases(mine: Iterable[RunFacts], theirs: Iterable[RunFacts]) -> Iterable[str]:
+    """Sentences on splits and data that differ."""
+    known = {run.fold: run for run in theirs}
+    for run in {run.fold: run for run in mine}.values():
+        other = known.get(run.fold)
+        if other is None:
+            yield f"fold {run.fold} was not run with {next(iter(known.values())).arm}"
+        elif run.cases != other.cases:
+            yield f"fold {run.fold} tests other cases than {other.arm}'s"
+        elif run.fingerprint != other.fingerprint:
+            yield f"fold {run.fold} was run on other data than {other.arm}'s"
+
+
+def _budget(mine: ArmFacts, theirs: ArmFacts) -> Iterable[str]:
+    for cost, words, slack in _BUDGETS:
+        a, b = mine.costs[cost], theirs.costs[cost]
+        if abs(ratio(a, b) - 1) > slack:
+            control = f"; {', '.join(mine.step_matched)} trains as long" if mine.step_matched else ""
+            yield f"{a:g} {words} against {b:g}{control}"
+
+
+def _size(mine: ArmFacts, theirs: ArmFacts) -> Iterable[str]:
+    size = ratio(mine.costs["parameters"], theirs.costs["parameters"])
+    if size > 1 + SIZE_SLACK:
+        matched = ", ".join(mine.parameter_matched)
+        control = f"{matched} has as many" if matched else "no arm with the reference's plan has as many"
+        yield f"{size:.2g} times the parameters; {control}"
+    seconds = ratio(mine.costs["train_seconds"], theirs.costs["train_seconds"])
+    if seconds > 1 + TIME_SLACK:
+        yield f"{seconds:.2g} times the training time"
+
+
+def _costs(runs: Sequence[RunFacts]) -> dict[str, float]:
+    return {cost: _mean([run.environment.get(cost) for run in runs]) for cost in COSTS}
+
+
+def _mean(values: Iterable[Any]) -> float:
+    known = [float(v) for v in values if isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v)]
+    return math.fsum(known) / len(known) if known else math.nan

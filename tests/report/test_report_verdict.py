@@ -1,0 +1,154 @@
+"""The verdict in the report: sentences, report.json, tables for papers, fairness, methods."""
+
+import json
+import re
+
+import pytest
+
+from mrfusion.errors import SpecError
+from mrfusion.report.export import as_latex, as_markdown, write_tables
+from mrfusion.report.load import load_study
+from mrfusion.report.page import build_report
+from mrfusion.report.sentence import leading, sentence
+from mrfusion.report.terminal import verdict_table
+from mrfusion.result import write_json
+from mrfusion.study.aggregate import mean_differences, paired
+from mrfusion.study.fairness import RunFacts, examine
+
+KEYS = {"arm", "reference", "region", "metric", "effect", "ci_low", "ci_high", "p_holm", "verdict", "patients", "seeds"}
+ARMS = {"concat": 0.0, "separate": 0.06, "only-t1c": -0.075, "late": 0.0}
+
+
+@pytest.fixture(scope="module")
+def folder(make_study, tmp_path_factory):
+    return make_study(tmp_path_factory.mktemp("verdict"), arms=ARMS, cases=14, size=16)
+
+
+@pytest.fixture(scope="module")
+def found(folder):
+    return json.loads(build_report(folder).with_suffix(".json").read_text())
+
+
+def test_every_comparison_has_exactly_these_keys(found):
+    assert {frozenset(row) for row in found["comparisons"]} == {frozenset(KEYS | {"folds"})}
+    assert {(r["patients"], r["seeds"], r["folds"]) for r in found["comparisons"] if r["region"] == "WT"} == {
+        (14, 2, 2)
+    }
+    assert len(found["comparisons"]) == 3 * 4 * 2  # arms x (regions and their mean) x (Dice and IoU)
+
+
+def test_the_planted_verdicts_come_out(found):
+    verdicts = {(r["arm"], r["region"]): r["verdict"] for r in found["comparisons"] if r["metric"] == "dice"}
+    assert verdicts["separate", "WT"] == "helps"
+    assert verdicts["only-t1c", "mean"] == "hurts"
+    assert not verdicts["late", "WT"].startswith(("hurts", "helps"))
+
+
+def test_effects_are_the_means_of_the_paired_table(folder, found):
+    study = load_study(folder)
+    table = mean_differences(paired(study.case_rows, "concat"))
+    for row in found["comparisons"]:
+        if row["region"] == "WT":
+            assert row["effect"] == pytest.approx(table[row["arm"], row["metric"], "WT"])
+
+
+def test_the_sentence_says_all(folder, found):
+    assert re.fullmatch(
+        r"separate helps over concat by \d+\.\d Dice points in the mean over regions "
+        r"\(95 % CI −?\d+\.\d to \d+\.\d; 14 patients, 2 seeds, 2 folds; equal budget\)\.",
+        found["verdict"][0],
+    )
+    study = load_study(folder)
+    assert [str(sentence(study, row)) for row in leading(study)] == found["verdict"]
+    page = " ".join((folder / "report.html").read_text().split())
+    assert '<strong>separate</strong> <strong class="figure">helps</strong> over concat by' in page
+    assert verdict_table(study).row_count == 12
+
+
+def test_an_undecided_arm_says_what_would_decide(make_study, tmp_path):
+    folder = make_study(tmp_path / "s", arms={"concat": 0.0, "late": 0.006}, cases=8, seeds=2, size=16)
+    rows = json.loads(build_report(folder).with_suffix(".json").read_text())
+    assert any("would decide" in text for text in rows["verdict"]) or "undecided" not in rows["verdict"][0]
+    assert "more patients" in (folder / "report.html").read_text()
+
+
+def test_one_arm_and_no_runs_compare_nothing(make_study, tmp_path):
+    folder = make_study(tmp_path / "s", arms={"alone": 0.0}, cases=2, folds=1, seeds=1, size=16)
+    assert json.loads(build_report(folder).with_suffix(".json").read_text())["comparisons"] == []
+    assert "One arm, so nothing is compared." in (folder / "report.html").read_text()
+    assert "We compared 1 arm" in as_markdown(load_study(folder))
+
+
+def test_a_declared_family_is_read(make_study, tmp_path):
+    folder = make_study(tmp_path / "s", cases=6, folds=1, seeds=1, size=16)
+    study = json.loads((folder / "study.json").read_text())
+    write_json(folder / "study.json", study | {"family": {"regions": ["WT"], "margins": {"dice": 0.05}}})
+    rows = load_study(folder).comparisons
+    assert {r.family for r in rows if (r.metric, r.region) == ("dice", "WT")} == {"dice"}
+    assert {r.family for r in rows if (r.metric, r.region) == ("dice", "ET")} == {"other dice"}
+    assert {r.margin for r in rows if r.metric == "dice"} == {0.05}
+
+
+def test_tables_for_papers(folder, tmp_path):
+    latex = as_latex(load_study(folder))
+    assert latex.count(r"\begin{tabular}") == latex.count(r"\end{table}") == 2
+    assert latex.count(r" \\") == 2 * (1 + 12)
+    assert r"95 \% interval" in latex
+    assert not re.search(r"(?<!\\)[%_#]", latex)
+    markdown = write_tables(folder, "markdown", tmp_path / "tables.md").read_text()
+    assert sum(line.startswith("| ") for line in markdown.splitlines()) == 2 * (2 + 12)
+    assert write_tables(folder, "latex") == folder / "report.tex"
+    with pytest.raises(SpecError, match="latex"):
+        write_tables(folder, "latx")
+
+
+def test_names_are_text_in_tables_too(make_study, tmp_path):
+    evil = r"<script>|$x$\input{a}"
+    folder = make_study(tmp_path / "s", arms={"concat": 0.0, evil: 0.0}, cases=6, folds=1, seeds=1, size=16)
+    study = load_study(folder)
+    assert "<script>" not in as_markdown(study)
+    assert r"\textless{}script\textgreater{}|\$x\$\textbackslash{}input\{a\}" in as_latex(study)
+
+
+def test_the_methods_paragraph_has_this_studys_numbers(folder):
+    text = as_markdown(load_study(folder))
+    assert "14 cases of 14 patients" in text
+    assert "2 folds" in text
+    assert "16 runs in all" in text
+    assert "over the 12 comparisons of the declared family" in text
+
+
+def run(arm, *, plan="concat", fold=0, cases=("a", "b"), fingerprint="f", **cost):
+    costs = {"parameters": 100, "epochs": 10, "steps": 50, "train_seconds": 5.0} | cost
+    return RunFacts(arm, fold, frozenset(cases), plan, fingerprint, costs)
+
+
+def test_equal_terms_have_no_violation():
+    assert examine([run("ref"), run("a", plan="late", parameters=105)], "ref").violations == {}
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        (run("a", cases=("a",)), "fold 0 tests other cases than ref's"),
+        (run("a", fold=1), "fold 1 was not run with ref"),
+        (run("a", fingerprint="g"), "fold 0 was run on other data than ref's"),
+        (run("a", epochs=20), "20 epochs against 10"),
+        (
+            run("a", plan="late", parameters=250),
+            "2.5 times the parameters; no arm with the reference's plan has as many",
+        ),
+        (run("a", train_seconds=11.0), "2.2 times the training time"),
+    ],
+)
+def test_what_is_unequal_is_named(other, says):
+    assert says in examine([run("ref"), other], "ref").violations["a"]
+
+
+def test_controls_are_recognised():
+    wide, long = run("wide", parameters=245), run("long", steps=100, epochs=20)
+    arms = examine([run("ref"), run("a", plan="late", parameters=250, steps=100), wide, long], "ref")
+    assert arms.arms["a"].parameter_matched == ("wide",)
+    assert arms.arms["a"].step_matched == ("long",)
+    assert "2.5 times the parameters; wide has as many" in arms.violations["a"]
+    assert arms.unequal_budget == {"a", "long"}
