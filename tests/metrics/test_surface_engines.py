@@ -63,11 +63,16 @@ def test_the_nearest_is_as_near(spacing_mm, seed, density):
     owner = np.arange(len(others)).astype(np.int32) % 3
     order = kernels.cell_order(others, owner)
     index = kernels.index(others[order], owner[order], spacing_mm)
-    for options in ({"codes": codes}, {}, {"owners": np.array([1, 2])}):
-        ours = kernels.nearest(points, index, spacing_mm, **options)
-        theirs = libraries.nearest(points, (others[order], owner[order]), spacing_mm, **options)
+    for owners in (None, np.array([1, 2])):
+        ours = kernels.nearest(points, index, spacing_mm, owners)
+        theirs = libraries.nearest(points, (others[order], owner[order]), spacing_mm, owners)
         distances = [between(points, partner, spacing_mm) for partner in (ours, theirs)]
         assert np.allclose(*distances, rtol=1e-14, atol=0)
+    close = kernels.look_around(points, codes, spacing_mm)
+    hit = np.flatnonzero(close[:, 0] >= 0)
+    assert len(hit) > (0.9 if density == 0.5 else 0) * len(points)
+    ours = libraries.nearest(points[hit], (others, owner), spacing_mm)
+    assert np.allclose(*[between(points[hit], p, spacing_mm) for p in (close[hit], ours)], rtol=1e-14, atol=0)
 
 
 def test_extent_of_any_order_and_type():

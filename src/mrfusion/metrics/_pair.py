@@ -112,10 +112,7 @@ class MaskPair:
     def partners(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """For each surface element of prediction and target the nearest corner of the other surface."""
         pred, target = self.elements
-        return (
-            engine.nearest(pred.at, target.index, self.spacing_mm, codes=target.codes),
-            engine.nearest(target.at, pred.index, self.spacing_mm, codes=pred.codes),
-        )
+        return target.nearest(pred.at), pred.nearest(target.at)
 
     def surfaces(self, kind: Kind = "surfel") -> tuple[Surface, Surface]:
         """Distances from the prediction's surface to the target's and back; both masks must hold something.
@@ -139,7 +136,7 @@ class MaskPair:
         counts[0] = False
         hd95_mm = np.full(len(found), np.inf)
         if found.any():
-            hd95_mm = lesion_hd95_mm(self.match, *self.elements, self.spacing_mm, self.partners)
+            hd95_mm = lesion_hd95_mm(self.match, *self.elements, self.partners)
         return Lesions(found[counts], self.match.dice[counts], hd95_mm[counts], self.match.false)
 
     @cached_property

@@ -1,6 +1,7 @@
 """The surface of a mask as elements: one for each corner of the grid with voxels both inside and outside around it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,18 +13,35 @@ from mrfusion.surface.engine import engine
 
 @dataclass(frozen=True)
 class Elements:
-    """Surface elements, those of one label together: corners (n, 3), and which of the ``areas`` each has (n,).
+    """Surface elements, those of one label together: corners (n, 3), their labels, and which of ``areas`` each has.
 
-    ``first`` says where each label's elements begin; ``codes`` is the dense map they come from and ``index`` what the
-    engine needs to search them.
+    ``codes`` is the dense map they come from.
     """
 
     at: NDArray[np.int32]
+    owner: NDArray[np.int32]
     area: NDArray[np.uint8]
     areas: NDArray[np.float64]
-    first: NDArray[np.int64]
     codes: NDArray[np.uint8]
-    index: Any
+    spacing_mm: Spacing
+
+    @cached_property
+    def first(self) -> NDArray[np.int64]:
+        """Where each label's elements begin."""
+        return np.concatenate(([0], np.cumsum(np.bincount(self.owner))))
+
+    @cached_property
+    def index(self) -> Any:
+        """What the engine needs to search them."""
+        return engine.index(self.at, self.owner, self.spacing_mm)
+
+    def nearest(self, points: NDArray[np.int32]) -> NDArray[np.int32]:
+        """For each point the nearest element: most have one close by, the others are searched far and wide."""
+        found: NDArray[np.int32] = engine.look_around(points, self.codes, self.spacing_mm)
+        astray = np.flatnonzero(found[:, 0] < 0)
+        if len(astray):
+            found[astray] = engine.nearest(points.take(astray, axis=0), self.index, self.spacing_mm)
+        return found
 
 
 def elements(frame: NDArray[np.uint8], labels: Any, spacing_mm: Spacing, *, flat: bool) -> Elements:
@@ -38,8 +56,7 @@ def elements(frame: NDArray[np.uint8], labels: Any, spacing_mm: Spacing, *, flat
     order = engine.cell_order(at, owner)
     at, owner, code = at.take(order, axis=0), owner.take(order), code.take(order)
     areas, rank = ranked_areas(spacing_mm)
-    first = np.concatenate(([0], np.cumsum(np.bincount(owner))))
-    return Elements(at, rank[code], areas, first, codes, engine.index(at, owner, spacing_mm))
+    return Elements(at, owner, rank.take(code), areas, codes, spacing_mm)
 
 
 def border_voxels(frame: NDArray[np.uint8], *, flat: bool) -> NDArray[np.int32]:

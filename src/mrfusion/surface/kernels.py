@@ -2,7 +2,7 @@
 
 from mrfusion.surface.dense import codes, corners, dilate, extent
 from mrfusion.surface.runs import label, overlaps, owners, restrict, sizes
-from mrfusion.surface.search import cell_order, index, nearest
+from mrfusion.surface.search import cell_order, index, look_around, nearest
 
 NAME = "numba"
 
@@ -15,6 +15,7 @@ __all__ = [
     "extent",
     "index",
     "label",
+    "look_around",
     "nearest",
     "overlaps",
     "owners",

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mrfusion.surface.areas import Spacing
 from mrfusion.surface.distances import between, ordered
 from mrfusion.surface.elements import Elements
 from mrfusion.surface.engine import engine
@@ -49,41 +48,38 @@ def match(pred: NDArray[np.uint8], target: NDArray[np.uint8], dilation: int) -> 
 
 
 def lesion_hd95_mm(
-    found: Match, pred: Elements, target: Elements, spacing_mm: Spacing, partners: tuple[NDArray[np.int32], ...]
+    found: Match, pred: Elements, target: Elements, partners: tuple[NDArray[np.int32], NDArray[np.int32]]
 ) -> NDArray[np.float64]:
     """HD95 (surfel) of each lesion (L+1,) against all components that touch it; inf where none does.
 
     ``partners`` holds, for each element of the prediction and of the target, the nearest corner of the other surface.
     """
-    owners = (
-        engine.owners(found.lesions, partners[0], target.codes),
-        engine.owners(found.components, partners[1], pred.codes),
-    )
+    there = _Way(pred, target, partners[0], engine.owners(found.lesions, partners[0], target.codes))
+    back = _Way(target, pred, partners[1], engine.owners(found.components, partners[1], pred.codes))
     result = np.full(len(found.voxels), np.inf)
     lesions, first = np.unique(found.hits[:, 0], return_index=True)
     for lesion, touching in zip(lesions[:, None], np.split(found.hits[:, 1], first[1:]), strict=True):
-        there = _directed(pred, touching, target, lesion, (partners[0], owners[0]), spacing_mm)
-        back = _directed(target, lesion, pred, touching, (partners[1], owners[1]), spacing_mm)
-        result[lesion] = max(there, back)
+        result[lesion] = max(there.hd95_mm(touching, lesion), back.hd95_mm(lesion, touching))
     return result
 
 
-def _directed(
-    own: Elements,
-    mine: NDArray[np.int64],
-    other: Elements,
-    theirs: NDArray[np.int64],
-    known: tuple[NDArray[np.int32], NDArray[np.int32]],
-    spacing_mm: Spacing,
-) -> float:
-    """The 95th percentile of the distances from the elements of the labels ``mine`` to those of ``theirs``.
+class _Way:
+    """From one surface to the other: each element's distance to the nearest element, and whose that is."""
 
-    ``known`` is each element's nearest corner of the whole other surface and the label of that: a partner of another
-    label is searched again.
-    """
-    chosen = np.concatenate([np.arange(own.first[k], own.first[k + 1]) for k in mine])
-    at, partner = own.at.take(chosen, axis=0), known[0].take(chosen, axis=0)
-    astray = np.flatnonzero(~np.isin(known[1].take(chosen), theirs))
-    if len(astray):
-        partner[astray] = engine.nearest(at.take(astray, axis=0), other.index, spacing_mm, owners=theirs)
-    return ordered(between(at, partner, spacing_mm), own.area.take(chosen), own.areas).percentile(95.0)
+    def __init__(self, own: Elements, other: Elements, partner: NDArray[np.int32], owner: NDArray[np.int32]) -> None:
+        self.own, self.other, self.partner_owner = own, other, owner
+        self.distance_mm = between(own.at, partner, own.spacing_mm)
+
+    def hd95_mm(self, mine: NDArray[np.int64], theirs: NDArray[np.int64]) -> float:
+        """The 95th percentile of the distances from the elements of the labels ``mine`` to those of ``theirs``.
+
+        An element whose nearest has another label is searched again.
+        """
+        own, other = self.own, self.other
+        chosen = np.concatenate([np.arange(own.first[k], own.first[k + 1]) for k in mine])
+        distance_mm = self.distance_mm.take(chosen)
+        astray = np.flatnonzero(~np.isin(self.partner_owner.take(chosen), theirs))
+        if len(astray):
+            at = own.at.take(chosen.take(astray), axis=0)
+            distance_mm[astray] = between(at, engine.nearest(at, other.index, own.spacing_mm, theirs), own.spacing_mm)
+        return ordered(distance_mm, own.area.take(chosen), own.areas).percentile(95.0)

@@ -102,16 +102,19 @@ def index(corners: Corners, owner: NDArray[np.int32], spacing_mm: Spacing) -> tu
     return corners, owner
 
 
+def look_around(points: Corners, codes: Codes, spacing_mm: Spacing) -> Corners:
+    """Nothing: a tree searches near and far alike, so every point is left (-1) to :func:`nearest`."""
+    del codes, spacing_mm
+    return np.full_like(points, -1)
+
+
 def nearest(
     points: Corners,
     others: tuple[Corners, NDArray[np.int32]],
     spacing_mm: Spacing,
-    *,
-    codes: Codes | None = None,
     owners: NDArray[np.int64] | None = None,
 ) -> Corners:
     """For each point the nearest of the others, or of those of some owners; of equally near ones, any."""
-    del codes
     corners, owner = others
     chosen = corners if owners is None else corners[np.isin(owner, owners)]
     spacing = np.array(spacing_mm)

@@ -45,27 +45,21 @@ def index(corners: Corners, owner: NDArray[np.int32], spacing_mm: Spacing) -> In
     return Index(corners, points, first, owner.take(first[:-1]), low, high)
 
 
-def nearest(
-    points: Corners,
-    others: Index,
-    spacing_mm: Spacing,
-    *,
-    codes: NDArray[np.uint8] | None = None,
-    owners: NDArray[np.int64] | None = None,
-) -> Corners:
+def look_around(points: Corners, codes: NDArray[np.uint8], spacing_mm: Spacing) -> Corners:
+    """For each point the nearest surface element of a map of codes if it is close by, else -1."""
+    found = np.full_like(points, -1)
+    _look_around(points, codes, _steps(spacing_mm), found)
+    return found
+
+
+def nearest(points: Corners, others: Index, spacing_mm: Spacing, owners: NDArray[np.int64] | None = None) -> Corners:
     """For each point the nearest of the others, or of those of some owners; of equally near ones, any.
 
-    There is at least one. Where all the others are meant, the map of codes that they come from makes it fast.
+    There is at least one of either.
     """
-    found = np.full_like(points, -1)
-    if codes is not None:
-        _look_around(points, codes, _steps(spacing_mm), found)
-    astray = np.flatnonzero(found[:, 0] < 0)
-    if len(astray):
-        groups = np.arange(len(others.low)) if owners is None else np.flatnonzero(np.isin(others.owner, owners))
-        here = index(points.take(astray, axis=0), np.zeros(len(astray), np.int32), spacing_mm)
-        found[astray] = others.corners.take(_search_groups(here, others, groups), axis=0)
-    return found
+    groups = np.arange(len(others.low)) if owners is None else np.flatnonzero(np.isin(others.owner, owners))
+    here = index(points, np.zeros(len(points), np.int32), spacing_mm)
+    return others.corners.take(_search_groups(here, others, groups), axis=0)
 
 
 @lru_cache(maxsize=16)
