@@ -23,6 +23,7 @@ from mrfusion.training.assemble import (
     sample_size,
 )
 from mrfusion.training.environment import environment, reset_peak
+from mrfusion.training.flops import count_flops
 from mrfusion.training.inherit import warmed
 from mrfusion.training.loop import Training, fit, save_weights
 from mrfusion.trial import Trial
@@ -59,7 +60,9 @@ def fit_and_try(fabric: Fabric, spec: RunSpec, data: RunData, folder: Path, prog
     model = make_model(spec, data.cohort, network=network, size=parts.size, fabric=fabric)
     Trial(spec, data, folder, progress).run(model)
     facts = environment(network, history, steps_per_epoch=len(training.batches), device=fabric.device)
-    write_json(folder / "environment.json", facts | {"sample_size": parts.size})
+    modalities = len(spec.plan.modalities(data.cohort.modalities))
+    flops = count_flops(network, parts.size, modalities=modalities, dimensions=spec.sampling.dimensions)
+    write_json(folder / "environment.json", facts | {"sample_size": parts.size, "flops": flops})
 
 
 def _phases(spec: RunSpec, training: Training) -> list[Phase]:
