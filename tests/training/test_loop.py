@@ -161,12 +161,12 @@ def test_progress_counts_every_step(tmp_path: Path) -> None:
     assert told[-1][2].startswith("epoch 2/2")
 
 
-@pytest.mark.parametrize("plan", ["concat", "separate[mean]"])
+@pytest.mark.parametrize("plan", ["concat", "separate>mean"])
 def test_it_learns_two_tiny_cases(plan: str, tmp_path: Path) -> None:
     spec = run_spec(
         plan=plan,
         sampling={"per_case": 16},
-        budget={"epochs": 15, "decay": "cosine", "learning_rate": 0.02},
+        budget={"epochs": 8, "decay": "cosine", "learning_rate": 0.02},
         augmentation={"flip": False, "share": 0.0, "gamma": 0, "contrast": 0, "brightness": 0, "noise": 0},
     )
     cases = loaded_cases(2, seed=5)

@@ -52,8 +52,8 @@ class Study(Part):
     base: RunSpec
     arms: tuple[Arm, ...] = Field(min_length=1)
     reference: str
-    folds: tuple[int, ...]
-    seeds: tuple[int, ...]
+    folds: tuple[int, ...] = Field(min_length=1)
+    seeds: tuple[int, ...] = Field(min_length=1)
     family: Family = Family()
 
     def spec(self, arm: Arm, *, fold: int, seed: int) -> RunSpec:

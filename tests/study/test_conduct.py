@@ -1,0 +1,103 @@
+"""Conducting a study: what is missing is run, what fails does not stop the rest, and all of it is said at the end."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from mrfusion.errors import MrFusionError
+from mrfusion.executors._base import Executor, Job, Outcome
+from mrfusion.study.conduct import conduct, estimate_seconds, missing, prepare
+from mrfusion.study.design import Study, plan_runs, read_study
+
+TEXT = "data: {sources: [{path: x, layout: brats}], split: {folds: 2}}\narms: {a: {}, b: {plan: separate}}\n"
+
+
+class Pretend(Executor):
+    """Carries out nothing: makes the folder that a run would leave, or says that it failed."""
+
+    def __init__(self, failing: Sequence[str] = (), *, expected: bool = True) -> None:
+        self.failing, self.expected = failing, expected
+        self.jobs: list[Job] = []
+
+    def run(self, jobs: Sequence[Job], tick: Callable[[], None]) -> Iterator[Outcome]:
+        self.jobs += jobs
+        for job in jobs:
+            tick()
+            if job.name in self.failing:
+                yield Outcome(job, failure=f"{job.name} went wrong", expected=self.expected)
+                continue
+            yield Outcome(job, result=self._result(job))
+
+    def _result(self, job: Job) -> object:
+        kind = job.function.split(":")[1]
+        if kind == "prepare_data":
+            return {"fingerprint": "f", "folds": 2, "notes": ["a note"]}
+        if kind == "estimate_run":
+            return 2.5
+        (Path(str(job.arguments[1])) / "runs" / job.name).mkdir(parents=True)
+        return "done"
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    (tmp_path / "s.yaml").write_text(TEXT)
+    return read_study(tmp_path / "s.yaml")
+
+
+def unseen(told: object, done: int) -> None:
+    """Nobody watches."""
+
+
+def test_prepare_plans_and_writes_the_study_down(study: Study, tmp_path: Path) -> None:
+    agenda = prepare(study, Pretend(), out=tmp_path / "out", cache=tmp_path / "cache", watch=unseen)
+    assert len(agenda.planned) == 4
+    assert "a note" in agenda.notes
+    written = json.loads((tmp_path / "out" / "study.json").read_text())
+    assert [cell["digest"] for cell in written["plan"]] == [run.spec.digest for run in agenda.planned]
+
+
+def test_only_missing_runs_are_carried_out(study: Study, tmp_path: Path) -> None:
+    planned = plan_runs(study, "f")
+    (tmp_path / "runs" / planned[1].spec.digest).mkdir(parents=True)
+    executor = Pretend()
+    conduct(planned, executor, out=tmp_path, cache=tmp_path, watch=unseen)
+    assert [job.name for job in executor.jobs] == [planned[i].spec.digest for i in (0, 2, 3)]
+    assert missing(planned, tmp_path) == []
+    again = Pretend()
+    conduct(planned, again, out=tmp_path, cache=tmp_path, watch=unseen)
+    assert again.jobs == []
+
+
+def test_a_run_that_two_cells_share_is_carried_out_once(study: Study, tmp_path: Path) -> None:
+    planned = plan_runs(study, "f")
+    assert len(missing([*planned, *planned], tmp_path)) == 4
+
+
+@pytest.mark.parametrize("expected", [True, False])
+def test_failures_do_not_stop_the_others_and_are_reported_together(
+    study: Study, tmp_path: Path, expected: bool
+) -> None:
+    planned = plan_runs(study, "f")
+    failing = [planned[0].spec.digest, planned[2].spec.digest]
+    with pytest.raises(MrFusionError) as caught:
+        conduct(planned, Pretend(failing, expected=expected), out=tmp_path, cache=tmp_path, watch=unseen)
+    assert "2 of 4 runs failed" in str(caught.value)
+    assert all(f"{name} went wrong" in str(caught.value) for name in failing)
+    assert [run.spec.digest for run in missing(planned, tmp_path)] == failing
+
+
+def test_estimates_time_one_run_of_each_arm(study: Study, tmp_path: Path) -> None:
+    planned, executor = plan_runs(study, "f"), Pretend()
+    seconds = estimate_seconds(planned, executor, out=tmp_path, cache=tmp_path)
+    assert len(executor.jobs) == 2
+    assert seconds == {run.spec.digest: 2.5 for run in planned}
+    assert not (tmp_path / "runs").exists()
+
+
+def test_what_is_done_is_told(study: Study, tmp_path: Path) -> None:
+    planned, told = plan_runs(study, "f"), []
+    conduct(planned, Pretend(), out=tmp_path, cache=tmp_path, watch=lambda news, done: told.append(done))
+    assert told == sorted(told)
+    assert told[-1] >= 3
