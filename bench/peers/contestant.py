@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, Self
 
 HERE = Path(__file__).parent
+# threads that wait for each other sleep instead of spinning, else a busy machine turns waiting into CPU time
+PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE"}
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -27,6 +29,7 @@ class Contestant:
             self.process = subprocess.Popen(
                 [str(python), str(HERE / f"{script}.py"), str(work / "settings.json")],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True,
+                env=os.environ | PASSIVE,
             )  # fmt: skip
         # loader processes inherit this: nobody computes on more cores than it was given threads
         cores = sorted(os.sched_getaffinity(0))[: settings["threads"]]
