@@ -26,8 +26,8 @@ def test_a_study_and_its_defaults(tmp_path: Path) -> None:
 
 
 def test_arms_times_folds_times_seeds(tmp_path: Path) -> None:
-    text = "arms: {a: {}, b: {budget: {epochs: 3}}}\nfolds: [0, 2]\nseeds: [0, 1]\nreference: b\nname: n\nquestion: q?\n"
-    study = read_study(at(tmp_path, text))
+    text = "arms: {a: {}, b: {budget: {epochs: 3}}}\nfolds: [0, 2]\nseeds: [0, 1]\nreference: b\n"
+    study = read_study(at(tmp_path, text + "name: n\nquestion: q?\n"))
     planned = plan_runs(study, "fingerprint")
     assert [(p.seed, p.fold, p.arm) for p in planned] == [(s, f, a) for s in (0, 1) for f in (0, 2) for a in ("a", "b")]
     assert len({p.spec.digest for p in planned}) == 8
