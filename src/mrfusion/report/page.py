@@ -14,12 +14,14 @@ from mrfusion.report.part import Section, render
 from mrfusion.report.section import (
     appendix,
     arms,
+    balance,
     cases,
     cohort,
     cost,
     curves,
     headline,
     methods,
+    paper_tables,
     points,
     ranking,
     verdicts,
@@ -27,7 +29,10 @@ from mrfusion.report.section import (
 from mrfusion.result import write_json, write_text
 
 # the page, top to bottom
-SECTIONS = (headline, verdicts, ranking, arms, cohort, points, cases, curves, cost, methods, appendix)
+SECTIONS = (
+    *(headline, verdicts, ranking, arms, paper_tables, cohort, points, cases, curves),
+    *(balance, cost, methods, appendix),
+)
 _HERE = Path(__file__).parent
 
 
