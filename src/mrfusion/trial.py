@@ -13,7 +13,7 @@ from mrfusion.data.load import load_case
 from mrfusion.data.prepared import Prepared
 from mrfusion.data.read import RunData
 from mrfusion.data.sample import LoadedCase
-from mrfusion.panel import Panel, write_panel
+from mrfusion.panel import Panel, write_panel, write_volume
 from mrfusion.prediction import Prediction, predict_classes, predict_masks, write_prediction
 from mrfusion.progress import Progress
 from mrfusion.result import CaseScore
@@ -23,6 +23,7 @@ from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import Model
 
 METRICS = ("dice", "volume_mm3", "target_volume_mm3")
+KEPT_VOLUMES = 2  # of each fold: the first test cases, so chosen before any result
 Entry = tuple[Case, Prepared, LoadedCase]
 
 
@@ -101,8 +102,11 @@ class Trial:
             region_masks(np.asarray(loaded.labels[first:last]), self.cohort.regions, self.cohort.label_values),
             masks[:, first:last],
             prepared.spacing_mm,
+            prepared.placement.slice_axis,
         )
         write_panel(self.folder / "slices" / f"{number:04d}.npz", panel)
+        if number < KEPT_VOLUMES and self.spec.task == "segmentation":
+            write_volume(self.folder / "volumes" / f"{number:04d}.npz", panel)
 
 
 def _truth(prepared: Prepared) -> NDArray[np.uint8]:
