@@ -11,7 +11,7 @@ from mrfusion.data.stored import read_stored
 from mrfusion.metrics import _pair
 from mrfusion.rules import RULES, WT_TC_ET
 from mrfusion.scoring import score_case
-from mrfusion.surface import box, elements, kernels, lesions, libraries
+from mrfusion.surface import box, distances, elements, kernels, lesions, libraries
 from mrfusion.surface.areas import surfel_areas
 
 COLUMNS = {
@@ -32,7 +32,7 @@ METRICS = tuple(COLUMNS.values())
 @pytest.fixture(params=[kernels, libraries], ids=["kernels", "libraries"])
 def engine(request, monkeypatch):
     """Both implementations of the operations on masks, one after the other."""
-    for module in (box, elements, lesions, _pair):
+    for module in (box, distances, elements, lesions, _pair):
         monkeypatch.setattr(module, "engine", request.param)
     return request.param
 

@@ -75,6 +75,18 @@ def test_the_nearest_is_as_near(spacing_mm, seed, density):
     assert np.allclose(*[between(points[hit], p, spacing_mm) for p in (close[hit], ours)], rtol=1e-14, atol=0)
 
 
+@pytest.mark.parametrize("count", [1, 2, 1000])
+def test_tallies_agree(count):
+    rng = np.random.default_rng(count)
+    distance, rank = np.sqrt(rng.integers(0, 30, count)), rng.integers(0, 5, count).astype(np.uint8)
+    ours, theirs = (
+        sorted(zip(*(column.tolist() for column in engine.tally(distance, rank)), strict=True))
+        for engine in (kernels, libraries)
+    )
+    assert ours == theirs
+    assert sum(times for _, _, times in ours) == count
+
+
 def test_extent_of_any_order_and_type():
     volume = np.zeros((9, 8, 7))
     assert not kernels.extent(volume).any()

@@ -156,7 +156,7 @@ class MaskPair:
         owner = np.zeros(len(others), np.int32)
         others = others.take(engine.cell_order(others, owner), axis=0)
         partner = engine.nearest(voxels, engine.index(others, owner, self.spacing_mm), self.spacing_mm)
-        return ordered(between(voxels, partner, self.spacing_mm), np.zeros(len(voxels), np.intp), np.ones(1))
+        return ordered(between(voxels, partner, self.spacing_mm), np.zeros(len(voxels), np.uint8), np.ones(1))
 
 
 def _check(pred: NDArray[Any], target: NDArray[Any], spacing_mm: tuple[float, ...]) -> None:

@@ -1,12 +1,12 @@
 """How far each element of a surface is from another, in the order that percentiles need."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mrfusion.surface.areas import Spacing
+from mrfusion.surface.engine import engine
 
 
 @dataclass(frozen=True)
@@ -29,26 +29,12 @@ def between(points: NDArray[np.int32], others: NDArray[np.int32], spacing_mm: Sp
     return np.asarray(np.sqrt((a * a + b * b) + c * c))
 
 
-def ordered(distance_mm: NDArray[np.float64], rank: NDArray[Any], areas: NDArray[np.float64]) -> Surface:
-    """Order elements by distance, then area; ``areas[rank]`` is the area of each, ``areas`` ascending, at most 256.
+def ordered(distance_mm: NDArray[np.float64], rank: NDArray[np.uint8], areas: NDArray[np.float64]) -> Surface:
+    """Order elements by distance, then area; ``areas[rank]`` is the area of each.
 
-    Two sorts of plain numbers instead of one sort of pairs: numpy sorts numbers with vector instructions. There are
-    few different areas, so a key of the distance's rank and the area's rank orders the ties.
+    Few distances and few areas are different (a shift by one voxel gives two distances), so the different pairs are
+    counted, and only those are sorted.
     """
-    order = np.argsort(distance_mm)
-    distance_mm = distance_mm.take(order)
-    key = rank.take(order).astype(np.int64)
-    key[1:] += np.cumsum(distance_mm[1:] != distance_mm[:-1]) << 8
-    key.sort()
-    return Surface(distance_mm, areas.take(key & 255))
-
-
-def grouped_sum(one: NDArray[Any], other: NDArray[Any], times: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Rows (one, other, times) with equal pairs added up, ascending."""
-    width = int(other.max(initial=0)) + 1
-    key = one.astype(np.int64) * width + other
-    order = np.argsort(key)
-    key = key[order]
-    first = np.flatnonzero(np.concatenate((key[:1] == key[:1], key[1:] != key[:-1])))
-    total = np.add.reduceat(times[order], first) if len(first) else times[:0]
-    return np.stack([key[first] // width, key[first] % width, total], axis=1)
+    distance, area, count = engine.tally(distance_mm, rank)
+    order = np.lexsort((areas[area], distance))
+    return Surface(np.repeat(distance[order], count[order]), np.repeat(areas[area[order]], count[order]))

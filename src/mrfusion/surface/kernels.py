@@ -3,6 +3,7 @@
 from mrfusion.surface.dense import codes, corners, dilate, extent
 from mrfusion.surface.runs import label, overlaps, owners, restrict, sizes
 from mrfusion.surface.search import cell_order, index, look_around, nearest
+from mrfusion.surface.tallying import tally
 
 NAME = "numba"
 
@@ -21,4 +22,5 @@ __all__ = [
     "owners",
     "restrict",
     "sizes",
+    "tally",
 ]

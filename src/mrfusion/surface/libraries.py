@@ -13,7 +13,7 @@ from scipy.ndimage import binary_dilation, generate_binary_structure
 from scipy.spatial import KDTree
 
 from mrfusion.surface.areas import Spacing
-from mrfusion.surface.distances import grouped_sum
+from mrfusion.surface.counting import grouped_sum
 
 NAME = "libraries"
 
@@ -119,3 +119,11 @@ def nearest(
     chosen = corners if owners is None else corners[np.isin(owner, owners)]
     spacing = np.array(spacing_mm)
     return np.asarray(chosen[KDTree(chosen * spacing).query(points * spacing)[1]])
+
+
+def tally(
+    distance: NDArray[np.float64], rank: NDArray[np.uint8]
+) -> tuple[NDArray[np.float64], NDArray[np.uint8], NDArray[np.int64]]:
+    """The different pairs of distance and rank, in any order, and how often each stands there."""
+    pairs, count = np.unique(np.stack([distance, rank]), axis=1, return_counts=True)
+    return pairs[0], pairs[1].astype(np.uint8), count

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrfusion.surface.compiled import compiled
-from mrfusion.surface.distances import grouped_sum
+from mrfusion.surface.counting import grouped_sum
 
 Frame = NDArray[np.uint8]
 Ints = NDArray[np.int32]

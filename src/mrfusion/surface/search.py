@@ -14,7 +14,7 @@ from mrfusion.surface.compiled import compiled
 
 Corners = NDArray[np.int32]  # (n, 3)
 Floats = NDArray[np.float64]
-REACH, STEPS, CELL = 6, 120, 8  # voxels looked around, at most so many; edge of a group's cell
+REACH, STEPS, CELL = 6, 123, 8  # voxels looked around (123: all within 3); edge of a group's cell
 
 
 class Index(NamedTuple):
