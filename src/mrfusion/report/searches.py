@@ -1,0 +1,105 @@
+"""What the searches of a study found, read from ``searches.json`` as frozen values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mrfusion.errors import InputError
+from mrfusion.result import read_json
+
+FILE = "searches.json"
+
+
+@dataclass(frozen=True)
+class TriedNetwork:
+    """One candidate: where its modules are, what it was, its validation loss, and what its run cost."""
+
+    places: tuple[int, ...]
+    kind: str
+    parent: int | None
+    loss: float
+    digest: str
+    epochs: int
+    seconds: float
+    stopped: bool
+    reused: bool
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The candidates that were compared, by their numbers; the one that was accepted; and why."""
+
+    tried: tuple[int, ...]
+    accepted: int | None
+    why: str
+
+
+@dataclass(frozen=True)
+class LoadedSearch:
+    """One search on one fold with one seed; ``chosen`` is None while it goes on. ``epochs`` of a training from new."""
+
+    arm: str
+    fold: int
+    seed: int
+    search: str
+    fusion: str
+    plan: str
+    ensemble: bool
+    epochs: int
+    costs: tuple[int, ...]
+    trials: tuple[TriedNetwork, ...]
+    decisions: tuple[Decision, ...]
+    chosen: int | None
+    why: str
+
+    @property
+    def levels(self) -> int:
+        """How many positions there are."""
+        return len(self.costs)
+
+    @property
+    def places(self) -> tuple[int, ...] | None:
+        """The positions of the answer."""
+        return None if self.chosen is None else self.trials[self.chosen].places
+
+    @property
+    def trainings(self) -> int:
+        """Networks that were trained, null candidates and a supernet among them."""
+        return sum(trial.kind != "inherited" for trial in self.trials)
+
+    @property
+    def spent(self) -> tuple[int, float]:
+        """Epochs and seconds of all its trainings, whoever paid for them."""
+        return sum(trial.epochs for trial in self.trials), sum(trial.seconds for trial in self.trials)
+
+    @property
+    def exhaustive_epochs(self) -> int:
+        """What training every placement from new would take."""
+        return int(2**self.levels) * self.epochs
+
+
+def load_searches(folder: Path) -> tuple[LoadedSearch, ...]:
+    """The searches of a study's folder, none where it has none; InputError where the file is of another form."""
+    if not (folder / FILE).exists():
+        return ()
+    content = read_json(folder / FILE)
+    try:
+        return tuple(_search(entry) for entry in content)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise InputError(
+            f"expected the searches of a study in {folder / FILE}, found another form ({error!r})"
+        ) from None
+
+
+def _search(entry: Mapping[str, Any]) -> LoadedSearch:
+    plain = {
+        key: entry[key] for key in ("arm", "fold", "seed", "search", "fusion", "plan", "ensemble", "epochs", "why")
+    }
+    return LoadedSearch(
+        **plain,
+        costs=tuple(entry["costs"]),
+        trials=tuple(TriedNetwork(**{**trial, "places": tuple(trial["places"])}) for trial in entry["trials"]),
+        decisions=tuple(Decision(tuple(s["tried"]), s["accepted"], s["why"]) for s in entry["steps"]),
+        chosen=entry["chosen"],
+    )
