@@ -57,21 +57,21 @@ def estimate_run(spec_json: str, out: str, cache: str) -> float:
     fabric, parts = make_fabric(spec.machine, spec.budget.precision), parts_of(spec, data)
     with temporary_folder(Path(out)) as folder:
         trainings = [
-            make_training(each, data.cohort, parts, fabric=fabric, folder=folder, progress=_unseen)
-            for each in (short, spec)
+            make_training(one, data.cohort, parts, fabric=fabric, folder=folder, progress=_unseen)
+            for one in (short, spec)
         ]
         phases = load("schedules", spec.schedule)().phases(trainings[0].network, spec.loss_names)
         fit(trainings[0], phases)  # the first epoch of a process is slow: libraries choose their kernels in it
-        started = time.perf_counter()
-        fit(replace(trainings[0], folder=folder / "again"), phases)
-        epoch = time.perf_counter() - started
+        each = fit(replace(trainings[0], folder=folder / "again"), phases).of("seconds")  # one epoch a phase
         model = make_model(spec, data.cohort, network=trainings[0].network, size=parts.size, fabric=fabric)
         started = time.perf_counter()
         answer = {"segmentation": model.predictor.logits, "classification": model.predictor.class_logits}[spec.task]
         answer(parts.val[0])
         one_case = time.perf_counter() - started
     steps = len(trainings[1].batches) / len(trainings[0].batches)
-    return spec.budget.epochs * epoch * steps + len(getattr(data.splits[spec.fold], spec.score_on)) * one_case
+    epochs = [len(phase.epochs(spec.budget.epochs)) for phase in phases]
+    training = sum(seconds * count for seconds, count in zip(each, epochs, strict=True)) * steps
+    return training + len(getattr(data.splits[spec.fold], spec.score_on)) * one_case
 
 
 def _unseen(done: int, total: int, what: str) -> None:
