@@ -103,8 +103,7 @@ def make_training(
         objective=objective,
         decision=make_decision(spec, cohort).to(fabric.device),
         regions=RegionTarget(cohort).to(fabric.device),
-        autocast=fabric.autocast,
-        device=fabric.device,
+        fabric=fabric,
     )
     batches = Batches(sampler, budget.batch_size, spec.augmentation, share)
     return Training(

@@ -1,11 +1,10 @@
 """Validation after each epoch, on samples that stay the same: cheap, without randomness, never on test patients."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from typing import Any
 
 import numpy as np
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from mrfusion.data.batch import Batch, collate, moved, read_ahead
@@ -30,12 +29,11 @@ class Validation:
         objective: Objective,
         decision: nn.Module,
         regions: nn.Module,
-        autocast: Callable[[], AbstractContextManager[Any]],
-        device: torch.device,
+        fabric: Fabric,
     ) -> None:
         self.cases, self.size, self.per_case = cases, size, per_case
         self.objective, self.decision, self.regions = objective, decision, regions
-        self.autocast, self.device = autocast, device
+        self.fabric = fabric
 
     def segmentation(self, network: nn.Module) -> dict[str, float]:
         """``val/score`` (mean Dice), ``val/dice_<i>`` for region i, ``val/<loss>``."""
@@ -59,7 +57,7 @@ class Validation:
         jobs = [lambda i=index: self._samples_of(i) for index in range(len(self.cases))]
         found = []
         for batch in read_ahead(jobs):
-            with self.autocast():
+            with self.fabric.autocast():
                 output = network(batch.images, batch.present)
             found.append(torch.stack(list(self.objective(output, batch).values())))
             take(self.decision(output.logits), batch)
@@ -68,7 +66,7 @@ class Validation:
 
     def _samples_of(self, index: int) -> Batch:
         draws = [Draw(index, start) for start in even_places(self.cases[index], self.size, self.per_case)]
-        return moved(collate(self.cases, draws, self.size), self.device)
+        return moved(collate(self.cases, draws, self.size), self.fabric.device)
 
 
 def even_places(case: LoadedCase, size: Place, count: int) -> list[Place]:
