@@ -68,7 +68,7 @@ class Pretending(Executor):
             ("epoch", "quantity", "value"),
             [(1, "val/score", score - 1), (2, "val/score", score)],
         )
-        write_json(folder / "environment.json", {"epochs": epochs, "train_seconds": 2.0 * epochs})
+        write_json(folder / "environment.json", {"epochs": epochs, "steps": epochs, "train_seconds": 2.0 * epochs})
         return str(folder)
 
 

@@ -212,6 +212,7 @@ def _trial(quest: Quest, trial: Trial, numbers: dict[Candidate, int], out: Path)
         "loss": trial.loss,
         "digest": quest.digest_of(candidate),
         "epochs": facts["epochs"],
+        "steps": facts["steps"],
         "seconds": facts["train_seconds"],
         "stopped": not kept and candidate.rival is not None and facts["epochs"] < spec.budget.epochs,
     }

@@ -14,7 +14,15 @@ from mrfusion.result import write_json
 
 
 def tried(places: list[int], loss: float, **more: Any) -> dict[str, Any]:
-    plain = {"kind": "trained", "parent": None, "digest": "d", "epochs": 2, "seconds": 3.0, "stopped": False}
+    plain = {
+        "kind": "trained",
+        "parent": None,
+        "digest": "d",
+        "epochs": 2,
+        "steps": 20,
+        "seconds": 3.0,
+        "stopped": False,
+    }
     return {"places": places, "loss": loss, "reused": False, **plain, **more}
 
 
@@ -81,3 +89,12 @@ def test_a_file_of_another_form_is_named(tmp_path: Path) -> None:
     write_json(tmp_path / "searches.json", [{"arm": "forward"}])
     with pytest.raises(InputError, match=r"searches\.json"):
         load_searches(tmp_path)
+
+
+def test_the_answer_of_a_search_costs_what_the_search_did(make_study: Any, tmp_path: Path) -> None:
+    folder = make_study(tmp_path, arms={"forward": 0.0, "other": 0.0}, folds=1, seeds=1, cases=3, size=32)
+    before = {run.arm: run.environment for run in load_study(folder).runs}
+    write_json(folder / "searches.json", [forward(0)])
+    after = {run.arm: run.environment for run in load_study(folder).runs}
+    assert after["other"] == before["other"]
+    assert [after["forward"][key] for key in ("epochs", "steps", "train_seconds")] == [16, 80, 12.0]

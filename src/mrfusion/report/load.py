@@ -3,13 +3,14 @@
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from mrfusion.errors import InputError
 from mrfusion.report.metric import metric_named
+from mrfusion.report.searches import load_searches
 from mrfusion.result import Status, read_json, read_rows
 from mrfusion.spec import read_part
 from mrfusion.study import aggregate
@@ -173,7 +174,7 @@ def load_study(folder: Path) -> LoadedStudy:
             cohort_regions=tuple(name for name, _ in cohort["regions"]),
             splits_digest=hashlib.sha256(splits.read_bytes()).hexdigest(),
             fingerprint=str(cohort.get("fingerprint") or ""),
-            runs=tuple(_run(folder, planned, patients) for planned in study["plan"]),
+            runs=_with_searches(folder, tuple(_run(folder, planned, patients) for planned in study["plan"])),
             family=read_part(Family, study.get("family") or {}, f"{folder / 'study.json'}: family"),
         )
     except (KeyError, TypeError, AttributeError) as error:
@@ -181,6 +182,14 @@ def load_study(folder: Path) -> LoadedStudy:
             f"expected study.json, cohort.json and splits.json of a study at {folder}, found files of another form "
             f"({error!r}); write the folder anew with `mrfusion study`"
         ) from None
+
+
+def _with_searches(folder: Path, runs: tuple[LoadedRun, ...]) -> tuple[LoadedRun, ...]:
+    """The runs; those that try the answer of a search, and train nothing, with what the whole search cost."""
+    spent = {(search.arm, search.fold, search.seed): search.spent for search in load_searches(folder)}
+    return tuple(
+        replace(run, environment={**run.environment, **spent.get((run.arm, run.fold, run.seed), {})}) for run in runs
+    )
 
 
 def _usual_question(arms: list[str]) -> str:

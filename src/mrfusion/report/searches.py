@@ -21,6 +21,7 @@ class TriedNetwork:
     loss: float
     digest: str
     epochs: int
+    steps: int
     seconds: float
     stopped: bool
     reused: bool
@@ -69,9 +70,13 @@ class LoadedSearch:
         return sum(trial.kind != "inherited" for trial in self.trials)
 
     @property
-    def spent(self) -> tuple[int, float]:
-        """Epochs and seconds of all its trainings, whoever paid for them."""
-        return sum(trial.epochs for trial in self.trials), sum(trial.seconds for trial in self.trials)
+    def spent(self) -> dict[str, float]:
+        """Epochs, optimiser steps and seconds of all its trainings, whoever paid for them; keys of environment.json."""
+        return {
+            "epochs": sum(trial.epochs for trial in self.trials),
+            "steps": sum(trial.steps for trial in self.trials),
+            "train_seconds": sum(trial.seconds for trial in self.trials),
+        }
 
     @property
     def exhaustive_epochs(self) -> int:

@@ -21,7 +21,7 @@ class Forward(Search):
         *,
         epochs: int | None = None,
         mode: str = "greedy",
-        min_delta: float = 0.0,
+        min_delta: float = 0.001,
         tau: float = 0.0,
         race: bool = False,
     ) -> None:

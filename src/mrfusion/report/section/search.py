@@ -84,7 +84,7 @@ def _arm(name: str, searches: Sequence[LoadedSearch]) -> ArmSearches:
 def _ledger(searches: Sequence[LoadedSearch]) -> list[tuple[str, str]]:
     """What an arm's searches took, as headings and words."""
     trials = [trial for search in searches for trial in search.trials]
-    epochs, seconds = sum(s.spent[0] for s in searches), sum(s.spent[1] for s in searches)
+    epochs, seconds = (sum(s.spent[what] for s in searches) for what in ("epochs", "train_seconds"))
     whole = sum(search.exhaustive_epochs for search in searches)
     return [
         ("Trainings", str(sum(search.trainings for search in searches))),
@@ -92,7 +92,7 @@ def _ledger(searches: Sequence[LoadedSearch]) -> list[tuple[str, str]]:
         ("stopped early in a race", str(sum(trial.stopped for trial in trials))),
         ("shared with another search", str(sum(trial.reused for trial in trials))),
         ("Validated on inherited weights", str(sum(trial.kind == "inherited" for trial in trials))),
-        ("Epochs", str(epochs)),
+        ("Epochs", f"{epochs:g}"),
         ("of exhaustive's epochs", f"{100 * epochs / whole:.0f} %"),
         ("Training time", duration(seconds)),
     ]
