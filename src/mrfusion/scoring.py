@@ -99,8 +99,8 @@ def _pairs(
         part = window(arrays, margin=rule.dilation)
         arrays = (np.ascontiguousarray(prediction[part]), np.ascontiguousarray(target[part]))
     for index, region in enumerate(regions):
-        pred, wanted = (_mask(array, index, regions, len(spacing_mm)) for array in arrays)
-        yield region, MaskPair(pred, wanted, spacing_mm, rule=rule, image_shape=shapes[0])
+        masks = [_mask(array, index, regions, len(spacing_mm)) for array in arrays]
+        yield region, MaskPair(masks.pop(0), masks.pop(), spacing_mm, rule=rule, image_shape=shapes[0])  # not kept here
 
 
 def _mask(array: NDArray[Any], index: int, regions: Sequence[Region], dimensions: int) -> NDArray[Any]:

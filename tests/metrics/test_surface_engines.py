@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from mrfusion.surface import kernels, libraries
+from mrfusion.surface.compiled import KEPT
 from mrfusion.surface.distances import between
+from mrfusion.surface.engine import engine
 
 
 def frame(seed, density, shape=(17, 15, 33)):
@@ -113,8 +115,9 @@ def test_without_numba_the_slower_path_is_taken_and_said():
     assert "pip install numba" in message
 
 
-def test_the_kernels_are_what_is_used():
-    from mrfusion.surface.engine import engine
-
+def test_the_kernels_are_what_is_used_and_are_kept_on_disk():
     assert engine is kernels
+    assert libraries.ready()
+    kernels.tally(np.ones(2), np.zeros(2, np.uint8))
+    assert kernels.ready() or not KEPT
     assert set(kernels.__all__) == {n for n in dir(libraries) if n in kernels.__all__}

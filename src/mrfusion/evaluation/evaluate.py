@@ -15,6 +15,7 @@ from mrfusion.evaluation.question import Question
 from mrfusion.result import CaseScore
 from mrfusion.scoring import score_case
 from mrfusion.surface.box import window
+from mrfusion.surface.engine import engine
 
 Progress = Callable[[int, int, str], None]
 
@@ -34,6 +35,8 @@ def evaluate(
     case, where files are missing or ambiguous, differ in shape or affine, or hold a value nobody explained.
     """
     cases = pairs(predictions, labels, [region.name for region in asked.regions], subset=subset)
+    if progress and not engine.ready():
+        progress(0, len(cases), "compiling the kernels, this once")
     with ThreadPoolExecutor(workers) as pool:
         jobs = {pool.submit(score_pair, pair, asked): pair for pair in cases}
         try:

@@ -20,3 +20,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 def compiled(function: F) -> F:
     """A kernel: the function, compiled for the types it is first called with."""
     return numba.njit(nogil=True, cache=KEPT)(function)  # type: ignore[no-any-return]
+
+
+def compiled_before(kernel: Any) -> bool:
+    """Whether an earlier process left this kernel compiled, so that the first call does not take seconds."""
+    folder = kernel.stats.cache_path
+    return KEPT and folder is not None and any(Path(folder).glob(f"*{kernel.__name__}*.nbi"))

@@ -86,14 +86,16 @@ def corners(codes: Frame) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
                 count += (codes[x, y, z] != 0) & (codes[x, y, z] != 255)
             first[x * Y + y + 1] = first[x * Y + y] + count
     found, code = np.empty((first[-1], 3), np.int32), np.empty(first[-1], np.uint8)
-    for row in range(X * Y):
-        i, x, y, z = first[row], row // Y, row % Y, 0
-        while i < first[row + 1]:
-            if 0 < codes[x, y, z] < 255:
-                found[i, 0], found[i, 1], found[i, 2] = x, y, z
-                code[i] = codes[x, y, z]
-                i += 1
-            z += 1
+    i = 0
+    for x in range(X):
+        for y in range(Y):
+            if first[x * Y + y] == first[x * Y + y + 1]:
+                continue
+            for z in range(Z):
+                if 0 < codes[x, y, z] < 255:
+                    found[i, 0], found[i, 1], found[i, 2] = x, y, z
+                    code[i] = codes[x, y, z]
+                    i += 1
     return found, code
 
 

@@ -1,11 +1,18 @@
 """The operations on masks compiled by numba: same names and same results as :mod:`mrfusion.surface.libraries`."""
 
+from mrfusion.surface.compiled import compiled_before
 from mrfusion.surface.dense import codes, corners, dilate, extent
 from mrfusion.surface.runs import label, overlaps, owners, restrict, sizes
 from mrfusion.surface.search import cell_order, index, look_around, nearest
 from mrfusion.surface.tallying import tally
 
 NAME = "numba"
+
+
+def ready() -> bool:
+    """Whether the kernels are compiled already; else the first case takes some seconds longer, this once."""
+    return compiled_before(tally)
+
 
 __all__ = [
     "NAME",
@@ -20,6 +27,7 @@ __all__ = [
     "nearest",
     "overlaps",
     "owners",
+    "ready",
     "restrict",
     "sizes",
     "tally",

@@ -78,20 +78,19 @@ def _first(frame: Frame) -> Ints:
 @compiled
 def _ends(frame: Frame, first: Ints) -> tuple[Ints, Ints]:
     """Where each run starts and stops; rows without runs are not looked at again."""
-    X, Y = frame.shape[:2]
+    X, Y, Z = frame.shape
     start, stop = np.empty(first[-1], np.int32), np.empty(first[-1], np.int32)
+    run = 0
     for x in range(X):
         for y in range(Y):
-            run, last = first[x * Y + y], first[x * Y + y + 1]
-            z = 1
-            while run < last:
-                while frame[x, y, z] == 0:
-                    z += 1
-                start[run] = z
-                while frame[x, y, z] != 0:
-                    z += 1
-                stop[run] = z
-                run += 1
+            if first[x * Y + y] == first[x * Y + y + 1]:
+                continue
+            for z in range(1, Z):
+                if frame[x, y, z] > frame[x, y, z - 1]:
+                    start[run] = z
+                elif frame[x, y, z] < frame[x, y, z - 1]:
+                    stop[run] = z
+                    run += 1
     return start, stop
 
 
