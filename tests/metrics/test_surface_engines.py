@@ -9,7 +9,7 @@ import pytest
 from mrfusion.surface import kernels, libraries
 from mrfusion.surface.compiled import KEPT
 from mrfusion.surface.distances import between
-from mrfusion.surface.engine import engine
+from mrfusion.surface.engine import engine as used
 
 
 def frame(seed, density, shape=(17, 15, 33)):
@@ -103,7 +103,7 @@ import sys, warnings
 sys.modules["numba"] = None
 with warnings.catch_warnings(record=True) as said:
     warnings.simplefilter("always")
-    from mrfusion.surface.engine import engine
+    from mrfusion.surface.engine import engine as used
 print(engine.NAME, *[str(w.message) for w in said if "numba" in str(w.message)], sep="|")
 """
 
@@ -116,7 +116,7 @@ def test_without_numba_the_slower_path_is_taken_and_said():
 
 
 def test_the_kernels_are_what_is_used_and_are_kept_on_disk():
-    assert engine is kernels
+    assert used is kernels
     assert libraries.ready()
     kernels.tally(np.ones(2), np.zeros(2, np.uint8))
     assert kernels.ready() or not KEPT
