@@ -77,6 +77,8 @@ def write_run(home: Path, cases: list[str], run: dict[str, Any], *, skill: float
     (home / "slices").mkdir(exist_ok=True)
     for n, case in enumerate(cases):
         write_slice(home / "slices" / f"{n}.npz", case, 0.85 + skill, size=size, rng=rng)
+    (home / "volumes").mkdir(exist_ok=True)
+    write_ball(home / "volumes" / "0.npz", cases[0], size=size // 2, rng=rng)
 
 
 def case_scores(case: str, skill: float, rng: Generator) -> list[CaseScore]:
@@ -153,6 +155,27 @@ def write_slice(path: Path, case: str, quality: float, *, size: int, rng: Genera
         prediction=(prediction & brain).astype(np.uint8),
         pixel_mm=np.array([180.0 / size, 180.0 / size]),
         index=np.array(31),
+    )
+
+
+def write_ball(path: Path, case: str, *, size: int, rng: Generator) -> None:
+    """A head as a bright ball in a grid of unequal sides, with nested lesions; the prediction is moved by a voxel."""
+    x, y, z = np.mgrid[0:size, 0 : size + 4, 0 : size // 2] / size - 0.5
+    z = 2 * z + 0.5
+    head = x**2 + (y / 1.1) ** 2 + z**2 < 0.22
+    centre = np.random.default_rng(abs(hash_of(case))).uniform(-0.15, 0.15, 3)
+    radius = np.sqrt((x - centre[0]) ** 2 + (y - centre[1]) ** 2 + (z - centre[2]) ** 2)
+    target = sum((radius < r).astype(np.uint8) << n for n, r in enumerate((0.2, 0.13, 0.08)))
+    images = [np.where(head, 90 + 30 * n + 60 * (radius < 0.2) + rng.normal(0, 6, x.shape), 0) for n in range(4)]
+    np.savez_compressed(
+        path,
+        case=np.array(case),
+        modalities=np.array(MODALITIES),
+        images=np.clip(np.stack(images), 0, 255).astype(np.uint8),
+        regions=np.array(REGIONS),
+        target=target.astype(np.uint8),
+        prediction=np.roll(target, 1, axis=0).astype(np.uint8),
+        spacing_mm=np.array([2.0, 2.0, 4.0]),
     )
 
 

@@ -98,7 +98,7 @@ def test_the_leader_is_in_the_first_sentence(page):
 
 def test_plotly_is_there_exactly_once(report, page):
     assert report.read_text(encoding="utf-8").count("plotly.js v") == 1
-    assert [tag for tag, attrs in page.tags if tag == "script" and "type" not in attrs] == ["script"] * 2
+    assert [tag for tag, attrs in page.tags if tag == "script" and "type" not in attrs] == ["script"] * 3
 
 
 def test_no_address_leaves_the_file(report, page):
@@ -150,7 +150,7 @@ def test_names_are_text(make_study, tmp_path):
     html = build_report(folder).read_text(encoding="utf-8")
     assert EVIL not in html
     page = read(folder / "report.html")
-    assert sum(tag == "script" for tag, _ in page.tags) == 3
+    assert sum(tag == "script" for tag, _ in page.tags) == 5
     assert not any(name.startswith("on") for _, attrs in page.tags for name in attrs)
     assert f"Is {EVIL} <b>bold</b>?" in "".join(page.text)
     hovers = json.dumps(json.loads(page.scripts[0]))

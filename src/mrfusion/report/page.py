@@ -24,13 +24,15 @@ from mrfusion.report.section import (
     paper_tables,
     points,
     ranking,
+    search,
     verdicts,
+    viewer,
 )
 from mrfusion.result import write_json, write_text
 
 # the page, top to bottom
 SECTIONS = (
-    *(headline, verdicts, ranking, arms, paper_tables, cohort, points, cases, curves),
+    *(headline, verdicts, ranking, arms, paper_tables, search, cohort, points, cases, viewer, curves),
     *(balance, cost, methods, appendix),
 )
 _HERE = Path(__file__).parent
@@ -53,7 +55,8 @@ def page(study: LoadedStudy) -> str:
     """The whole page as HTML."""
     found = [module.section(study) for module in SECTIONS]
     sections = [section for section in found if section is not None]
-    scripts = [get_plotlyjs() if _figures(sections) else "", (_HERE / "page.js").read_text(encoding="utf-8")]
+    data = {name: Markup(script_json(value)) for section in sections for name, value in section.data}
+    scripts = [get_plotlyjs() if _figures(sections) else "", _script("page.js"), _script("viewer.js") if data else ""]
     return render(
         "page.html",
         title=f"{study.name}: {study.question}",
@@ -61,8 +64,13 @@ def page(study: LoadedStudy) -> str:
         style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
         scripts=[Markup(script) for script in scripts if script],
         allowed=" ".join(_fingerprint(script) for script in scripts if script),
+        data=data,
         figures=Markup(script_json({figure.id: dict(figure.drawings) for figure in _figures(sections)})),
     )
+
+
+def _script(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")
 
 
 def _figures(sections: list[Section]) -> list[Figure]:

@@ -28,12 +28,16 @@ _PAGES.filters.update(
 
 @dataclass(frozen=True)
 class Section:
-    """One section; ``id`` is its anchor, ``title`` its heading and its place in the contents."""
+    """One section; ``id`` is its anchor, ``title`` its heading and its place in the contents.
+
+    ``data`` is what its script reads: (id of the element, value).
+    """
 
     id: str
     title: str
     html: Markup
     figures: tuple[Figure, ...] = ()
+    data: tuple[tuple[str, Any], ...] = ()
 
 
 def render(template: str, **values: Any) -> Markup:
