@@ -103,7 +103,7 @@ import sys, warnings
 sys.modules["numba"] = None
 with warnings.catch_warnings(record=True) as said:
     warnings.simplefilter("always")
-    from mrfusion.surface.engine import engine as used
+    from mrfusion.surface.engine import engine
 print(engine.NAME, *[str(w.message) for w in said if "numba" in str(w.message)], sep="|")
 """
 
