@@ -9,7 +9,6 @@ import pytest
 import torch
 from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 from numpy.typing import NDArray
-from tiny import cpu, run_spec
 from torch import Tensor, nn
 
 from mrfusion.case import Case, Cohort, Region
@@ -20,6 +19,7 @@ from mrfusion.panel import Panel, write_panel
 from mrfusion.prediction import predict_masks, safe_name, write_prediction
 from mrfusion.spec import Preparation
 from mrfusion.training.assemble import make_model
+from tiny import cpu, run_spec
 
 REGIONS = (Region("WT", frozenset({1, 2, 3})), Region("TC", frozenset({1, 3})), Region("ET", frozenset({3})))
 BRATS_2021 = {1: 1, 2: 2, 4: 3}

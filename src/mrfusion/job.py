@@ -1,10 +1,11 @@
 """Jobs: the doors through which executors call runs; plain text in, plain values out."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from mrfusion.case import outlined
+from mrfusion.case import Cohort, outlined
 from mrfusion.data.read import read_data
 from mrfusion.data.split_file import write_splits
 from mrfusion.errors import SpecError
@@ -16,20 +17,37 @@ from mrfusion.run import execute, parts_of
 from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import make_fabric, make_model, make_network, make_training
 from mrfusion.training.loop import fit
+from mrfusion.training.objective import make_objective
 from mrfusion.training.optimiser import count_parameters
 
 
-def prepare_data(spec_json: str, out: str, cache: str) -> dict[str, object]:
-    """Fill the cache, write ``cohort.json`` and ``splits.json`` to ``out``; the data's fingerprint and notes."""
+def prepare_data(spec_json: str, out: str, cache: str, arms: Mapping[str, str]) -> dict[str, object]:
+    """Fill the cache, write ``cohort.json`` and ``splits.json`` to ``out``; the data's fingerprint and notes.
+
+    ``arms`` has a run's specification for each arm; SpecError, before anything runs, where one cannot be built.
+    """
     spec, folder = RunSpec.model_validate_json(spec_json), Path(out)
     with ProgressFile(folder / "progress" / "prepare.json") as progress:
         data = read_data(spec.data, task=spec.task, cache=Path(cache), progress=progress)
+    for name, arm_json in arms.items():
+        _check_arm(name, RunSpec.model_validate_json(arm_json), data.cohort)
     cases = [{"id": case.id, "patient": case.patient} for case in data.cohort.cases]
     about = {"cases": cases, "fingerprint": data.fingerprint, "notes": data.notes}
     write_json(folder / "cohort.json", data.cohort.outline | about)
     hashes = {name: prepared.digest for name, prepared in data.prepared.items()}
     write_splits(folder / "splits.json", data.cohort, data.splits, hashes)
     return {"fingerprint": data.fingerprint, "folds": len(data.splits), "notes": data.notes}
+
+
+def _check_arm(name: str, spec: RunSpec, cohort: Cohort) -> None:
+    """Build everything that a run names, so that a modality or an argument that is not there is found at once."""
+    try:
+        network = make_network(spec, cohort)
+        make_objective(spec, cohort)
+        load("balancers", spec.balancer)()
+        load("schedules", spec.schedule)().phases(network, spec.loss_names)
+    except SpecError as error:
+        raise SpecError(f"arm {name!r}: {error}") from None
 
 
 def execute_run(spec_json: str, out: str, cache: str) -> str:

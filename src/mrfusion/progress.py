@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,9 @@ class ProgressFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """The job is over, well or not; there is nothing to watch any more."""
-        self.path.unlink(missing_ok=True)
+        """The job is over, well or not; there is nothing to watch any more, and why it ended must not be lost."""
+        with suppress(OSError):
+            self.path.unlink()
 
 
 def read_progress(folder: Path) -> dict[str, dict[str, Any]]:

@@ -197,7 +197,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
             raise SpecError(f"{path}: YAML aliases (*name) are not read; write the value out")
         content = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+    except yaml.YAMLError as error:
+        hint = "text with brackets stands in quotes, as in plan: 'separate[mean]'"
+        raise SpecError(f"expected a YAML file at {path}, found: {error}\n({hint})") from None
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
         raise SpecError(f"expected a YAML file at {path}, found: {error}") from None
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise SpecError(f"{path}: expected keys and values, found {type(content).__name__}")

@@ -36,7 +36,8 @@ def prepare(study: Study, executor: Executor, *, out: Path, cache: Path, watch: 
 
     Leaves ``cohort.json``, ``splits.json`` and ``study.json`` in ``out``.
     """
-    job = Job("prepare", PREPARE, (study.base.model_dump_json(), str(out), str(cache)), "preparing the data")
+    ones = {arm.name: study.spec(arm, fold=study.folds[0], seed=study.seeds[0]).model_dump_json() for arm in study.arms}
+    job = Job("prepare", PREPARE, (study.base.model_dump_json(), str(out), str(cache), ones), "preparing the data")
     data = _results(executor, [job], lambda: watch(read_progress(out / PROGRESS), 0))["prepare"]
     spaces = _results(executor, _space_jobs(study, out), lambda: None)
     quests = tuple(quests_of(study, data["fingerprint"], spaces))
