@@ -20,6 +20,7 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -81,12 +82,13 @@ def study(rng: np.random.Generator, cell: Cell) -> dict[tuple[str, str, str], Di
     return {(arm, region, "dice"): Differences(values, folds) for (arm, region), values in found.items()}
 
 
-def truth(cell: Cell) -> dict[str, float]:
+@cache
+def truth(effect: str, misses: float) -> dict[str, float]:
     """Region to the true mean difference, from a cohort so large that its own error is below 0.02 points."""
-    rng = np.random.default_rng(7)
-    found = [study(rng, Cell(20_000, cell.effect, cell.misses)) for _ in range(10)]
-    if cell.effect == "none":
+    if effect == "none":
         return dict.fromkeys((*REGIONS, MEAN), 0.0)  # arms without an effect are exchangeable with the reference
+    rng = np.random.default_rng(7)
+    found = [study(rng, Cell(20_000, effect, misses)) for _ in range(10)]
     return {
         region: float(np.mean([pairs[f"arm {arm}", region, "dice"].effect for pairs in found for arm in range(ARMS)]))
         for region in (*REGIONS, MEAN)
@@ -95,7 +97,7 @@ def truth(cell: Cell) -> dict[str, float]:
 
 def simulate(cell: Cell, studies: int, draws: int) -> dict[str, float | str]:
     """What the verdicts of many studies of one kind are worth."""
-    true, covered, words, positive, held = truth(cell), [], Counter[str](), 0, 0
+    true, covered, words, positive, held = truth(cell.effect, cell.misses), [], Counter[str](), 0, 0
     for number in range(studies):
         rng = np.random.default_rng(
             [number, cell.patients, round(1000 * EFFECTS[cell.effect]), round(1000 * cell.misses)]
@@ -136,14 +138,14 @@ def control(name: str, folder: Path) -> dict[str, object]:
 def main() -> None:
     """Simulate, run the controls if asked, write the tables, print the verdict on the verdict."""
     options = argparse.ArgumentParser(description="Is the verdict right?")
-    options.add_argument("--studies", type=int, default=300, help="simulated studies of each kind")
+    options.add_argument("--studies", type=int, default=250, help="simulated studies of each kind")
     options.add_argument("--draws", type=int, default=2000, help="bootstrap draws of each interval")
     options.add_argument("--controls", type=Path, default=Path("out/controls"), help="folder of the controls' runs")
     options.add_argument("--simulations-only", action="store_true")
     options.add_argument("--out", type=Path, default=Path("out/bench_verdict.json"))
     given = options.parse_args()
     cells = [Cell(n, effect) for effect in EFFECTS for n in PATIENTS]
-    cells += [Cell(n, "none", 0.01) for n in PATIENTS]
+    cells += [Cell(n, effect, 0.01) for effect in ("none", "large") for n in PATIENTS]
     table = []
     for cell in cells:
         table.append(simulate(cell, given.studies, given.draws))

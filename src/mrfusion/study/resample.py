@@ -128,9 +128,9 @@ def _quantiles(data: Differences, draws: int, seed: int) -> tuple[float, float]:
     centred = data.patients - data.effect
     moved = patients @ centred / count
     variance = np.maximum(0.0, patients @ centred**2 - count * moved**2) / (count - 1) / count
+    shares = patients @ np.eye(max(places) + 1)[list(places)] / count
     for fold, shifts in enumerate(_shifts(data)):
-        share = patients[:, np.asarray(places) == fold].sum(axis=1) / count
-        drawn = runs[:, fold] @ shifts / seeds
+        share, drawn = shares[:, fold], runs[:, fold] @ shifts / seeds
         moved = moved + share * drawn
         if seeds > 1:
             variance += share**2 * (runs[:, fold] @ shifts**2 - seeds * drawn**2) / (seeds - 1) / seeds
