@@ -48,7 +48,8 @@ def conduct(out: Path, cases: int, workers: int) -> None:
 
 def mrfusion(*words: object) -> None:
     """One command of mrfusion; its failure is ours."""
-    subprocess.run([sys.executable, "-m", "mrfusion.cli", *map(str, words)], check=True, stdout=sys.stderr)
+    command = Path(sys.executable).with_name("mrfusion")
+    subprocess.run([command, *map(str, words)], check=True, stdout=sys.stderr)
 
 
 def dice(study: LoadedStudy, arm: str) -> float:
