@@ -1,7 +1,7 @@
 """Is the verdict right? Simulated studies whose truth is known, and phantoms whose right answer is known.
 
     python bench/verdict.py                       the simulations (ten minutes of one core) and the phantom controls
-    python bench/verdict.py --simulations-only    docs/verdict.md's tables alone
+    python bench/verdict.py --only simulations    docs/verdict.md's tables alone; or --only controls
 
 The controls are three studies on phantoms, in out/controls; finished runs there are taken as they are.
 
@@ -135,28 +135,32 @@ def control(name: str, folder: Path) -> dict[str, object]:
     return {"control": name, "right": row["verdict"] in right, "expected": right} | {key: row[key] for key in keys}
 
 
+def mean_of(key: str, rows: list[dict[str, float | str]]) -> float | None:
+    """The mean over the cells; None where nothing was simulated."""
+    return float(np.mean([row[key] for row in rows])) if rows else None
+
+
 def main() -> None:
     """Simulate, run the controls if asked, write the tables, print the verdict on the verdict."""
     options = argparse.ArgumentParser(description="Is the verdict right?")
     options.add_argument("--studies", type=int, default=250, help="simulated studies of each kind")
     options.add_argument("--draws", type=int, default=2000, help="bootstrap draws of each interval")
     options.add_argument("--controls", type=Path, default=Path("out/controls"), help="folder of the controls' runs")
-    options.add_argument("--simulations-only", action="store_true")
+    options.add_argument("--only", choices=("simulations", "controls"))
     options.add_argument("--out", type=Path, default=Path("out/bench_verdict.json"))
     given = options.parse_args()
     cells = [Cell(n, effect) for effect in EFFECTS for n in PATIENTS]
     cells += [Cell(n, effect, 0.01) for effect in ("none", "large") for n in PATIENTS]
     table = []
-    for cell in cells:
+    for cell in [] if given.only == "controls" else cells:
         table.append(simulate(cell, given.studies, given.draws))
         print(
             "  ".join(f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in table[-1].items()), flush=True
         )
-    controls = [control(name, given.controls) for name in ([] if given.simulations_only else CONTROLS)]
-    nothing = [row for row in table if row["effect"] == "none"]
+    controls = [control(name, given.controls) for name in ([] if given.only == "simulations" else CONTROLS)]
     summary = {
-        "false_positive_rate": float(np.mean([row["any_helps_or_hurts"] for row in nothing])),
-        "coverage": float(np.mean([row["coverage"] for row in table])),
+        "false_positive_rate": mean_of("any_helps_or_hurts", [row for row in table if row["effect"] == "none"]),
+        "coverage": mean_of("coverage", table),
         "controls": len(controls),
         "controls_right": sum(bool(row["right"]) for row in controls),
     }
