@@ -125,7 +125,9 @@ def control(name: str, folder: Path) -> dict[str, object]:
     program = [sys.executable, "-m", "mrfusion.cli"]
     cases = folder / f"phantom_{name}"
     if not cases.is_dir():
-        subprocess.run([*program, "phantom", str(cases), "--cases", "48", "--control", name], check=True)
+        subprocess.run(
+            [*program, "phantom", str(cases), "--cases", "48", "--spacing", "3", "--control", name], check=True
+        )
     recipe = HERE.parent / "recipes" / f"control_{name}.yaml"
     subprocess.run([*program, "study", str(recipe), "--data", str(cases), "--out", str(folder / name)], check=True)
     rows = json.loads((folder / name / "report.json").read_text())["comparisons"]
