@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from mrfusion import families
 from mrfusion.errors import TrainingError
 from mrfusion.spec import RunSpec
 from mrfusion.training.history import History
@@ -68,6 +69,50 @@ def test_an_interrupted_training_ends_in_the_same_bits(changes: dict[str, Any], 
     for name, value in weights_of(whole).items():
         assert torch.equal(weights_of(resumed)[name], value), name
     assert sorted(p.name for p in (tmp_path / "broken").iterdir()) == ["best.safetensors", "history.csv"]
+
+
+@pytest.mark.parametrize("calls", [2, 3])
+def test_patience_goes_on_counting_after_an_interruption(calls: int, tmp_path: Path) -> None:
+    spec = run_spec(budget={"epochs": 9, "patience": 3}, sampling={"per_case": 1})
+    scores = [0.1, 0.5, 0.4, 0.4, 0.4, 0.4, 0.4]
+
+    def validate(network: torch.nn.Module) -> dict[str, float]:
+        return {"val/score": scores.pop(0)}
+
+    training = training_of(spec, tmp_path)
+    training.validate = validate
+    stop_after(training, calls)
+    with pytest.raises(InterruptionError):
+        fitted(spec, training)
+    resumed = training_of(spec, tmp_path)
+    resumed.validate = validate
+    assert len(fitted(spec, resumed).of("seconds")) == 5
+
+
+class Growing(families.load("balancers", "static")):  # type: ignore[misc]
+    """A balancer that remembers: the weight of the loss grows with every step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("steps", torch.zeros(()))
+
+    def backward(self, losses: Any, shared: Any, run_backward: Any) -> dict[str, float]:
+        self.steps += 1
+        self.weights = dict.fromkeys(losses, float(self.steps))
+        return super().backward(losses, shared, run_backward)  # type: ignore[no-any-return]
+
+
+def test_a_balancer_goes_on_from_what_it_knew(tmp_path: Path) -> None:
+    spec = run_spec()
+    whole, broken, resumed = (training_of(spec, tmp_path / name) for name in ("whole", "broken", "broken"))
+    for training in (whole, broken, resumed):
+        training.balancer = Growing()
+    expected = fitted(spec, whole)
+    stop_after(broken, 1)
+    with pytest.raises(InterruptionError):
+        fitted(spec, broken)
+    assert rows_of(fitted(spec, resumed)) == rows_of(expected)
+    assert expected.of("weight/dice_ce") == [2.0, 5.0, 8.0]
 
 
 def test_a_damaged_checkpoint_is_noticed_and_the_one_before_used(tmp_path: Path) -> None:
