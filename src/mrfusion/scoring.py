@@ -42,6 +42,7 @@ def score_case(
         for region, pair in _pairs(prediction, target, regions, spacing, rule):
             values = [(name, read(pair)) for name, read in readers]
             scores += [value.of(case_id, region.name, name) for name, value in values]
+            del pair  # its arrays go before those of the next region come
     except CaseError as error:
         raise CaseError(f"case {case_id}: {error}") from None
     return scores
