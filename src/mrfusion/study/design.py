@@ -169,6 +169,9 @@ def _check(study: Study, path: Path) -> None:
     names = [arm.name for arm in study.arms]
     if study.reference not in names:
         raise SpecError(f"{path}: reference: no arm is called {study.reference!r}; {nearest(study.reference, names)}")
+    for name in study.family.arms:
+        if name not in names:
+            raise SpecError(f"{path}: family.arms: no arm is called {name!r}; {nearest(name, names)}")
     folds = study.base.data.split.folds
     for fold in study.folds:
         if not 0 <= fold < folds:

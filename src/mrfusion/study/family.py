@@ -1,5 +1,7 @@
 """The family of comparisons that a study declares before it looks: what Holm corrects for, and what is negligible."""
 
+from typing import Annotated
+
 from pydantic import Field
 
 from mrfusion.spec import Part
@@ -15,7 +17,7 @@ class Family(Part):
     metrics: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
     arms: tuple[str, ...] = ()
-    margins: dict[str, float] = Field(default={})
+    margins: dict[str, Annotated[float, Field(gt=0)]] = Field(default={})
 
     def of(self, key: tuple[str, str, str], first: str) -> str:
         """The family that (arm, region, metric) is corrected in; ``first`` is the metric where none is declared.
