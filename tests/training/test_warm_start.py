@@ -159,13 +159,15 @@ def test_an_ensemble_takes_each_member_s_weights(tmp_path: Path) -> None:
         assert all(torch.equal(state[f"members.{number}.{name}"], value) for name, value in member.state_dict().items())
 
 
-def test_a_race_is_lost_by_gaining_less_than_half_as_much() -> None:
+def test_a_race_is_lost_by_gaining_no_more_than_half_as_much() -> None:
     race = Race([0.50, 0.60, 0.58, 0.70], grace=2)
     assert not race.lost(1, 0.50)
     assert not race.lost(2, 0.56)
     assert race.lost(2, 0.54)
     assert race.lost(3, 0.56)
     assert race.lost(9, 0.56)
+    assert Race([0.5, 0.5, 0.5]).lost(2, 0.5)
+    assert not Race([0.5, 0.5, 0.5]).lost(2, 0.501)
     assert not Race().lost(9, float("-inf"))
 
 

@@ -12,8 +12,8 @@ from mrfusion.result import read_rows
 class Race:
     """``scores`` are a rival's validation scores from epoch 0 on, from the same first weights; none: no race. [ours]
 
-    Lost, after ``grace`` epochs: the best score so far has risen above the start by less than ``SHARE`` of what the
-    rival's had risen by in as many epochs.
+    Lost, after ``grace`` epochs: the best score so far has risen above the start by no more than ``SHARE`` of what the
+    rival's had risen by in as many epochs; so also where neither has risen at all.
     """
 
     scores: Sequence[float] = ()
@@ -27,7 +27,7 @@ class Race:
             return False
         start = self.scores[0]
         rival = list(itertools.accumulate(self.scores, max))[min(epoch, len(self.scores) - 1)]
-        return best - start < self.SHARE * (rival - start)
+        return best - start <= self.SHARE * (rival - start)
 
 
 def race_against(rival: Path, grace: int) -> Race:
