@@ -1,6 +1,6 @@
 """Label maps as they lie in their files: no turning to RAS+, no wider type, so that scoring is not spent on reading.
 
-Inflated by isal where it is installed (``pip install isal``, three times as fast), by zlib otherwise.
+Inflated by isal, three times as fast as zlib.
 """
 
 import math
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from isal import isal_zlib as inflate
 from numpy.typing import NDArray
 from PIL import Image as Picture
 from PIL import UnidentifiedImageError
@@ -16,11 +17,6 @@ from PIL import UnidentifiedImageError
 from mrfusion.data.nifti import WHOLE, Header, read_header
 from mrfusion.data.volume import Grid
 from mrfusion.errors import CaseError
-
-try:
-    from isal import isal_zlib as inflate
-except ImportError:
-    import zlib as inflate  # type: ignore[no-redef]
 
 FAULTS: Any = (inflate.error, EOFError)  # what either of them raises
 
