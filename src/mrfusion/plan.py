@@ -10,7 +10,7 @@ Its text form is what users write and what a search mutates::
     separate[mean]                   an encoder per modality, averaged at every level, one decoder
     separate[mean,mean,concat]       a fusion per encoder level, finest first
     separate>mean                    late fusion: a whole network per modality, logits averaged
-    separate[mean,max]>mean          late fusion whose streams exchange at level 2
+    separate[mean,mmtm]>mean         late fusion whose streams exchange at the second level
 """
 
 import re
