@@ -174,8 +174,8 @@ def _note(training: Training, state: State, phase: Phase, values: Mapping[str, f
 
 
 def _keep_if_best(training: Training, state: State, score: float) -> None:
-    """Keep the network's weights if their score is the best so far, or the first."""
-    if score > state.best or math.isinf(state.best):
+    """Keep the network's weights if their score is the best so far, or no score before it was a number."""
+    if score > state.best or not math.isfinite(state.best):
         state.best, state.since_best = score, 0
         if training.fabric.is_global_zero:
             save_weights(training.folder / "best.safetensors", training.network)
