@@ -1,4 +1,4 @@
-"""Prediction of a whole case: whole slices where they fit, else a Gaussian sliding window."""
+"""Prediction of a whole case: all slices, or a Gaussian sliding window."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mrfusion.data.sample import LoadedCase, Place
 
-WINDOWS_AT_ONCE = {2: 8, 3: 2}
+SLICES_AT_ONCE = 8
 OVERLAP = 0.5
 
 
@@ -26,17 +26,12 @@ class Predictor:
 
     @torch.inference_mode()
     def logits(self, case: LoadedCase) -> Float[Tensor, "n s h w"]:
-        """Logits of the case's range of slices, on the CPU.
-
-        A window has the size of a training sample, so that norms see what they saw in training: where a slice fits
-        into it, the slice is read whole; otherwise windows overlap by half and are weighted by a Gaussian.
-        """
+        """Logits of the case's range of slices, on the CPU; boxes of one slice: every slice whole, as the network is
+        convolutional; thicker boxes: a window of the training size, half overlapping, weighted by a Gaussian."""
         first, last = case.slices
         present = torch.tensor([case.present], device=self.device)
         images = torch.from_numpy(np.ascontiguousarray(case.images[first:last], dtype=np.float32))
-        if self.size[0] == 1:
-            return self._windows(images, self.size[1:], present).movedim(0, 1)
-        return self._windows(images.movedim(1, 0)[None], self.size, present)[0]
+        return self._slices(images, present) if self.size[0] == 1 else self._windows(images, present)
 
     @torch.inference_mode()
     def class_logits(self, case: LoadedCase) -> Float[Tensor, " classes"]:
@@ -52,17 +47,23 @@ class Predictor:
             found.append(self._forward(images[:, 0][None] if thickness == 1 else images[None], present))
         return torch.cat(found).mean(0).cpu()
 
-    def _windows(self, images: Tensor, window: tuple[int, ...], present: Tensor) -> Tensor:
-        return sliding_window_inference(  # type: ignore[no-any-return]
-            images,
-            window,
-            sw_batch_size=WINDOWS_AT_ONCE[len(window)],
+    def _slices(self, images: Tensor, present: Tensor) -> Tensor:
+        found = [self._forward(part, present.expand(len(part), -1)) for part in torch.split(images, SLICES_AT_ONCE)]
+        return torch.cat([part.cpu() for part in found]).movedim(0, 1)
+
+    def _windows(self, images: Tensor, present: Tensor) -> Tensor:
+        volume = images.movedim(1, 0)[None]
+        found = sliding_window_inference(
+            volume,
+            self.size,
+            sw_batch_size=2,
             predictor=lambda part: self._forward(part, present.expand(len(part), -1)),
             overlap=OVERLAP,
             mode="gaussian",
             sw_device=self.device,
             device=torch.device("cpu"),
         )
+        return found[0]  # type: ignore[no-any-return]
 
     def _forward(self, images: Tensor, present: Tensor) -> Tensor:
         layout = torch.channels_last if images.ndim == 4 else torch.channels_last_3d
