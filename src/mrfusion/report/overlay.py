@@ -6,7 +6,6 @@ sharp, can be dashed, and can be switched off one by one without a second image.
 
 import base64
 import io
-import zipfile
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from mrfusion.errors import InputError
+from mrfusion.report.arrays import stored_arrays
 
 WIDEST = 384  # pixels of an embedded image; outlines keep their full resolution
 _KEYS = ("case", "modalities", "images", "regions", "target", "prediction", "pixel_mm", "index")
@@ -54,9 +54,7 @@ class Slice:
 
 def read_slice(path: Path) -> Slice:
     """Read ``slices/<n>.npz``; InputError that names the file where it is broken or of another form."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            found = {key: file[key] for key in _KEYS}
+    with stored_arrays(path, _KEYS, "slice") as found:
         loaded = Slice(
             case=str(found["case"]),
             modalities=tuple(str(name) for name in found["modalities"]),
@@ -67,8 +65,6 @@ def read_slice(path: Path) -> Slice:
             pixel_mm=(float(found["pixel_mm"][0]), float(found["pixel_mm"][1])),
             index=int(found["index"]),
         )
-    except (OSError, ValueError, KeyError, IndexError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"expected a slice with {', '.join(_KEYS)} at {path}, found: {error}") from None
     _check(loaded, path)
     return loaded
 

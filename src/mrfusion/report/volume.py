@@ -11,7 +11,6 @@ browser without a GPU. Three planes of grey values with two masks are 150 lines 
 
 import base64
 import io
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from mrfusion.errors import InputError
+from mrfusion.report.arrays import stored_arrays
 
 _KEYS = ("case", "modalities", "images", "regions", "target", "prediction", "spacing_mm")
 TALLEST = 16_383  # pixels of a WebP
@@ -40,9 +40,7 @@ class Volume:
 
 def read_volume(path: Path) -> Volume:
     """Read ``volumes/<n>.npz``; InputError that names the file where it is broken or of another form."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            found = {key: file[key] for key in _KEYS}
+    with stored_arrays(path, _KEYS, "volume") as found:
         x, y, z = (float(s) for s in found["spacing_mm"])
         loaded = Volume(
             case=str(found["case"]),
@@ -53,8 +51,6 @@ def read_volume(path: Path) -> Volume:
             prediction=found["prediction"].astype(np.uint8),
             spacing_mm=(x, y, z),
         )
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"expected a volume with {', '.join(_KEYS)} at {path}, found: {error}") from None
     _check(loaded, path)
     return loaded
 

@@ -1,0 +1,23 @@
+"""Arrays that a run left for the report: one way to read them, one message where they are broken."""
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mrfusion.errors import InputError
+
+
+@contextmanager
+def stored_arrays(path: Path, keys: Sequence[str], what: str) -> Iterator[dict[str, npt.NDArray[Any]]]:
+    """The arrays called ``keys`` in an .npz file; InputError that names the file where reading them, or making
+    ``what`` of them inside the block, fails."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            yield {key: file[key] for key in keys}
+    except (OSError, ValueError, KeyError, IndexError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"expected a {what} with {', '.join(keys)} at {path}, found: {error}") from None
