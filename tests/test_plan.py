@@ -42,6 +42,8 @@ def test_text_round_trip(text: str, spaces: int) -> None:
         ("separate[mean,max]>mean", FusionPlan("separate", (), ("mean", "max"), "mean")),
         ("separate>mean", FusionPlan("separate", output="mean")),
         ("separate>single", FusionPlan("separate")),
+        ("concat(fill=zero)", FusionPlan()),
+        ("concat(t1c,t2f,fill=learned)", FusionPlan("concat(t1c,t2f,fill=learned)")),
         (" separate [ max ] ", FusionPlan("separate", (), ("max",))),
         ("separate[my.package:Class(a=(1,2),b=x)]", FusionPlan("separate", (), ("my.package:Class(a=(1,2),b=x)",))),
     ],
@@ -65,7 +67,12 @@ def test_what_text_says(text: str, expected: FusionPlan) -> None:
         ("concat>mean", "need 'separate'"),
         ("only(t1c)>mean", "need 'separate'"),
         ("separate+zeros", "a fused image is a channel of 'concat'"),
+        ("fused", "say which image is seen instead"),
+        ("fused[mean]+zeros", "expected"),
         ("separate[mean(1+1)]", "expected literal arguments"),
+        ("concat(fill=lerned)", r"no fill is called 'lerned'; did you mean 'learned'"),
+        ("concat(full=learned)", r"no options but concat\(fill=learned\)"),
+        ("separate(fill=learned)", r"no options but concat\(fill=learned\)"),
         ("separate[mean", "expected"),
         ("separate]mean[", "expected"),
     ],
@@ -85,6 +92,8 @@ def test_modalities_that_a_plan_reads() -> None:
     assert parse_plan("concat").modalities(available) == available
     assert parse_plan("separate>mean").modalities(available) == available
     assert parse_plan("only(t2w)").modalities(available) == ("t2w",)
+    assert parse_plan("fused+mean_image(t2f,t1c)").modalities(available) == ("t1c", "t2f")
+    assert parse_plan("fused+mean_image").modalities(available) == available
     with pytest.raises(SpecError, match=r"'only\(t1x\)' reads the modality 't1x'; did you mean 't1"):
         parse_plan("only(t1x)").modalities(available)
     with pytest.raises(SpecError, match="reads the modality 'flair'"):

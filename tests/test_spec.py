@@ -133,6 +133,9 @@ CHANGES: list[dict[str, Any]] = [
     {"score_on": "val"},
     {"members": ["concat", "only(t1c)"]},
     {"origin": {"parents": ["0123456789abcdef"]}},
+    {"absence": "uniform"},
+    {"absence": {"t1c": 0.3}},
+    {"absence": {"t1c": 0.3, "t2f": 0.3}},
 ]
 
 
@@ -143,6 +146,24 @@ def test_the_digest_changes_with_everything_else() -> None:
     touched = {next(iter(change)) for change in CHANGES}
     untested = set(RunSpec.model_fields) - touched - {"machine", "schedule"}
     assert not untested, "a new key decides a run: test it here"
+
+
+def test_the_digest_of_a_run_without_absence_is_what_it_was_before_there_was_any() -> None:
+    assert spec().digest == "97061eeef69753d9"
+    assert spec(absence="none").digest == spec(absence={"t1c": 0}).digest == spec().digest
+
+
+def test_absence_as_rates() -> None:
+    assert [spec(absence=a).absence_of("t1c") for a in ("none", "uniform", {"t1c": 0.3})] == [0.0, 0.5, 0.3]
+    assert spec(absence={"t1c": 0.3}).absence_of("t2f") == 0.0
+    assert spec(absence={"t1c": 0.3}).changed({"absence": {"t2f": 0.1}}).absence == {"t1c": 0.3, "t2f": 0.1}
+    assert spec(absence={"t1c": 0.3}).changed({"absence": "none"}).absence == "none"
+
+
+@pytest.mark.parametrize("value", ["unifrom", {"t1c": 1.0}, {"t1c": -0.1}, {"t1c": "x"}, {"t1c": True}, None, 0.3, [1]])
+def test_absence_that_is_none(value: Any) -> None:
+    with pytest.raises(SpecError, match=r"absence: .*expected none, uniform, or rates from 0 to below 1"):
+        spec(absence=value)
 
 
 def test_the_digest_does_not_depend_on_the_order_of_keys() -> None:
@@ -179,6 +200,9 @@ def test_merge() -> None:
         ({"metrics": ["dise"]}, r"no metrics choice is called 'dise'; did you mean 'dice'"),
         ({"task": "classification", "metrics": ["dice"]}, r"no class_metrics choice is called 'dice'"),
         ({"data": {"sources": [{"path": "x", "layout": "bratz"}]}}, r"no layouts choice is called 'bratz'"),
+        ({"plan": "only(t1c)", "absence": "uniform"}, r"only\(t1c\)' reads one modality, .* write absence: none"),
+        ({"members": ["concat", "only(t1c)"], "absence": "uniform"}, r"only\(t1c\)' reads one modality"),
+        ({"plan": "concat(fill=learned)"}, r"learns its fill from absent modalities; write absence: uniform"),
     ],
 )
 def test_unknown_choices_are_found_before_anything_runs(changes: dict[str, Any], message: str) -> None:

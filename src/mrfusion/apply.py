@@ -8,11 +8,12 @@ from lightning_fabric import Fabric
 
 from mrfusion import families
 from mrfusion.case import Case, Cohort, outlined
+from mrfusion.data.absence import check_files
 from mrfusion.data.cache import prepare_cohort
 from mrfusion.data.load import load_case
 from mrfusion.data.prepared import Prepared
 from mrfusion.data.sample import LoadedCase
-from mrfusion.errors import CaseError, InputError, SpecError
+from mrfusion.errors import InputError, SpecError
 from mrfusion.prediction import predict_classes, predict_masks, write_prediction
 from mrfusion.progress import Progress
 from mrfusion.result import read_json, temporary_folder, write_rows
@@ -33,7 +34,7 @@ class FinishedRun:
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """The modalities that a case must have."""
+        """The modalities that a case should have; those that training left out at times it may lack."""
         return self.spec.plan.modalities(self.outline.modalities)
 
     def model(self, fabric: Fabric) -> Model:
@@ -58,8 +59,9 @@ def apply_run(
     """Predict every case found under ``places``; the files written to ``out``.
 
     Cases are read by the run's own layout, or by ``layout``. They need no labels, and only the modalities that the
-    run's plan reads. Segmentations are written in each case's own grid, affine and label convention; classifications
-    as one table, ``probabilities.csv``. InputError or CaseError for what cannot be read.
+    run's plan reads; of these, a run that was trained with ``absence`` lets some be missing. Segmentations are written
+    in each case's own grid, affine and label convention; classifications as one table, ``probabilities.csv``.
+    InputError or CaseError for what cannot be read.
     """
     cases = _prepared_cases(run, _cohort(run, places, layout), out, progress)
     model = run.model(make_fabric(machine, run.spec.budget.precision))
@@ -115,12 +117,7 @@ def _source(run: FinishedRun, layout: str | None) -> Source:
 
 
 def _with_needed(case: Case, run: FinishedRun) -> Case:
-    lacking = [name for name in run.modalities if name not in case.images]
-    if lacking:
-        raise CaseError(
-            f"case {case.id} lacks {', '.join(lacking)}, which the run's plan {str(run.spec.plan)!r} reads; it has "
-            f"{', '.join(sorted(case.images))}. Add the file, or use a run whose plan does not read it"
-        )
+    check_files(case, run.spec, run.modalities)
     needed = {*run.modalities, run.spec.data.preparation.resample_to}
     images = {name: path for name, path in case.images.items() if name in needed}
     return replace(case, images=images, label_map=None)

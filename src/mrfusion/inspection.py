@@ -19,6 +19,7 @@ from mrfusion.data.prepared import resampler
 from mrfusion.data.slice_view import grey, upright
 from mrfusion.data.volume import Target, Volume, read_volume
 from mrfusion.errors import CaseError
+from mrfusion.layouts._base import DOORS
 from mrfusion.progress import Progress
 
 SHOWN = 6  # cases in a montage
@@ -128,7 +129,7 @@ def inspect_cohort(cohort: Cohort, *, resample_to: str | None = None, progress: 
 
 def _look(case: Case, cohort: Cohort, onto: Target | None) -> tuple[Found, Volume | None]:
     missing = [name for name in cohort.modalities if name not in case.images]
-    faults = [f"lacks {n}; add its file, drop the case, or allow it with may_lack: [images]" for n in missing]
+    faults = [f"lacks {n}; add its file, drop the case, or allow it with {DOORS['images']}" for n in missing]
     if cohort.regions and case.label_map is None:
         faults.append("lacks its label map; add it, or drop the case from training")
     if cohort.classes and case.label is None:

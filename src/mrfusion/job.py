@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from mrfusion.case import Cohort, outlined
+from mrfusion.data.absence import absence_of, check_files
 from mrfusion.data.read import read_data
 from mrfusion.data.split_file import write_splits
-from mrfusion.errors import SpecError
+from mrfusion.errors import InputError, SpecError
 from mrfusion.families import load
 from mrfusion.model.network import FusionNetwork
 from mrfusion.progress import ProgressFile
@@ -40,14 +41,17 @@ def prepare_data(spec_json: str, out: str, cache: str, arms: Mapping[str, str]) 
 
 
 def _check_arm(name: str, spec: RunSpec, cohort: Cohort) -> None:
-    """Build everything that a run names, so that a modality or an argument that is not there is found at once."""
+    """Build everything that a run names, so that a modality, file or argument that is not there is found at once."""
     try:
         network = make_network(spec, cohort)
         make_objective(spec, cohort)
         load("balancers", spec.balancer)()
         load("schedules", spec.schedule)().phases(network, spec.loss_names)
-    except SpecError as error:
-        raise SpecError(f"arm {name!r}: {error}") from None
+        absence_of(spec, cohort)
+        for case in cohort.cases:
+            check_files(case, spec, spec.plan.modalities(cohort.modalities))
+    except InputError as error:
+        raise type(error)(f"arm {name!r}: {error}") from None
 
 
 def execute_run(spec_json: str, out: str, cache: str) -> str:

@@ -5,7 +5,9 @@ Its text form is what users write and what a search mutates::
     concat                           early fusion: one encoder reads all modalities as channels
     only(t1c)                        one modality alone
     concat(t1c,t2f)                  these modalities alone, in the cohort's order (separate(...) likewise)
+    concat(fill=learned)             the channel of an absent modality holds one learned number instead of 0
     concat+mean_image(t1c,t2f)       early fusion with a fused image as one more channel
+    fused+mean_image(t1c,t2f)        the fused image in the modalities' place: all that the network sees
     concat>image(t1c,t2f)            a second decoder on the same encoder, whose output is a fused image
     separate[mean]                   an encoder per modality, averaged at every level, one decoder
     separate[mean,mean,concat]       a fusion per encoder level, finest first
@@ -20,8 +22,9 @@ from dataclasses import dataclass
 from mrfusion import families
 from mrfusion.errors import SpecError, nearest
 
-INPUTS = ("concat", "separate", "only")
+INPUTS = ("concat", "fused", "separate", "only")
 OUTPUTS = ("single", "mean", "image")
+FILLS = ("zero", "learned")
 _TEXT = re.compile(r"^(?P<input>[^\[\]>]+?)(?:\[(?P<levels>.*)\])?(?:>(?P<output>.+))?$", re.DOTALL)
 
 
@@ -29,7 +32,8 @@ _TEXT = re.compile(r"^(?P<input>[^\[\]>]+?)(?:\[(?P<levels>.*)\])?(?:>(?P<output
 class FusionPlan:
     """Where and how modalities meet; hashable, with a text form (``str(plan)``, ``parse_plan(text)``).
 
-    ``input`` is ``concat``, ``separate`` or ``only(x)``; ``images`` are image fusions added as channels of ``concat``;
+    ``input`` is ``concat``, ``fused``, ``separate`` or ``only(x)``; ``images`` are image fusions added as channels of
+    ``concat``, or, with ``fused``, the only channels there are;
     ``levels`` has one fusion per encoder level, finest first, or a single one that stands for all of them;
     ``output`` is ``single`` (one decoder), ``mean`` (one decoder per modality, logits averaged) or ``image(x,y)`` (one
     decoder, and beside it one that draws a fused image of the modalities it names: SF-Net's topology, where fusion is
@@ -46,10 +50,16 @@ class FusionPlan:
         output = "" if self.output == "single" else f">{self.output}"
         return "+".join((self.input, *self.images)) + levels + output
 
+    @property
+    def fill(self) -> str:
+        """What stands in the channel of an absent modality of ``concat``: ``zero``, or a ``learned`` number."""
+        return str(dict(families.parse(self.input).kwargs).get("fill", FILLS[0]))
+
     def modalities(self, available: Sequence[str]) -> tuple[str, ...]:
         """The modalities that the plan reads, in the cohort's order; SpecError if it names one that is not there."""
-        chosen = [str(a) for a in families.parse(self.input).args] or list(available)
         fused = [str(a) for text in (*self.images, self.output) for a in families.parse(text).args]
+        named = [str(a) for a in families.parse(self.input).args]
+        chosen = named or (fused if self.input == "fused" else []) or list(available)
         for name, known in (*((n, available) for n in chosen), *((n, chosen) for n in fused)):
             if name not in known:
                 raise SpecError(f"plan {str(self)!r} reads the modality {name!r}; {nearest(name, known)}")
@@ -76,7 +86,7 @@ def parse_plan(text: str) -> FusionPlan:
     if not match:
         raise SpecError(f"expected a plan such as 'concat' or 'separate[mean,max]>mean', found {text!r}")
     first, *images = _pieces(match["input"], "+")
-    call = families.parse(first)
+    call = _without_default(families.parse(first))
     levels = tuple(str(families.parse(level)) for level in _pieces(match["levels"] or "", ","))
     output = str(families.parse(match["output"] or "single"))
     plan = FusionPlan(str(call), tuple(str(families.parse(i)) for i in images), levels, output)
@@ -92,8 +102,10 @@ def _check(plan: FusionPlan, call: families.Call) -> None:
     _check_modalities(plan, call, output)
     if call.name != "separate" and (plan.levels or plan.output == "mean"):
         raise SpecError(f"plan {str(plan)!r}: levels and a mean of outputs need 'separate', an encoder per modality")
-    if call.name != "concat" and plan.images:
-        raise SpecError(f"plan {str(plan)!r}: a fused image is a channel of 'concat'")
+    if plan.images and call.name not in ("concat", "fused"):
+        raise SpecError(f"plan {str(plan)!r}: a fused image is a channel of 'concat', or stands alone after 'fused'")
+    if call.name == "fused" and not plan.images:
+        raise SpecError(f"plan {str(plan)!r}: say which image is seen instead, as in 'fused+mean_image(t1c,t2f)'")
     for family, texts in (("fusions", plan.levels), ("image_fusions", plan.images)):
         for text in texts:
             name = families.parse(text).name
@@ -109,8 +121,18 @@ def _check_modalities(plan: FusionPlan, call: families.Call, output: families.Ca
         )
     if (output.name == "image") != bool(output.args):
         raise SpecError(f"plan {str(plan)!r}: write image(x,y) with the modalities to fuse, other outputs without any")
-    if call.kwargs or output.kwargs:
-        raise SpecError(f"plan {str(plan)!r}: inputs and outputs name modalities and take no options")
+    unknown = [key for key, _ in (*call.kwargs, *output.kwargs) if (key, call.name) != ("fill", "concat")]
+    if unknown or output.kwargs:
+        raise SpecError(
+            f"plan {str(plan)!r}: inputs and outputs name modalities and take no options but concat(fill=learned)"
+        )
+    if plan.fill not in FILLS:
+        raise SpecError(f"plan {str(plan)!r}: no fill is called {plan.fill!r}; {nearest(plan.fill, FILLS)}")
+
+
+def _without_default(call: families.Call) -> families.Call:
+    """``concat(fill=zero)`` is ``concat``: one plan has one text."""
+    return families.Call(call.name, call.args, tuple(pair for pair in call.kwargs if pair != ("fill", FILLS[0])))
 
 
 def _pieces(text: str, separator: str) -> list[str]:

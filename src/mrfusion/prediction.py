@@ -26,12 +26,13 @@ class Prediction:
 def predict_masks(
     case: Case, prepared: Prepared, loaded: LoadedCase, modalities: Sequence[str], model: Model
 ) -> Prediction:
-    """Predict one case; slices outside the run's range stay empty."""
+    """Predict one case, of the run's ``modalities`` from those that are there; slices outside the run's range stay
+    empty."""
     found = model.decision(model.predictor.logits(loaded)[None])[0].numpy()
     first, last = loaded.slices
     whole = np.zeros((len(found), *loaded.labels.shape), bool)
     whole[:, first:last] = found
-    return Prediction(case, whole, prepared.restore(whole, modalities).astype(bool))
+    return Prediction(case, whole, prepared.restore(whole, loaded.there(modalities)).astype(bool))
 
 
 def predict_classes(loaded: LoadedCase, model: Model) -> NDArray[np.float64]:

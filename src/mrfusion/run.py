@@ -6,6 +6,7 @@ from pathlib import Path
 from lightning_fabric import Fabric
 
 from mrfusion import families
+from mrfusion.data.absence import check_files
 from mrfusion.data.load import load_cases
 from mrfusion.data.read import RunData, read_data
 from mrfusion.errors import InputError
@@ -76,6 +77,8 @@ def _phases(spec: RunSpec, training: Training) -> list[Phase]:
 def parts_of(spec: RunSpec, data: RunData) -> Parts:
     """A fold's training and validation cases for the modalities that the plan reads, and the size of a sample."""
     modalities = spec.plan.modalities(data.cohort.modalities)
+    for case in data.cohort.cases:
+        check_files(case, spec, modalities)
     cases = load_cases(data.cohort, data.prepared, modalities, spec.sampling.slices)
     split = data.splits[spec.fold]
     size = sample_size(spec, [case.labels.shape for case in cases.values()], make_network(spec, data.cohort))

@@ -128,7 +128,12 @@ class Origin(Part):
 
 
 class RunSpec(Part):
-    """Everything that decides a run."""
+    """Everything that decides a run.
+
+    ``absence`` trains for missing modalities: ``uniform`` draws every training sample one of the 2^M - 1 non-empty
+    sets of modalities, ``{t1c: 0.3}`` leaves out each modality with its own rate (drawn again where none is left).
+    Validation samples lack what was drawn for them once; test cases keep all their files.
+    """
 
     data: Data
     task: Literal["segmentation", "classification"] = "segmentation"
@@ -138,6 +143,7 @@ class RunSpec(Part):
     network: str = "residual"
     head: Literal["regions", "labels"] = Field("regions", description="overlapping regions or exclusive labels")
     sampling: Sampling = Sampling()
+    absence: str | dict[str, float] = Field("none", description="none, uniform, or the rate of each modality")
     augmentation: Augmentation = Augmentation()
     schedule: str = "end_to_end"
     losses: tuple[str, ...] = Field(default=(), description="default: dice_ce, or cross_entropy for classes")
@@ -149,6 +155,23 @@ class RunSpec(Part):
     seed: int = Field(0, ge=0)
     score_on: Literal["val", "test"] = "test"
     machine: Machine = Machine()
+
+    @field_validator("absence", mode="before")
+    @classmethod
+    def _rates(cls, value: Any) -> Any:
+        """A rate of 0 says nothing, so that one absence has one form."""
+        if value in ("none", "uniform"):
+            return value
+        rates: Mapping[Any, Any] = value if isinstance(value, Mapping) else {"": None}
+        if not all(type(rate) in (int, float) and 0 <= rate < 1 for rate in rates.values()):
+            raise ValueError("expected none, uniform, or rates from 0 to below 1 as in {t1c: 0.3}")
+        return {str(name): float(rate) for name, rate in rates.items() if rate} or "none"
+
+    def absence_of(self, modality: str) -> float:
+        """How often a training sample lacks a modality, before one that would lack all is drawn again."""
+        if isinstance(self.absence, str):
+            return 0.5 if self.absence == "uniform" else 0.0
+        return self.absence.get(modality, 0.0)
 
     @property
     def loss_texts(self) -> tuple[str, ...]:
@@ -166,7 +189,8 @@ class RunSpec(Part):
         content = self.model_dump(mode="json", exclude={"machine": True, "data": {"sources": True}})
         content["data"]["sources"] = [s.model_dump(mode="json", exclude={"path"}) for s in self.data.sources]
         content["data"]["split"].pop("file")
-        content = {key: value for key, value in content.items() if key not in ("members", "origin") or value}
+        unsaid: dict[str, Any] = {"members": [], "origin": None, "absence": "none"}
+        content = {key: value for key, value in content.items() if key not in unsaid or value != unsaid[key]}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     def changed(self, changes: Mapping[str, Any]) -> "RunSpec":
@@ -226,6 +250,15 @@ def check_choices(spec: RunSpec) -> None:
             name = families.parse(text).name
             if ":" not in name and name not in families.names(family):
                 raise SpecError(f"no {family} choice is called {name!r}; {nearest(name, families.names(family))}")
+    for plan in (spec.plan, *spec.members):
+        _check_absence(plan, spec.absence != "none")
+
+
+def _check_absence(plan: FusionPlan, drawn: bool) -> None:
+    if drawn and families.parse(plan.input).name == "only":
+        raise SpecError(f"plan {str(plan)!r} reads one modality, which cannot be absent; write absence: none for it")
+    if plan.fill == "learned" and not drawn:
+        raise SpecError(f"plan {str(plan)!r} learns its fill from absent modalities; write absence: uniform beside it")
 
 
 def _sentence(kind: type[Part], place: str, error: Any) -> str:

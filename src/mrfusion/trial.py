@@ -96,7 +96,7 @@ class Trial:
         first, last = loaded.slices
         panel = Panel(
             case.id,
-            self.modalities,
+            loaded.there(self.modalities),
             loaded.images[first:last],
             tuple(region.name for region in self.cohort.regions),
             region_masks(np.asarray(loaded.labels[first:last]), self.cohort.regions, self.cohort.label_values),

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
+from mrfusion.data.absence import Absence
 from mrfusion.data.augment import augment
 from mrfusion.data.sample import Draw, LoadedCase, Place, Sampler, cut
 from mrfusion.spec import Augmentation
@@ -43,10 +44,15 @@ class Batches:
     """
 
     def __init__(
-        self, sampler: Sampler, batch_size: int, augmentation: Augmentation | None, share: Share | None = None
+        self,
+        sampler: Sampler,
+        batch_size: int,
+        augmentation: Augmentation | None,
+        share: Share | None = None,
+        absence: Absence | None = None,
     ) -> None:
         self.sampler, self.batch_size, self.augmentation = sampler, batch_size, augmentation
-        self.share = share or Share()
+        self.share, self.absence = share or Share(), absence
 
     def __len__(self) -> int:
         return max(1, self._draws_in_epoch() // self.batch_size)
@@ -70,6 +76,8 @@ class Batches:
         each = len(draws) // self.share.processes
         mine = slice(self.share.rank * each, (self.share.rank + 1) * each)
         batch = moved(collate(self.sampler.cases, draws[mine], self.sampler.size), self.share.device)
+        if self.absence is not None:
+            batch = replace(batch, present=self.absence.drawn(batch.present, [int(s) for s in seeds[mine]]))
         if self.augmentation is None:
             return batch
         images, labels = augment(batch.images, batch.labels, self.augmentation, [int(s) for s in seeds[mine]])
@@ -77,13 +85,17 @@ class Batches:
 
 
 def collate(cases: Sequence[LoadedCase], draws: Sequence[Draw], size: Place) -> Batch:
-    """Cut the draws out of their cases; 2-D (b, m, h, w) where the box is one slice thick, else (b, m, d, h, w)."""
+    """Cut the draws out of their cases; 2-D (b, m, h, w) where the box is one slice thick, else (b, m, d, h, w).
+
+    A modality that a case lacks is zero.
+    """
     thickness, rows, columns = size
-    modalities = cases[0].images.shape[1]
+    modalities = len(cases[0].present)
     images = np.zeros((len(draws), thickness, modalities, rows, columns), np.float32)
     labels = np.zeros((len(draws), *size), np.uint8)
     for place, draw in enumerate(draws):
-        cut(cases[draw.case].images, draw.start, size, images[place])
+        for stored, channel in enumerate(np.flatnonzero(cases[draw.case].present)):
+            cut(cases[draw.case].images[:, stored], draw.start, size, images[place, :, channel])
         cut(cases[draw.case].labels, draw.start, size, labels[place])
     chosen = [cases[draw.case] for draw in draws]
     volumes, maps = torch.from_numpy(images).transpose(1, 2), torch.from_numpy(labels)

@@ -1,12 +1,13 @@
 """Prepared cases as a training or a prediction reads them, for the modalities of one plan."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from mrfusion.case import Case, Cohort
 from mrfusion.data.prepared import Prepared
 from mrfusion.data.sample import LoadedCase
+from mrfusion.errors import CaseError
 
 
 def load_cases(
@@ -18,17 +19,30 @@ def load_cases(
 
 
 def load_case(
-    case: Case, cohort: Cohort, prepared: Prepared, modalities: Sequence[str], slices: tuple[float, float] | None
+    case: Case,
+    cohort: Cohort,
+    prepared: Prepared,
+    modalities: Sequence[str],
+    slices: tuple[float, float] | None,
+    *,
+    without: Collection[str] = (),
 ) -> LoadedCase:
-    """One case; without a label map its labels are all 0, without a class its ``class_index`` is -1."""
-    labels = prepared.labels(modalities)
+    """One case; without a label map its labels are all 0, without a class its ``class_index`` is -1.
+
+    A modality that the case lacks, or that is among ``without``, is absent: nothing of it is read, its box neither.
+    CaseError where none of ``modalities`` is left.
+    """
+    there = [name for name in modalities if name in prepared.modalities and name not in without]
+    if not there:
+        raise CaseError(f"case {case.id} has none of the modalities {', '.join(modalities)}; drop the case")
+    labels = prepared.labels(there)
     return LoadedCase(
         case.id,
-        prepared.images(modalities),
-        np.zeros(prepared.shape(modalities), np.uint8) if labels is None else labels,
-        (True,) * len(modalities),
+        prepared.images(there),
+        np.zeros(prepared.shape(there), np.uint8) if labels is None else labels,
+        tuple(name in there for name in modalities),
         cohort.classes.index(case.label) if case.label in cohort.classes else -1,
-        slice_range(prepared, modalities, slices),
+        slice_range(prepared, there, slices),
     )
 
 

@@ -19,16 +19,28 @@ Place = tuple[int, int, int]
 class LoadedCase:
     """One case as a training reads it: arrays in memory or memory-mapped, slices first.
 
-    ``images`` is (S, M, H, W) with the modalities that the plan reads; ``labels`` an index map (S, H, W), 0 where
-    nothing is; ``class_index`` the case's class, -1 where it has none; ``slices`` the range that may be drawn.
+    ``present`` says which of the modalities that the plan reads are there, and ``images`` (S, K, H, W) holds just
+    these, in their order, cropped to the box of just these; ``labels`` is an index map (S, H, W), 0 where nothing is;
+    ``class_index`` the case's class, -1 where it has none; ``slices`` the range that may be drawn.
     """
 
     id: str
-    images: Float[Any, "s m h w"]
+    images: Float[Any, "s k h w"]
     labels: UInt8[Any, "s h w"]
     present: tuple[bool, ...]
     class_index: int
     slices: tuple[int, int]
+
+    def there(self, modalities: Sequence[str]) -> tuple[str, ...]:
+        """Those of the plan's modalities that are present."""
+        return tuple(name for name, here in zip(modalities, self.present, strict=True) if here)
+
+    def spread(self, slices: slice) -> Float[Any, "s m h w"]:
+        """Some of its slices as float32 with all modalities of the plan; zeros where one is absent."""
+        part = self.images[slices]
+        whole = np.zeros((len(part), len(self.present), *part.shape[2:]), np.float32)
+        whole[:, np.array(self.present)] = part
+        return whole
 
 
 @dataclass(frozen=True)

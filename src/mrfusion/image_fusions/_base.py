@@ -12,6 +12,7 @@ _NARROWEST = 1e-6  # an image that is flatter than this has no range to speak of
 class ImageFusion(nn.Module, ABC):
     """One image made of several; it becomes one more channel of an early-fusion network.
 
+    A source that is absent comes as zeros everywhere, as background does.
     Built with the names of the modalities it reads and its own keyword arguments; where a plan names none, with all
     modalities that the plan reads.
     """

@@ -15,6 +15,7 @@ from mrfusion.errors import CaseError, InputError, SpecError, nearest
 
 ENDINGS = (".nii.gz", ".nii")
 MAY_LACK = ("images", "labels")
+DOORS = {"images": "may_lack: [images], and train for it with absence: uniform", "labels": "may_lack: [labels]"}
 
 
 class Layout(Protocol):
@@ -114,10 +115,10 @@ def check_complete(case: Case, expected: Mapping[str, str], folder: Path, may_la
     names = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
     there = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     wanted = "; ".join(f"{name} as {expected[name]}" for name in lacks)
-    door = "labels" if lacks == ["label map"] else "images"
+    door = DOORS["labels" if lacks == ["label map"] else "images"]
     raise CaseError(
         f"case {case.id} in {folder}: expected {wanted}; found {there or 'nothing'}. "
-        f"Add the file, drop the case, or allow it with may_lack: [{door}]"
+        f"Add the file, drop the case, or allow it with {door}"
     )
 
 

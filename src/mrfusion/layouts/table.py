@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mrfusion.case import Case, Cohort
 from mrfusion.errors import CaseError, InputError
-from mrfusion.layouts._base import ENDINGS, inside, lenience, meaning_of, named, regions_from
+from mrfusion.layouts._base import DOORS, ENDINGS, inside, lenience, meaning_of, named, regions_from
 from mrfusion.result import read_rows
 
 Row = dict[str, str]
@@ -99,6 +99,6 @@ def _complete(case: Case, columns: Mapping[str, str], where: str, labelled: bool
         door = "labels" if set(empty) <= {"label", "label_map"} else "images"
         raise CaseError(
             f"{where}, case {case.id}: nothing stands in {', '.join(empty)}; fill it in, drop the row, "
-            f"or allow it with may_lack: [{door}]"
+            f"or allow it with {DOORS[door]}"
         )
     return case

@@ -7,17 +7,18 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from mrfusion import families
-from mrfusion.fusions._base import where_present
 from mrfusion.image_fusions._base import unit_range
 from mrfusion.losses._base import FusedImage
 from mrfusion.plan import FusionPlan
 
 
 class Inputs(nn.Module):
-    """One stream of all channels (``concat``, ``only``) or one stream a modality (``separate``).
+    """One stream of all channels (``concat``, ``fused``, ``only``) or one stream a modality (``separate``).
 
-    An absent modality is replaced by zeros here, before anything that crosses modalities. ``stop_gradient`` keeps the
-    gradient of what reads the streams from the image fusions; a schedule sets it.
+    ``images`` are zero where a modality is absent: the network sees to it, before anything that crosses modalities.
+    The channel of an absent modality of ``concat`` stays zero, or holds the learned number of ``concat(fill=learned)``;
+    an image fusion reads zeros in place of a source that is absent. ``stop_gradient`` keeps the gradient of what reads
+    the streams from the image fusions; a schedule sets it.
     """
 
     def __init__(self, plan: FusionPlan, modalities: Sequence[str]) -> None:
@@ -28,14 +29,15 @@ class Inputs(nn.Module):
         self.names = plan.images
         self.sources: list[tuple[str, ...]] = [fuse.modalities for fuse in self.fused_images]  # type: ignore[misc]
         self.streams = len(modalities) if self.separate else 1
-        self.channels = 1 if self.separate else len(modalities) + len(plan.images)
+        self.own = 0 if plan.input.startswith("fused") else len(modalities)  # how many are channels themselves
+        self.channels = 1 if self.separate else self.own + len(plan.images)
+        self.fills = nn.ModuleList(Fill(len(modalities)) for _ in range(plan.fill == "learned"))
         self.stop_gradient = False
 
     def forward(
         self, images: Float[Tensor, "b m *xyz"], present: Bool[Tensor, "b m"]
     ) -> tuple[list[Tensor], Bool[Tensor, "b s"], list[FusedImage]]:
         """The streams (b, channels, *xyz), which of them are present, and the images that were fused on the way."""
-        images = where_present(images, present)
         if self.separate:
             return list(torch.split(images, 1, dim=1)), present, []
         fused = [
@@ -43,7 +45,9 @@ class Inputs(nn.Module):
             for name, of, fuse in zip(self.names, self.sources, self.fused_images, strict=True)
         ]
         more = [(each.image.detach() if self.stop_gradient else each.image) for each in fused]
-        return [torch.cat((images, *more), 1) if more else images], present.any(1, keepdim=True), fused
+        for fill in self.fills:
+            images = fill(images, present)
+        return [torch.cat((images[:, : self.own], *more), 1) if more else images], present.any(1, keepdim=True), fused
 
     def beside_sources(
         self, name: str, image: Tensor, images: Tensor, present: Tensor, *, of: Sequence[str]
@@ -55,6 +59,18 @@ class Inputs(nn.Module):
 
     def _chosen(self, values: Tensor, names: Sequence[str]) -> Tensor:
         return values[:, [self.modalities.index(name) for name in names]]
+
+
+class Fill(nn.Module):
+    """One learned number a modality, the whole channel's where the modality is absent. Starts as 0."""
+
+    def __init__(self, modalities: int) -> None:
+        super().__init__()
+        self.value = nn.Parameter(torch.zeros(modalities))
+
+    def forward(self, images: Float[Tensor, "b m *xyz"], present: Bool[Tensor, "b m"]) -> Float[Tensor, "b m *xyz"]:
+        single = [1] * (images.ndim - 2)
+        return torch.where(present.view(*present.shape, *single), images, self.value.view(1, -1, *single))
 
 
 def _image_fusion(text: str, modalities: tuple[str, ...]) -> nn.Module:

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from mrfusion import families
 from mrfusion.backbones._base import Backbone
-from mrfusion.fusions._base import Fused, mean_present
+from mrfusion.fusions._base import Fused, mean_present, where_present
 from mrfusion.image_fusions._base import min_max
 from mrfusion.losses._base import FusedImage, Output
 from mrfusion.model.decoder import Classifier, Decoder
@@ -41,9 +41,12 @@ class FusionNetwork(nn.Module):
         self.image_decoders = nn.ModuleList(Decoder(backbone, 1, supervised=1) for _ in range(bool(self.drawn)))
 
     def forward(self, images: Float[Tensor, "b m *xyz"], present: Bool[Tensor, "b m"]) -> Output:
-        """Logits on the grid of ``images``; the grid is padded with zeros to a multiple of the stride and cut back."""
+        """Logits on the grid of ``images``; the grid is padded with zeros to a multiple of the stride and cut back.
+
+        What stands in the place of an absent modality is replaced by zeros here, before anything else sees it.
+        """
         grid = images.shape[2:]
-        images = _padded(images, self.stride)
+        images = _padded(where_present(images, present), self.stride)
         streams, stream_present, fused = self.inputs(images, present)
         levels = self._encode(streams, stream_present)
         fused += self._drawn(levels, images, present)

@@ -18,10 +18,10 @@ def fusion_net(network: nn.Module, schedule: str) -> nn.Module:
 
 
 def segmentation_net(network: nn.Module) -> tuple[nn.Module, ...]:
-    """Everything else that learns: the children of the network that are not its inputs."""
-    return tuple(
-        child for name, child in network.named_children() if name != "inputs" and any(True for _ in child.parameters())
-    )
+    """Everything else that learns: all but the image fusions among the network's inputs."""
+    parts = [(name, child) for name, child in network.named_children() if name != "inputs"]
+    parts += getattr(network, "inputs", nn.Module()).named_children()
+    return tuple(part for name, part in parts if name != "fused_images" and any(True for _ in part.parameters()))
 
 
 def divided(losses: Sequence[str], fusion: str, schedule: str) -> tuple[str, ...]:

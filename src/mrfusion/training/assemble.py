@@ -13,6 +13,7 @@ from torch import nn
 from mrfusion import families
 from mrfusion.balancers._base import Balancer
 from mrfusion.case import Cohort
+from mrfusion.data.absence import absence_of
 from mrfusion.data.batch import Batches, Share
 from mrfusion.data.sample import LoadedCase, Place, Sampler
 from mrfusion.errors import InputError, SpecError
@@ -25,7 +26,7 @@ from mrfusion.training.heap import keep_heap
 from mrfusion.training.loop import Training
 from mrfusion.training.objective import RegionTarget, make_objective, out_channels
 from mrfusion.training.predict import Predictor
-from mrfusion.training.validate import Validation
+from mrfusion.training.validate import Samples, Validation
 from mrfusion.training.watch import Watch
 
 LARGEST_SLICE = 256
@@ -96,16 +97,15 @@ def make_training(
         seed=spec.seed,
     )
     share = Share(fabric.global_rank, fabric.world_size, fabric.device)
+    absence = absence_of(spec, cohort)
     validation = Validation(
-        parts.val,
-        parts.size,
-        per_case=sampling.per_case,
+        Samples(parts.val, parts.size, sampling.per_case, absence),
         objective=objective,
         decision=make_decision(spec, cohort).to(fabric.device),
         regions=RegionTarget(cohort).to(fabric.device),
         fabric=fabric,
     )
-    batches = Batches(sampler, budget.batch_size, spec.augmentation, share)
+    batches = Batches(sampler, budget.batch_size, spec.augmentation, share, absence)
     return Training(
         fabric,
         network,

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from monai.inferers import sliding_window_inference
@@ -30,7 +29,7 @@ class Predictor:
         convolutional; thicker boxes: a window of the training size, half overlapping, weighted by a Gaussian."""
         first, last = case.slices
         present = torch.tensor([case.present], device=self.device)
-        images = torch.from_numpy(np.ascontiguousarray(case.images[first:last], dtype=np.float32))
+        images = torch.from_numpy(case.spread(slice(first, last)))
         return self._slices(images, present) if self.size[0] == 1 else self._windows(images, present)
 
     @torch.inference_mode()
@@ -42,8 +41,7 @@ class Predictor:
         starts = range(first, max(first + 1, last - thickness + 1), max(1, thickness // 2))
         found = []
         for start in starts:
-            box = np.ascontiguousarray(case.images[start : start + thickness], dtype=np.float32)
-            images = torch.from_numpy(box).movedim(1, 0)
+            images = torch.from_numpy(case.spread(slice(start, start + thickness))).movedim(1, 0)
             found.append(self._forward(images[:, 0][None] if thickness == 1 else images[None], present))
         return torch.cat(found).mean(0).cpu()
 

@@ -1,15 +1,39 @@
 """Validation after each epoch, on samples that stay the same: cheap, without randomness, never on test patients."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from mrfusion.data.absence import Absence
 from mrfusion.data.batch import Batch, collate, moved, read_ahead
 from mrfusion.data.sample import Draw, LoadedCase, Place
 from mrfusion.training.objective import Objective
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Fixed samples of each case: up to ``per_case`` boxes of ``size``, evenly along the slices.
+
+    With ``absence`` each lacks what is drawn for it by its number, the same in every epoch and every run.
+    """
+
+    cases: Sequence[LoadedCase]
+    size: Place
+    per_case: int
+    absence: Absence | None = None
+
+    def of_case(self, index: int) -> Batch:
+        """All samples of one case."""
+        draws = [Draw(index, start) for start in even_places(self.cases[index], self.size, self.per_case)]
+        batch = collate(self.cases, draws, self.size)
+        if self.absence is None:
+            return batch
+        seeds = [index * self.per_case + number for number in range(len(draws))]
+        return replace(batch, present=self.absence.drawn(batch.present, seeds))
 
 
 class Validation:
@@ -22,16 +46,14 @@ class Validation:
 
     def __init__(
         self,
-        cases: Sequence[LoadedCase],
-        size: Place,
+        samples: Samples,
         *,
-        per_case: int,
         objective: Objective,
         decision: nn.Module,
         regions: nn.Module,
         fabric: Fabric,
     ) -> None:
-        self.cases, self.size, self.per_case = cases, size, per_case
+        self.samples = samples
         self.objective, self.decision, self.regions = objective, decision, regions
         self.fabric = fabric
 
@@ -54,7 +76,8 @@ class Validation:
     @torch.inference_mode()
     def _over_cases(self, network: nn.Module, take: Callable[[Tensor, Batch], None]) -> dict[str, float]:
         network.eval()
-        jobs = [lambda i=index: self._samples_of(i) for index in range(len(self.cases))]
+        cases = range(len(self.samples.cases))
+        jobs = [lambda i=index: moved(self.samples.of_case(i), self.fabric.device) for index in cases]
         found = []
         for batch in read_ahead(jobs):
             with self.fabric.autocast():
@@ -63,10 +86,6 @@ class Validation:
             take(self.decision(output.logits), batch)
         means = torch.stack(found).mean(0).tolist()
         return {f"val/{name}": value for name, value in zip(self.objective.losses, means, strict=True)}
-
-    def _samples_of(self, index: int) -> Batch:
-        draws = [Draw(index, start) for start in even_places(self.cases[index], self.size, self.per_case)]
-        return moved(collate(self.cases, draws, self.size), self.fabric.device)
 
 
 def even_places(case: LoadedCase, size: Place, count: int) -> list[Place]:
