@@ -42,7 +42,7 @@ ARM_SD, RUN_SD, NOISE_SD = 0.25, 0.06, 0.3
 CONTROLS = {  # recipe -> (arm, what its verdict on the mean over regions may be)
     "complementary": ("all four", ("helps",)),
     "redundant": ("all four", ("equivalent", "undecided")),
-    "noise": ("with noise", ("hurts", "hurts, negligibly")),
+    "noise": ("averaged with noise", ("hurts", "hurts, negligibly")),
 }
 
 

@@ -1,6 +1,6 @@
 """Whether to fuse, on the phantom: what each arm of recipes/phantom_whether.yaml reaches and costs against A.
 
-    python bench/whether.py [--out FOLDER] [--cases 24] [--workers 2]
+    python bench/whether.py [--out FOLDER] [--cases 48] [--workers 2]
 
 Makes the phantom and runs the study as a user would, by ``mrfusion phantom`` and ``mrfusion study``; finished runs in
 FOLDER are not run again. Dice is the mean over ET, TC, WT and test patients, as a share. The last line is JSON.
@@ -27,7 +27,7 @@ def main() -> None:
     """Make, run, print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--out", type=Path, help="kept; default: a temporary folder")
-    parser.add_argument("--cases", type=int, default=24)
+    parser.add_argument("--cases", type=int, default=48)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mrfusion-bench-") as temporary:

@@ -11,8 +11,8 @@ from mrfusion.model.network import FusionNetwork, build_network
 from mrfusion.plan import parse_plan
 
 NAMES = ("a", "b", "c")
-PLANS = ("concat", "only(b)", "concat+mean_image(a,c)", "separate[mean]", "separate[mean,concat]", "separate>mean",
-         "separate[concat]>mean")  # fmt: skip
+PLANS = ("concat", "only(b)", "concat+mean_image(a,c)", "fused+mean_image(a,c)", "separate[mean]",
+         "separate[mean,concat]", "separate>mean", "separate[concat]>mean")  # fmt: skip
 
 
 def make(text: str, *, task: str = "segmentation", outputs: int = 2, dimensions: int = 2) -> FusionNetwork:
@@ -66,7 +66,7 @@ def test_an_absent_modality_changes_not_a_bit(text: str, filling: float) -> None
     images = images_for(network)
     present = torch.ones(images.shape[:2], dtype=torch.bool)
     if images.shape[1] > 1:
-        present[0, 0] = present[1, 2] = False
+        present[0, 0] = present[1, -1] = False
     filled = torch.where(present[:, :, None, None], images, filling)
     assert torch.equal(network(filled, present).logits, network(images, present).logits)
 
@@ -116,6 +116,9 @@ def test_the_same_images_everywhere_and_the_mean_is_one_network() -> None:
 
 
 def test_a_fused_image_is_one_more_channel() -> None:
+    alone = Inputs(parse_plan("fused+mean_image(a,c)"), ("a", "c"))
+    pair = torch.randn(1, 2, 4, 4)
+    assert alone(pair, present_of("11"))[0][0].equal(pair.mean(1, keepdim=True))
     inputs = Inputs(parse_plan("concat+mean_image(a,c)+copy(b)"), NAMES)
     assert inputs.channels == 5
     images = torch.randn(2, 3, 4, 4)
