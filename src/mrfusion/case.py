@@ -1,6 +1,7 @@
 """The values that name data: regions, cases, cohorts and splits. Nothing here reads a voxel."""
 
 import hashlib
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +53,8 @@ class Cohort:
     def __post_init__(self) -> None:
         seen: dict[str, Case] = {}
         for case in self.cases:
+            for name in (case.id, case.patient, case.label or ""):
+                check_text(name, f"a name of the case in {_place(case)}")
             if case.id in seen:
                 raise CaseError(
                     f"two cases are called {case.id!r}: {_place(seen[case.id])} and {_place(case)}; "
@@ -95,6 +98,12 @@ class Split:
     train: tuple[str, ...]
     val: tuple[str, ...]
     test: tuple[str, ...]
+
+
+def check_text(name: str, where: str) -> None:
+    """CaseError unless a name can be shown and written: no control characters, no bytes that are no text."""
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
+        raise CaseError(f"{where} is {name!a}, with control characters or bytes that are no text; rename it")
 
 
 def outlined(outline: Mapping[str, Any], cases: Iterable[Case] = ()) -> Cohort:

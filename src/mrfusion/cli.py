@@ -1,5 +1,6 @@
 """The command line: one function a command, each importing its room inside it, so that --help stays quick."""
 
+import io
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -179,11 +180,19 @@ def list_choices(
 
 def main() -> None:
     """The program: an error that mrfusion reports is one message and exit code 2, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal may not know every letter of a name
     try:
         app()
     except (MrFusionError, OSError) as error:
-        typer.secho(f"mrfusion: {error}", err=True, fg=typer.colors.RED)
+        typer.secho(f"mrfusion: {_plain(str(error))}", err=True, fg=typer.colors.RED)
         sys.exit(2)
+
+
+def _plain(text: str) -> str:
+    """The text with control characters written out: what stands in a file must not command the terminal."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text)
 
 
 def _executor(name: str, workers: int | None) -> Any:

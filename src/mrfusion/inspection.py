@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mrfusion import families
 from mrfusion.case import Case, Cohort
 from mrfusion.data.label_map import region_masks
-from mrfusion.data.nifti import read_image, read_labels
+from mrfusion.data.nifti import check_plausible, read_header, read_image, read_labels
 from mrfusion.data.prepare import slice_axis
 from mrfusion.data.prepared import resampler
 from mrfusion.data.slice_view import grey, upright
@@ -149,6 +149,7 @@ def _each_file(case: Case) -> list[str]:
     readers = [(path, read_image) for path in case.images.values()]
     for path, read in [*readers, *([(case.label_map, read_labels)] if case.label_map else [])]:
         try:
+            check_plausible([read_header(path)])
             read(path)
         except CaseError as error:
             faults.append(str(error))

@@ -7,6 +7,7 @@ the checksum at the end of a gzip file is verified, and an over-long file is not
 import gzip
 import math
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
@@ -23,6 +24,8 @@ from mrfusion.errors import CaseError
 MAX_VOXELS = 2**28  # 1 GiB as float32: a CT of 512 x 512 x 1024
 MAX_OFFSET = 2**24  # header extensions before the voxels
 GZIP_RATIO = 1032  # deflate cannot do better
+FREE_VOXELS = 2**26  # 256 MiB as float32: what a small file may announce
+PLAUSIBLE_RATIO = 200  # images are compressed to a half or a tenth, and with a sparse label map beside them to less
 WHOLE = 1e-3  # labels such as 1.00002 come out of resampling tools and count as whole
 _UNITS_MM = {1: 1000.0, 2: 1.0, 3: 0.001}
 
@@ -53,8 +56,18 @@ class Header:
         return x, y, z
 
     @property
+    def voxels(self) -> int:
+        return math.prod(self.stored)
+
+    @property
     def orientation(self) -> NDArray[np.float64]:
         return np.asarray(io_orientation(self.affine))
+
+    @property
+    def turned(self) -> tuple[tuple[int, ...], NDArray[np.float64]]:
+        """The shape and the affine after turning to RAS+."""
+        x, y, z = (self.shape[axis] for axis in np.argsort(self.orientation[:, 0]))
+        return (x, y, z), self.affine @ inv_ornt_aff(self.orientation, self.shape)
 
 
 def read_image(path: Path) -> Image:
@@ -101,6 +114,22 @@ def read_header(path: Path) -> Header:
     """The header of a single-file NIfTI-1 or -2, checked before anything is allocated; CaseError otherwise."""
     with _opened(path) as stream:
         return _header(path, stream)
+
+
+def check_plausible(headers: Iterable[Header], *, voxels: int = 0) -> None:
+    """CaseError where small files announce far more than images of their size hold: they would only fill the memory.
+
+    ``voxels`` is how many the case has in memory, where that is more than its files hold together.
+    """
+    found = list(headers)
+    needed = sum(header.voxels * header.nifti.get_data_dtype().itemsize for header in found)
+    size = sum(header.path.stat().st_size for header in found)
+    if max(voxels, sum(header.voxels for header in found)) > FREE_VOXELS and needed > PLAUSIBLE_RATIO * size:
+        names = ", ".join(str(header.path) for header in found)
+        raise CaseError(
+            f"{names}: {size} bytes on disk announce {needed} bytes of voxels, as no image does; the file is damaged, "
+            "or made to fill the memory. Fetch it again, or cut away what is empty"
+        )
 
 
 def _read(path: Path) -> tuple[Header, NDArray[Any], tuple[str, ...]]:
@@ -150,6 +179,8 @@ def _header(path: Path, stream: IO[bytes]) -> Header:
         shape = tuple(int(n) for n in nifti.get_data_shape())
         kind = nifti.get_data_dtype()
         nifti.get_slope_inter()
+        if np.isinf(nifti["scl_slope"]):
+            raise ValueError("its voxels are scaled by infinity")
     except (OSError, EOFError, zlib.error) as error:
         raise CaseError(f"{path}: the file is cut short or damaged ({error}); fetch it again") from None
     except (ValueError, KeyError, HeaderDataError, WrapStructError) as error:

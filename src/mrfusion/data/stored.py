@@ -18,6 +18,7 @@ from mrfusion.data.nifti import WHOLE, Header, read_header
 from mrfusion.data.volume import Grid
 from mrfusion.errors import CaseError
 
+MAX_BYTES = 2**28  # a label map of 512 x 512 x 1024 as bytes
 FAULTS: Any = (inflate.error, EOFError)  # what either of them raises
 
 
@@ -55,7 +56,13 @@ def read_stored(path: Path) -> Stored:
 def _voxels(header: Header) -> NDArray[Any]:
     kind, nifti = header.nifti.get_data_dtype(), header.nifti
     start = max(int(nifti.get_data_offset()), nifti.sizeof_hdr)
-    end = start + math.prod(header.stored) * kind.itemsize
+    needed = math.prod(header.stored) * kind.itemsize
+    if needed > MAX_BYTES:
+        raise CaseError(
+            f"{header.path}: the header announces {needed} bytes of labels, more than {MAX_BYTES}; store them in a "
+            "smaller data type, such as uint8"
+        )
+    end = start + needed
     content = _content(header.path, end)
     if len(content) < end:
         raise CaseError(f"{header.path}: the header announces {end} bytes, found {len(content)}; fetch the file again")

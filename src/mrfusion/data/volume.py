@@ -1,7 +1,8 @@
 """One case in memory: its modalities and labels on one grid, RAS+, millimetres, float32."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from mrfusion.case import Case
 from mrfusion.data.label_map import index_labels
-from mrfusion.data.nifti import Image, read_image, read_labels
+from mrfusion.data.nifti import Image, check_plausible, read_header, read_image, read_labels
 from mrfusion.errors import CaseError
 
 TOLERANCE_VOXELS = 0.1
@@ -85,12 +86,13 @@ def read_volume(
     there = tuple(name for name in modalities if name in case.images)
     if not there:
         raise CaseError(f"case {case.id} has none of the modalities {', '.join(modalities)}; drop the case")
+    paths = {name: case.images[name] for name in there} | ({"label map": case.label_map} if case.label_map else {})
+    _check_headers(case, paths, onto)
     images = {name: read_image(case.images[name]) for name in there}
     labels = None if case.label_map is None else index_labels(read_labels(case.label_map), case, label_values)
     read = {**images, "label map": labels} if labels else images
     if onto:
         read = _bring(case, read, onto)
-    _check_same_grid(case, read)
     first = grid_of(read[there[0]])
     return Volume(
         there,
@@ -123,28 +125,41 @@ def _bring(case: Case, read: dict[str, Image], onto: Target) -> dict[str, Image]
     return moved
 
 
-def _check_same_grid(case: Case, read: dict[str, Image]) -> None:
-    first, *_ = read
-    grid = grid_of(read[first])
-    for name, image in read.items():
-        other = grid_of(image)
+def _check_headers(case: Case, paths: Mapping[str, Path], onto: Target | None) -> None:
+    """Whether the files fit together and into memory, before a voxel is read."""
+    headers = {name: read_header(path) for name, path in paths.items()}
+    if onto:
+        target = headers.get(onto.modality)
+        check_plausible(headers.values(), voxels=len(headers) * target.voxels if target else 0)
+        return
+    grids = {}
+    for name, header in headers.items():
+        (x, y, z), affine = header.turned
+        grids[name] = Grid((x, y, z), affine)
+    _check_same_grid(case, paths, grids)
+    check_plausible(headers.values())
+
+
+def _check_same_grid(case: Case, paths: Mapping[str, Path], grids: Mapping[str, Grid]) -> None:
+    first, *_ = grids
+    grid = grids[first]
+    for name, other in grids.items():
         if grid.same(other):
             continue
         found = f"{_describe(grid)} but {name} is {_describe(other)}"
         if other.shape == grid.shape:
             found = f"{_describe(grid)}, and {name} has this shape but lies up to {grid.offset_mm(other):.1f} mm off"
         raise CaseError(
-            f"case {case.id}: {first} is {found} ({image.path}); all modalities must share one grid. "
-            f"resample_to: {_best_target(read)} would bring them together; or mend the file, or drop the case"
+            f"case {case.id}: {first} is {found} ({paths[name]}); all modalities must share one grid. "
+            f"resample_to: {_best_target(grids)} would bring them together; or mend the file, or drop the case"
         )
 
 
-def _best_target(read: dict[str, Image]) -> str:
+def _best_target(grids: Mapping[str, Grid]) -> str:
     """The modality that shares the labels' grid (labels are better not interpolated), or else the first."""
-    names = [name for name in read if name != "label map"]
-    if "label map" in read:
-        labels = grid_of(read["label map"])
-        names.sort(key=lambda name: not grid_of(read[name]).same(labels))
+    names = [name for name in grids if name != "label map"]
+    if "label map" in grids:
+        names.sort(key=lambda name: not grids[name].same(grids["label map"]))
     return names[0]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from mrfusion.case import Case, Cohort, Region
+from mrfusion.case import Case, Cohort, Region, check_text
 from mrfusion.errors import CaseError, InputError, SpecError, nearest
 
 ENDINGS = (".nii.gz", ".nii")
@@ -47,14 +47,30 @@ def images_under(root: Path) -> dict[Path, list[Path]]:
 
 def inside(path: Path, root: Path) -> Path:
     """``path`` if it exists and stays inside ``root`` once every link is followed; CaseError otherwise."""
-    real = path.resolve()
+    check_text(str(path.relative_to(root)), f"a file's name below {root}")
+    try:
+        real = path.resolve()
+        is_file, is_folder = real.is_file(), real.is_dir()
+    except (OSError, RuntimeError) as error:  # a link to itself, a name of too many letters
+        raise CaseError(f"{path} cannot be followed ({error}); rename the file, or copy it there") from None
     if not real.is_relative_to(root.resolve()):
         raise CaseError(
             f"{path} leads out of {root} (to {real}); copy the file there, or give the folder that holds it"
         )
-    if not real.is_file():
-        raise CaseError(f"expected a file at {path}, found {'a folder' if real.is_dir() else 'nothing'}")
+    if not is_file:
+        raise CaseError(f"expected a file at {path}, found {'a folder' if is_folder else 'nothing'}")
     return path
+
+
+def below(name: str, root: Path, where: str) -> Path:
+    """The file that a table or a JSON file calls ``name``, relative to ``root``; CaseError where it leads out.
+
+    ``where`` is the place that says so, for the message.
+    """
+    check_text(name, where)
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise CaseError(f"{where} is {name!r}; expected a name below {root}, without '..'")
+    return inside(root / name, root)
 
 
 def named(modalities: Mapping[str, str] | Sequence[str]) -> dict[str, str]:

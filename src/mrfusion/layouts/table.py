@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mrfusion.case import Case, Cohort
 from mrfusion.errors import CaseError, InputError
-from mrfusion.layouts._base import DOORS, ENDINGS, inside, lenience, meaning_of, named, regions_from
+from mrfusion.layouts._base import DOORS, ENDINGS, below, lenience, meaning_of, named, regions_from
 from mrfusion.result import read_rows
 
 Row = dict[str, str]
@@ -79,12 +79,8 @@ def _files(path: Path, number: int, row: Row, columns: Mapping[str, str]) -> dic
     found = {}
     for name, column in columns.items():
         cell = (row.get(column) or "").strip()
-        if cell and (Path(cell).is_absolute() or ".." in Path(cell).parts):
-            raise CaseError(
-                f"{path}, line {number}: {column} is {cell!r}; expected a name below the table's folder, without '..'"
-            )
         if cell:
-            found[name] = inside(path.parent / cell, path.parent)
+            found[name] = below(cell, path.parent, f"{path}, line {number}: {column}")
     return found
 
 
