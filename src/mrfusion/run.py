@@ -63,7 +63,8 @@ def fit_and_try(fabric: Fabric, spec: RunSpec, data: RunData, folder: Path, prog
     facts = environment(network, history, steps_per_epoch=len(training.batches), device=fabric.device)
     modalities = len(spec.plan.modalities(data.cohort.modalities))
     flops = count_flops(network, parts.size, modalities=modalities, dimensions=spec.sampling.dimensions)
-    write_json(folder / "environment.json", facts | {"sample_size": parts.size, "flops": flops})
+    facts |= {"sample_size": parts.size, "flops": flops, "losses": training.objective.recorded}
+    write_json(folder / "environment.json", facts)
 
 
 def _phases(spec: RunSpec, training: Training) -> list[Phase]:

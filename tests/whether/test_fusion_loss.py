@@ -1,5 +1,6 @@
 """The fusion loss against a literal computation, and its extractor: a recorded choice, never a silent fallback."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -123,7 +124,7 @@ def test_random_weights_are_the_same_everywhere() -> None:
 def weights(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Tensor]]:
     """A file as torchvision writes it, with random weights and the layers that are not needed."""
     torch.manual_seed(3)
-    content = {name: 0.05 * torch.randn_like(value) for name, value in Vgg().state_dict().items()}
+    content = {name: 0.05 * torch.randn_like(value) for name, value in Vgg("a test").state_dict().items()}
     folder = tmp_path_factory.mktemp("vgg")
     more = content | {"features.24.weight": torch.zeros(2), "classifier.0.bias": torch.zeros(3)}
     torch.save(more, folder / "vgg16.pth")
@@ -135,6 +136,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, T
 def test_weights_from_a_file(weights: tuple[Path, dict[str, Tensor]], name: str) -> None:
     folder, content = weights
     loss = families.load("losses", f"fusion(extractor=vgg16,weights='{folder / name}')")(True)
+    digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    assert loss.recorded == {"extractor": f"vgg16, {name}, SHA-256 {digest}"}
     found = loss.extractor.state_dict()
     assert found.keys() == content.keys()
     assert len(found) == 20

@@ -1,7 +1,9 @@
 """The contract of a loss: what a network gave and what was wanted in, one number out."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from torch import Tensor, nn
 
@@ -26,13 +28,16 @@ class Output:
 
     ``logits`` are (b, regions or classes, *xyz) for segmentation and (b, classes) for classification; ``coarse`` the
     logits of coarser decoder levels, finest first, each half the grid of the one before (deep supervision, training
-    only); ``records`` what the fusions quantified, one a level; ``fused`` the images that image fusions made.
+    only); ``records`` what the fusions quantified, one a level, detached; ``fused`` the images that image fusions made;
+    ``states`` what fusions let losses read, one a level, empty where a fusion has nothing to say. Their grids are of
+    the padded images, halved from level to level.
     """
 
     logits: Tensor
     coarse: list[Tensor] = field(default_factory=list)
     records: list[dict[str, Tensor]] = field(default_factory=list)
     fused: list[FusedImage] = field(default_factory=list)
+    states: list[dict[str, Tensor]] = field(default_factory=list)
 
 
 @dataclass
@@ -47,8 +52,10 @@ class Loss(nn.Module, ABC):
     """One named, unweighted number to lower; weights belong to the balancer.
 
     Built with ``exclusive`` (classes or labels exclude each other; otherwise regions may overlap) and its own keyword
-    arguments.
+    arguments. ``recorded`` is what a run's ``environment.json`` says of it that no spec can: what a file held.
     """
+
+    recorded: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, exclusive: bool) -> None:
         super().__init__()

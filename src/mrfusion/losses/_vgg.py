@@ -1,5 +1,6 @@
 """VGG-16 up to relu4_3, what the fusion loss compares images by; its weights are a choice that is said aloud."""
 
+import hashlib
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -20,11 +21,12 @@ class Vgg(nn.Module):
     """The convolutions of VGG-16 (Simonyan and Zisserman 2015) to conv4_3, frozen; not part of any saved network.
 
     Numbered as torchvision's ``features``, whose weight files it reads. ``width`` scales all channels, for
-    ``random_vgg`` on a small machine.
+    ``random_vgg`` on a small machine; ``identity`` says which weights these are.
     """
 
-    def __init__(self, width: float = 1.0) -> None:
+    def __init__(self, identity: str, width: float = 1.0) -> None:
         super().__init__()
+        self.identity = identity
         self.features = nn.ModuleDict()
         number, channels = 0, 3
         for block in _BLOCKS:
@@ -64,7 +66,7 @@ def make_extractor(kind: str, *, weights: str | None, width: float, seed: int) -
 
 def _random_vgg(width: float, seed: int) -> Vgg:
     """He's normal weights from a fixed seed, biases 0: the same in every run and on every machine."""
-    vgg, generator = Vgg(width), torch.Generator().manual_seed(seed)
+    vgg, generator = Vgg(f"random_vgg, width {width:g}, seed {seed}", width), torch.Generator().manual_seed(seed)
     for layer in vgg.features.values():
         assert isinstance(layer, nn.Conv2d)
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
@@ -75,9 +77,9 @@ def _random_vgg(width: float, seed: int) -> Vgg:
 
 def _vgg_from(path: Path) -> Vgg:
     """Weights as torchvision saves them; reading them cannot run code. Layers behind conv4_3 are left out."""
-    vgg = Vgg()
-    wanted = vgg.state_dict()
     try:
+        vgg = Vgg(f"vgg16, {path.name}, SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()}")
+        wanted = vgg.state_dict()
         found = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
         vgg.load_state_dict({name: found[name] for name in wanted})
     except KeyError as error:

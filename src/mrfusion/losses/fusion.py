@@ -44,6 +44,7 @@ class Fusion(Loss):
         super().__init__(exclusive)
         self.detail, self.contrast = detail, contrast
         self.extractor = make_extractor(extractor, weights=weights, width=width, seed=seed)
+        self.recorded = {"extractor": self.extractor.identity}
         self.factors = {"pixel": 10.0, "shallow": 1.5, "middle": 1.0, "deep": 2000.0}
 
     def forward(self, output: Output, target: Tensor) -> Itemised:

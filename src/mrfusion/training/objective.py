@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from mrfusion import families
 from mrfusion.case import Cohort
 from mrfusion.data.batch import Batch
-from mrfusion.losses._base import Itemised, Output
+from mrfusion.losses._base import Itemised, Loss, Output
 from mrfusion.spec import RunSpec
 
 
@@ -49,6 +49,12 @@ class Objective(nn.Module):
     def forward(self, output: Output, batch: Batch, names: Sequence[str] | None = None) -> dict[str, Tensor]:
         """Every loss, or those in ``names``; scalars on the output's device."""
         return self.itemised(output, batch, names)[0]
+
+    @property
+    def recorded(self) -> dict[str, dict[str, str]]:
+        """What each loss says of itself beyond the spec, by its name."""
+        losses = {name: loss for name, loss in self.losses.items() if isinstance(loss, Loss) and loss.recorded}
+        return {name: dict(loss.recorded) for name, loss in losses.items()}
 
     def itemised(
         self, output: Output, batch: Batch, names: Sequence[str] | None = None

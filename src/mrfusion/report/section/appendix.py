@@ -18,6 +18,7 @@ def section(study: LoadedStudy) -> Section:
         folds=folds,
         versions=_versions(study),
         commands=dict.fromkeys(str(run.environment["command"]) for run in study.done if "command" in run.environment),
+        losses=_losses(study),
         metrics=[metric_named(name) for name in study.metrics],
         values={(r.metric, r.case, r.region, r.arm): r for r in study.case_rows},
         problems=[run for run in study.runs if run.state == "unreadable"],
@@ -34,3 +35,13 @@ def _versions(study: LoadedStudy) -> list[tuple[str, str]]:
         for package, version in versions.items() if isinstance(versions, dict) else ():
             found.setdefault(str(package), set()).add(str(version))
     return [(package, ", ".join(sorted(versions))) for package, versions in sorted(found.items())]
+
+
+def _losses(study: LoadedStudy) -> list[tuple[str, str]]:
+    """(loss, what its runs recorded of it), such as the weights that a fusion loss compares images by."""
+    found = [run.environment.get("losses") for run in study.done]
+    rows = [(name, facts) for each in found if isinstance(each, dict) for name, facts in each.items()]
+    return list(dict.fromkeys(
+        (f"Loss {name}, {key}", str(value)) for name, facts in rows if isinstance(facts, dict)
+        for key, value in facts.items()
+    ))  # fmt: skip
