@@ -79,6 +79,31 @@ def predict(
 
 
 @app.command()
+@app.command()
+def subsets(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run, OUT/runs/<digest>.")],
+    data: Annotated[Path | None, typer.Option(help="Where the run's cases are, if they have moved.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the scores. Default: subsets in the run's.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder for prepared cases. Default: the study's.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Score a run's test cases with every subset of its modalities, and say what each modality is worth."""
+    from mrfusion.apply import read_run
+    from mrfusion.command.subsets import show_subsets
+    from mrfusion.display import one_bar
+    from mrfusion.spec import Machine, read_part
+    from mrfusion.study.subset_scores import FOLDER
+    from mrfusion.subsets import data_of, is_done, write_subsets
+
+    machine, place = read_part(Machine, {"device": device}, "--device"), out or run / FOLDER
+    if not is_done(place):
+        finished = read_run(run)
+        with one_bar("subsets") as progress:
+            found = data_of(finished, data=data, cache=cache or run.resolve().parents[1] / "cache", progress=progress)
+            write_subsets(finished, found, place, machine=machine, progress=progress)
+    show_subsets(place)
+
+
 def report(
     study: Annotated[Path, typer.Argument(help="Folder of a study.")],
     out: Annotated[Path | None, typer.Option(help="Default: report.html in the study's folder.")] = None,

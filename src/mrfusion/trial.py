@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mrfusion.case import Case
+from mrfusion.case import Case, Cohort
 from mrfusion.class_scoring import class_table, score_classes, write_class_table
 from mrfusion.data.label_map import region_masks
 from mrfusion.data.load import load_case
@@ -14,7 +14,7 @@ from mrfusion.data.prepared import Prepared
 from mrfusion.data.read import RunData
 from mrfusion.data.sample import LoadedCase
 from mrfusion.panel import Panel, write_panel, write_volume
-from mrfusion.prediction import Prediction, predict_classes, predict_masks, write_prediction
+from mrfusion.prediction import predict_classes, predict_masks, write_prediction
 from mrfusion.progress import Progress
 from mrfusion.result import CaseScore
 from mrfusion.rules import rule_named
@@ -51,8 +51,8 @@ class Trial:
         for number, (case, prepared, loaded) in enumerate(entries):
             self.progress(number, len(entries), f"testing {case.id}")
             prediction = predict_masks(case, prepared, loaded, self.modalities, model)
-            truth = region_masks(_truth(prepared), self.cohort.regions, self.cohort.label_values)
-            scores += self._scores(prediction, truth, prepared)
+            metrics = self.spec.metrics or METRICS
+            scores += masks_scored(self.spec, self.cohort, prediction.masks, prepared=prepared, metrics=metrics)
             write_prediction(self.folder / "predictions", prediction, prepared, self.cohort)
             self._keep_panel(number, case, prepared, loaded, prediction.prepared_masks)
         write_scores(self.folder, scores)
@@ -74,22 +74,6 @@ class Trial:
         write_class_table(self.folder / "probabilities.csv", table)
         write_scores(self.folder, score_classes(table, self.spec.metrics or None))
 
-    def _scores(self, prediction: Prediction, truth: NDArray[np.bool_], prepared: Prepared) -> list[CaseScore]:
-        """On the grid of the files; where a run reads only some slices, only these are scored."""
-        source, axis = prepared.placement.source, prepared.placement.slice_axis
-        low, high = self.spec.sampling.slices or (0.0, 1.0)
-        part = [slice(None)] * 4
-        part[axis + 1] = slice(round(low * source.shape[axis]), max(1, round(high * source.shape[axis])))
-        return score_case(
-            prediction.case.id,
-            prediction.masks[tuple(part)],
-            target=truth[tuple(part)],
-            regions=self.cohort.regions,
-            spacing_mm=source.spacing_mm,
-            metrics=self.spec.metrics or METRICS,
-            rule=rule_named(self.spec.rules),
-        )
-
     def _keep_panel(
         self, number: int, case: Case, prepared: Prepared, loaded: LoadedCase, masks: NDArray[np.bool_]
     ) -> None:
@@ -107,6 +91,26 @@ class Trial:
         write_panel(self.folder / "slices" / f"{number:04d}.npz", panel)
         if number < KEPT_VOLUMES and self.spec.task == "segmentation":
             write_volume(self.folder / "volumes" / f"{number:04d}.npz", panel)
+
+
+def masks_scored(
+    spec: RunSpec, cohort: Cohort, masks: NDArray[np.bool_], *, prepared: Prepared, metrics: Sequence[str]
+) -> list[CaseScore]:
+    """Masks (R, X, Y, Z) on the grid of the files against the truth; where a run reads only some slices, only these."""
+    truth = region_masks(_truth(prepared), cohort.regions, cohort.label_values)
+    source, axis = prepared.placement.source, prepared.placement.slice_axis
+    low, high = spec.sampling.slices or (0.0, 1.0)
+    part = [slice(None)] * 4
+    part[axis + 1] = slice(round(low * source.shape[axis]), max(1, round(high * source.shape[axis])))
+    return score_case(
+        prepared.case_id,
+        masks[tuple(part)],
+        target=truth[tuple(part)],
+        regions=cohort.regions,
+        spacing_mm=source.spacing_mm,
+        metrics=metrics,
+        rule=rule_named(spec.rules),
+    )
 
 
 def _truth(prepared: Prepared) -> NDArray[np.uint8]:

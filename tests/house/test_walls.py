@@ -19,7 +19,7 @@ FLOORS = {
     5: {"scoring", "class_scoring", "image_scoring", "evaluation", "prediction", "panel", "trial", "inspection"}
     | {"montage"},
     6: {"run", "job", "apply"},
-    7: {"study", "search"},
+    7: {"study", "search", "subsets"},
     8: {"report"},
     9: {"command", "display", "cli"},
 }

@@ -9,7 +9,16 @@ from mrfusion.report.load import load_study
 from mrfusion.report.page import build_report
 from mrfusion.report.terminal import terminal_answer
 from mrfusion.report.wording import duration
-from mrfusion.study.conduct import Agenda, conduct, estimate_seconds, missing, prepare, write_down
+from mrfusion.study.conduct import (
+    Agenda,
+    conduct,
+    estimate_seconds,
+    missing,
+    prepare,
+    score_subsets,
+    without_subsets,
+    write_down,
+)
 from mrfusion.study.design import Study
 
 
@@ -20,6 +29,8 @@ def run_study(study: Study, executor: Executor, *, out: Path, cache: Path | None
     try:
         while _wave(agenda, executor, out, cache):
             write_down(study, agenda, out)
+        if study.subsets:
+            _subsets(executor, out, cache)
     except KeyboardInterrupt:
         raise MrFusionError("stopped; finished runs and epochs are kept, the same command goes on from there") from None
     except MrFusionError:
@@ -37,6 +48,13 @@ def _wave(agenda: Agenda, executor: Executor, out: Path, cache: Path) -> bool:
     with StudyView({run.spec.digest: run.title for run in planned}, len(todo)) as view:
         conduct(planned, executor, out=out, cache=cache, watch=view.watch)
     return bool(todo)
+
+
+def _subsets(executor: Executor, out: Path, cache: Path) -> None:
+    """Score the runs that lack it on every subset of their modalities."""
+    todo = without_subsets(out)
+    with StudyView(todo, len(todo)) as view:
+        score_subsets(todo, executor, out=out, cache=cache, watch=view.watch)
 
 
 def foretell(study: Study, executor: Executor, *, out: Path, cache: Path | None) -> None:

@@ -1,19 +1,21 @@
 """Conducting a study: prepare the data once, run what is missing, write down what was planned."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mrfusion.errors import MrFusionError
 from mrfusion.executors._base import Executor, Job
+from mrfusion.plan import parse_plan
 from mrfusion.progress import forget_progress, read_progress
-from mrfusion.result import write_json
+from mrfusion.result import read_json, write_json
 from mrfusion.search import Quest, account, answer_digest, quests_of, search_named, wanted
 from mrfusion.study.design import PlannedRun, Study, describe, plan_runs
+from mrfusion.study.subset_scores import FOLDER
 
 PREPARE, EXECUTE, ESTIMATE = "mrfusion.job:prepare_data", "mrfusion.job:execute_run", "mrfusion.job:estimate_run"
-SPACE = "mrfusion.job:describe_space"
+SPACE, SUBSETS = "mrfusion.job:describe_space", "mrfusion.subsets:subsets_of_run"
 PROGRESS = "progress"
 Watch = Callable[[dict[str, dict[str, Any]], int], None]
 
@@ -76,8 +78,31 @@ def missing(planned: Sequence[PlannedRun], out: Path) -> list[PlannedRun]:
 def conduct(planned: Sequence[PlannedRun], executor: Executor, *, out: Path, cache: Path, watch: Watch) -> None:
     """Run what is missing. A run that fails does not stop the others; they are reported together at the end."""
     todo = missing(planned, out)
-    forget_progress(out / PROGRESS)
     jobs = [Job(r.spec.digest, EXECUTE, (r.spec.model_dump_json(), str(out), str(cache)), r.title) for r in todo]
+    _watched(jobs, executor, out, watch)
+
+
+def without_subsets(out: Path) -> dict[str, str]:
+    """Digest -> title of the finished runs of a study that read several modalities and lack the scores of subsets."""
+    available = read_json(out / "cohort.json")["modalities"]
+    found = {}
+    for cell in read_json(out / "study.json")["plan"]:
+        folder = out / "runs" / str(cell["digest"])
+        if folder.is_dir() and not (folder / FOLDER).is_dir():
+            plan = parse_plan(str(read_json(folder / "spec.json")["plan"]))
+            if len(plan.modalities(available)) > 1:
+                found[folder.name] = f"{cell['arm']}, fold {cell['fold']}, seed {cell['seed']}, subsets"
+    return found
+
+
+def score_subsets(todo: Mapping[str, str], executor: Executor, *, out: Path, cache: Path, watch: Watch) -> None:
+    """Score runs, digest -> title, on every subset of their modalities; failures are reported together at the end."""
+    jobs = [Job(d, SUBSETS, (str(out / "runs" / d), str(out), str(cache)), title) for d, title in todo.items()]
+    _watched(jobs, executor, out, watch)
+
+
+def _watched(jobs: Sequence[Job], executor: Executor, out: Path, watch: Watch) -> None:
+    forget_progress(out / PROGRESS)
     done: list[str] = []
     _results(executor, jobs, lambda: watch(read_progress(out / PROGRESS), len(done)), done)
 

@@ -14,7 +14,7 @@ from mrfusion.plan import parse_plan
 from mrfusion.spec import Part, RunSpec, check_choices, merge, read_part, read_yaml
 from mrfusion.study.family import Family
 
-OWN_KEYS = ("name", "question", "arms", "reference", "folds", "seeds", "family")
+OWN_KEYS = ("name", "question", "arms", "reference", "folds", "seeds", "family", "subsets")
 
 
 class Arm(Part):
@@ -55,6 +55,7 @@ class Study(Part):
     folds: tuple[int, ...] = Field(min_length=1)
     seeds: tuple[int, ...] = Field(min_length=1)
     family: Family = Family()
+    subsets: bool = Field(False, description="score every finished run on every subset of its modalities")
 
     def spec(self, arm: Arm, *, fold: int, seed: int) -> RunSpec:
         """The run of an arm on one fold with one seed."""
@@ -80,8 +81,9 @@ def read_study(path: Path, *, data: Path | None = None, splits: Path | None = No
     """A study from YAML: the keys of a run at the top level, and beside them what makes it a study.
 
     ``arms`` maps each arm's name to its changes, ``reference`` names the arm that the others are compared with
-    (default: the first), ``seeds`` is a list, ``folds`` a list of fold numbers (default: all of them). ``data`` stands
-    in for the path of the file's only source, ``splits`` for its ``data.split.file``. Raises SpecError.
+    (default: the first), ``seeds`` is a list, ``folds`` a list of fold numbers (default: all), ``subsets: true`` scores
+    every finished run on every subset of its modalities. ``data`` stands in for the path of the file's only
+    source, ``splits`` for its ``data.split.file``. Raises SpecError.
     """
     content, own = _divided(path)
     base = _placed(read_part(RunSpec, content, str(path)), path, data, splits)
