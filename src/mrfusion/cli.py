@@ -1,6 +1,7 @@
 """The command line: one function a command, each importing its room inside it, so that --help stays quick."""
 
 import io
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -79,7 +80,6 @@ def predict(
 
 
 @app.command()
-@app.command()
 def subsets(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run, OUT/runs/<digest>.")],
     data: Annotated[Path | None, typer.Option(help="Where the run's cases are, if they have moved.")] = None,
@@ -104,6 +104,7 @@ def subsets(
     show_subsets(place)
 
 
+@app.command()
 def report(
     study: Annotated[Path, typer.Argument(help="Folder of a study.")],
     out: Annotated[Path | None, typer.Option(help="Default: report.html in the study's folder.")] = None,
@@ -208,11 +209,17 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal may not know every letter of a name
+    signal.signal(signal.SIGTERM, _stop)
     try:
         app()
     except (MrFusionError, OSError) as error:
         typer.secho(f"mrfusion: {_plain(str(error))}", err=True, fg=typer.colors.RED)
         sys.exit(2)
+
+
+def _stop(*_: object) -> None:
+    """Being asked to end is Ctrl-C: workers are ended too, and what is finished is kept."""
+    raise KeyboardInterrupt
 
 
 def _plain(text: str) -> str:

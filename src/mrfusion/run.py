@@ -10,6 +10,7 @@ from mrfusion.data.absence import check_files
 from mrfusion.data.load import load_cases
 from mrfusion.data.read import RunData, read_data
 from mrfusion.errors import InputError
+from mrfusion.lock import alone
 from mrfusion.progress import Progress
 from mrfusion.result import building, write_json
 from mrfusion.schedules._base import Phase
@@ -32,9 +33,14 @@ from mrfusion.trial import Trial
 
 def execute(spec: RunSpec, *, out: Path, cache: Path, progress: Progress) -> Path:
     """Carry out one run, or find it done: the folder of its result, ``out/runs/<digest>``."""
-    folder = out / "runs" / spec.digest
-    if folder.is_dir():
-        return folder
+    with alone(out / "progress" / f"{spec.digest}.lock", f"run {spec.digest} of {out}"):
+        folder = out / "runs" / spec.digest
+        if not folder.is_dir():
+            _carry_out(spec, folder, cache=cache, progress=progress)
+    return folder
+
+
+def _carry_out(spec: RunSpec, folder: Path, *, cache: Path, progress: Progress) -> None:
     data = read_data(spec.data, task=spec.task, cache=cache, progress=progress)
     if data.fingerprint != spec.data.fingerprint:
         raise InputError(f"the data are no longer those of run {spec.digest}; begin the study again in another --out")
@@ -43,7 +49,6 @@ def execute(spec: RunSpec, *, out: Path, cache: Path, progress: Progress) -> Pat
         make_fabric(spec.machine, spec.budget.precision).launch(train)
         write_json(work / "spec.json", spec.model_dump(mode="json"))
         write_json(work / "cohort.json", data.cohort.outline)
-    return folder
 
 
 def fit_and_try(fabric: Fabric, spec: RunSpec, data: RunData, folder: Path, progress: Progress) -> None:

@@ -73,6 +73,15 @@ def test_lower_is_better_in_millimetres():
     assert {c.margin for c in compare(by_distance, "ref", draws=500)} == {2.0}
 
 
+def test_no_interval_is_wider_than_the_metric_allows():
+    shifts = {0: -0.7, 1: -0.7, 2: 0.0}  # two of three trainings came to nothing
+    rng = np.random.default_rng(0)
+    rows = [row("ref", f"p{p}", 0.75, seed=s) for p in range(16) for s in shifts]
+    rows += [row("a", f"p{p}", 0.75 + d + rng.normal(0, 0.02), seed=s) for p in range(16) for s, d in shifts.items()]
+    (found,) = compare(rows, "ref")
+    assert (found.ci_low, found.ci_high, found.verdict) == (-1.0, 1.0, "undecided")
+
+
 def test_volumes_are_not_compared():
     assert compare([replace(r, metric="volume_mm3") for r in planted(0.1)], "ref") == []
 
@@ -121,8 +130,8 @@ def test_without_a_margin_nothing_is_equivalent():
 
 def test_yardsticks():
     assert yardstick("hd95(variant=voxel)") == Yardstick("hd95(variant=voxel)", -1, 2.0)
-    assert yardstick("dice", 0.02) == Yardstick("dice", 1, 0.02)
-    assert yardstick("correct") == Yardstick("correct", 1, 0.01)
+    assert yardstick("dice", 0.02) == Yardstick("dice", 1, 0.02, span=1.0)
+    assert yardstick("correct") == Yardstick("correct", 1, 0.01, span=1.0)
     assert yardstick("volume_mm3") is None
     assert yardstick("somebodys_own") is None
 

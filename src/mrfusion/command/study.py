@@ -5,6 +5,7 @@ from pathlib import Path
 from mrfusion.display import StudyView, complaints, console
 from mrfusion.errors import MrFusionError
 from mrfusion.executors._base import Executor
+from mrfusion.lock import alone
 from mrfusion.report.load import load_study
 from mrfusion.report.page import build_report
 from mrfusion.report.terminal import terminal_answer
@@ -25,18 +26,25 @@ from mrfusion.study.design import Study
 def run_study(study: Study, executor: Executor, *, out: Path, cache: Path | None) -> None:
     """Conduct a study and write its report. Ctrl-C is one message; the same command goes on from there."""
     cache = cache or out / "cache"
-    agenda = _prepared(study, executor, out, cache)
+    try:
+        with alone(out / "progress" / "study.lock", f"the study in {out}", patience_seconds=1):
+            agenda = _prepared(study, executor, out, cache)
+            _run_all(study, agenda, executor, out=out, cache=cache)
+            _report(out)
+    except KeyboardInterrupt:
+        raise MrFusionError("stopped; finished runs and epochs are kept, the same command goes on from there") from None
+
+
+def _run_all(study: Study, agenda: Agenda, executor: Executor, *, out: Path, cache: Path) -> None:
+    """Run what is missing; where runs fail, a report of the others is written before their failure is told."""
     try:
         while _wave(agenda, executor, out, cache):
             write_down(study, agenda, out)
         if study.subsets:
             _subsets(executor, out, cache)
-    except KeyboardInterrupt:
-        raise MrFusionError("stopped; finished runs and epochs are kept, the same command goes on from there") from None
     except MrFusionError:
         _report(out)
         raise
-    _report(out)
 
 
 def _wave(agenda: Agenda, executor: Executor, out: Path, cache: Path) -> bool:

@@ -4,6 +4,7 @@ import importlib
 import multiprocessing
 import os
 import signal
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -70,9 +71,18 @@ def _outcome(future: Future[Outcome], job: Job) -> Outcome:
 def _start_worker(number: int, threads: int, gpus: int) -> None:
     """Give the process its cores and its GPU before any library asks; Ctrl-C is the parent's to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = str(threads)
     if gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = str(number % gpus)
+
+
+def _leave_with_parent() -> None:
+    """A worker whose parent was killed would train on, unseen, in a folder that the next study wants."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _carry_out(job: Job) -> Outcome:

@@ -18,24 +18,27 @@ class Yardstick:
     """How a difference of a metric is read: 1 where higher is better, -1 where lower is; and what is negligible.
 
     ``margin`` is in the metric's unit; NaN where none was declared and none is usual: then nothing is equivalent.
+    ``span`` is the largest difference that the metric's range leaves room for; no interval is wider.
     """
 
     metric: str
     sign: int
     margin: float
+    span: float = math.inf
 
 
 def yardstick(metric: str, margin: float | None = None) -> Yardstick | None:
     """The yardstick of a metric by its text; None for one that is neither better high nor low, or not known here."""
     if metric == "correct":  # of a classification's single case; its mean is the accuracy
-        return Yardstick(metric, 1, 0.01 if margin is None else margin)
+        return Yardstick(metric, 1, 0.01 if margin is None else margin, 1.0)
     try:
         about = module_of("metrics", metric).ABOUT
     except (SpecError, AttributeError):
         return None
     sign = {"higher": 1, "lower": -1}.get(about.better)
     usual = MARGINS.get(about.unit, math.nan)
-    return None if sign is None else Yardstick(metric, sign, usual if margin is None else margin)
+    low, high = about.range
+    return None if sign is None else Yardstick(metric, sign, usual if margin is None else margin, high - low)
 
 
 def judge(interval: Interval, p_holm: float, measure: Yardstick) -> Word:
