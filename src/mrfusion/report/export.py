@@ -9,6 +9,7 @@ from mrfusion.report.load import LoadedStudy, load_study
 from mrfusion.report.methods import paragraphs
 from mrfusion.report.metric import metric_named
 from mrfusion.report.sentence import leading, of_metric, p_value, sentence
+from mrfusion.report.subsets import load_subsets
 from mrfusion.report.wording import region
 from mrfusion.result import write_text
 from mrfusion.study.compare import Comparison
@@ -23,7 +24,8 @@ _TEX |= {letter: f"\\{letter}" for letter in "&%$#_{}"} | {"<": r"\textless{}", 
 
 
 def as_json(study: LoadedStudy) -> dict[str, Any]:
-    """The question, the verdict in words, the terms, and every comparison in the unit of the stored scores."""
+    """The question, the verdict in words, the terms, every comparison in the unit of the stored scores, and what the
+    subsets of modalities scored where that was asked for."""
     return {
         "study": study.name,
         "question": study.question,
@@ -33,6 +35,7 @@ def as_json(study: LoadedStudy) -> dict[str, Any]:
         "violations": dict(study.fairness.violations),
         "splits_sha256": study.splits_digest,
         "runs": {"done": len(study.done), "planned": len(study.runs)},
+        "modalities": [arm.as_json() for arm in load_subsets(study)],
         "comparisons": [{name: getattr(row, name) for name in COLUMNS} for row in study.comparisons],
     }
 

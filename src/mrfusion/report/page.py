@@ -21,6 +21,7 @@ from mrfusion.report.section import (
     curves,
     headline,
     methods,
+    modalities,
     paper_tables,
     points,
     ranking,
@@ -32,7 +33,7 @@ from mrfusion.result import write_json, write_text
 
 # the page, top to bottom
 SECTIONS = (
-    *(headline, verdicts, ranking, arms, paper_tables, search, cohort, points, cases, viewer, curves),
+    *(headline, verdicts, ranking, arms, paper_tables, search, modalities, cohort, points, cases, viewer, curves),
     *(balance, cost, methods, appendix),
 )
 _HERE = Path(__file__).parent
