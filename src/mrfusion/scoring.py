@@ -40,7 +40,8 @@ def score_case(
     scores = []
     try:
         for region, pair in _pairs(prediction, target, regions, spacing, rule):
-            values = [(name, read(pair)) for name, read in readers]
+            if pair:
+                values = [(name, read(pair)) for name, read in readers]
             scores += [value.of(case_id, region.name, name) for name, value in values]
             del pair  # its arrays go before those of the next region come
     except CaseError as error:
@@ -90,24 +91,36 @@ def reader(text: str) -> tuple[str, Callable[..., Value]]:
 
 def _pairs(
     prediction: NDArray[Any], target: NDArray[Any], regions: Sequence[Region], spacing_mm: tuple[float, ...], rule: Rule
-) -> Iterator[tuple[Region, MaskPair]]:
-    """Each region's masks; label maps are cropped once for all regions, for most of a volume is empty."""
-    arrays = (prediction, target)
+) -> Iterator[tuple[Region, MaskPair | None]]:
+    """Each region's masks, or None where they are those of the region before, as where a tumour has no oedema.
+
+    Label maps are cropped once for all regions, for most of a volume is empty.
+    """
+    arrays = [prediction, target]
     shapes = tuple(a.shape if a.ndim == len(spacing_mm) else a.shape[1:] for a in arrays)
     if shapes[0] != shapes[1]:
         raise CaseError(f"prediction {shapes[0]} and target {shapes[1]} differ in shape; resample one to the other")
     if all(array.ndim == len(spacing_mm) == 3 for array in arrays):
         part = window(arrays, margin=rule.dilation)
-        arrays = (np.ascontiguousarray(prediction[part]), np.ascontiguousarray(target[part]))
+        arrays = [array[part] for array in arrays]
     for index, region in enumerate(regions):
+        if index and all(_as_before(array, regions[index - 1 : index + 1], len(spacing_mm)) for array in arrays):
+            yield region, None
+            continue
         masks = [_mask(array, index, regions, len(spacing_mm)) for array in arrays]
         yield region, MaskPair(masks.pop(0), masks.pop(), spacing_mm, rule=rule, image_shape=shapes[0])  # not kept here
+
+
+def _as_before(array: NDArray[Any], both: Sequence[Region], dimensions: int) -> bool:
+    """Whether a label map holds none of the values that only one of two regions has: both have one mask then."""
+    differing = set(both[0].labels) ^ set(both[1].labels)
+    return array.ndim == dimensions and not any((array == value).any() for value in differing)
 
 
 def _mask(array: NDArray[Any], index: int, regions: Sequence[Region], dimensions: int) -> NDArray[Any]:
     """The mask of the region at ``index`` out of a label map, or out of masks stacked in the order of the regions."""
     if array.ndim == dimensions:
-        mask = np.zeros(array.shape, bool)
+        mask = np.zeros_like(array, bool)
         for value in regions[index].labels:
             mask |= array == value
         return mask

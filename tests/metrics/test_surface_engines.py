@@ -26,17 +26,26 @@ FRAMES = [frame(0, 0.02), frame(1, 0.3), frame(2, 0.9), frame(3, 1.0), frame(4, 
 def test_dense_operations_agree(mask):
     for times in (0, 1, 3):
         assert np.array_equal(kernels.dilate(mask, times), libraries.dilate(mask, times))
-    codes = libraries.codes(mask)
-    assert np.array_equal(kernels.codes(mask), codes)
-    for ours, theirs in zip(kernels.corners(codes), libraries.corners(codes), strict=True):
+        assert mask is not kernels.dilate(mask, times)
+    for ours, theirs in zip(kernels.corners(mask)[:2], libraries.corners(mask)[:2], strict=True):
         assert np.array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_two_masks_in_one_frame(order):
+    one, other = (np.asarray(mask[1:-1, 1:-1, 1:-1], order=order) for mask in FRAMES[1:3])
+    packed = kernels.packed(one, other)
+    assert np.array_equal(packed & 1, FRAMES[1])
+    assert np.array_equal(packed >> 1, FRAMES[2])
+    assert np.array_equal(packed, libraries.packed(one, other))
+    counts = (one.sum(), other.sum(), (one & other).sum())
+    assert tuple(kernels.counted(packed)) == libraries.counted(packed) == counts
 
 
 @pytest.mark.parametrize("mask", FRAMES)
 def test_components_agree_in_number_order_and_size(mask):
     grown = libraries.dilate(mask, 1)
-    codes = libraries.codes(mask)
-    corners, _ = libraries.corners(codes)
+    corners, code, _ = libraries.corners(mask)
     found = []
     for engine in (kernels, libraries):
         parts, wide = engine.label(mask), engine.label(grown)
@@ -47,8 +56,8 @@ def test_components_agree_in_number_order_and_size(mask):
                 engine.sizes(small),
                 engine.overlaps(wide, parts),
                 engine.overlaps(small, parts),
-                engine.owners(parts, corners, codes),
-                engine.owners(small, corners, codes),
+                engine.owners(parts, corners, code),
+                engine.owners(small, corners, code),
             ]
         )
     for ours, theirs in zip(*found, strict=True):
@@ -60,21 +69,41 @@ def test_components_agree_in_number_order_and_size(mask):
 def test_the_nearest_is_as_near(spacing_mm, seed, density):
     here, there = frame(seed, 0.1, (20, 40, 60)), frame(seed + 9, density, (20, 40, 60))
     there[3, 4, 5] = 1
-    codes = libraries.codes(there)
-    (points, _), (others, _) = (libraries.corners(libraries.codes(mask)) for mask in (here, there))
+    (points, *_), (others, _, marks) = (kernels.corners(mask) for mask in (here, there))
     owner = np.arange(len(others)).astype(np.int32) % 3
-    order = kernels.cell_order(others, owner)
-    index = kernels.index(others[order], owner[order], spacing_mm)
+    index, known = kernels.index(others, owner, spacing_mm), (others, owner)
     for owners in (None, np.array([1, 2])):
         ours = kernels.nearest(points, index, spacing_mm, owners)
-        theirs = libraries.nearest(points, (others[order], owner[order]), spacing_mm, owners)
-        distances = [between(points, partner, spacing_mm) for partner in (ours, theirs)]
+        theirs = libraries.nearest(points, known, spacing_mm, owners)
+        assert owners is None or np.isin(owner[ours], owners).all()
+        distances = [between(points, others[partner], spacing_mm) for partner in (ours, theirs)]
         assert np.allclose(*distances, rtol=1e-14, atol=0)
-    close = kernels.look_around(points, codes, spacing_mm)
-    hit = np.flatnonzero(close[:, 0] >= 0)
+    close = kernels.look_around(points, marks, spacing_mm)
+    hit = np.flatnonzero(close >= 0)
     assert len(hit) > (0.9 if density == 0.5 else 0) * len(points)
-    ours = libraries.nearest(points[hit], (others, owner), spacing_mm)
-    assert np.allclose(*[between(points[hit], p, spacing_mm) for p in (close[hit], ours)], rtol=1e-14, atol=0)
+    theirs = libraries.nearest(points, known, spacing_mm)
+    distances = [between(points, others[partner], spacing_mm) for partner in (close, theirs)]
+    assert np.allclose(distances[0][hit], distances[1][hit], rtol=1e-14, atol=0)
+    assert (np.delete(distances[1], hit) >= 8 * min(spacing_mm)).all()
+
+
+def test_rows_longer_than_a_word_are_looked_through():
+    mask = np.zeros((3, 3, 300), np.uint8)
+    mask[1, 1, [1, 56, 57, 64, 120, 127, 128, 191, 200, 256, 298]] = 1
+    at, _, marks = kernels.corners(mask)
+    found = kernels.look_around(at, marks, (1.0, 1.0, 1.0))
+    assert found.tolist() == list(range(len(at)))
+    moved = np.stack([at[:, 0], at[:, 1], np.arange(len(at)) * 7 % 299], axis=1).astype(np.int32)
+    theirs = libraries.nearest(moved, (at, np.zeros(len(at), np.int32)), (1.0, 1.0, 1.0))
+    ours, near = kernels.look_around(moved, marks, (1.0, 1.0, 1.0)), between(moved, at[theirs], (1.0, 1.0, 1.0))
+    assert np.array_equal(ours >= 0, near < 8)
+    assert np.array_equal(between(moved, at[ours], (1.0, 1.0, 1.0))[near < 8], near[near < 8])
+
+
+def test_grouping_agrees():
+    owner = np.random.default_rng(0).integers(1, 9, 500).astype(np.int32)
+    for ours, theirs in zip(kernels.grouped(owner), libraries.grouped(owner), strict=True):
+        assert np.array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("count", [1, 2, 1000])

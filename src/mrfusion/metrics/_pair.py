@@ -12,7 +12,7 @@ from mrfusion.errors import CaseError, SpecError, nearest
 from mrfusion.rules import PLAIN, Rule
 from mrfusion.surface.areas import Spacing
 from mrfusion.surface.box import framed, window
-from mrfusion.surface.distances import Surface, between, ordered
+from mrfusion.surface.distances import Surface, Way, between, ordered
 from mrfusion.surface.elements import Elements, border_voxels, elements
 from mrfusion.surface.engine import engine
 from mrfusion.surface.lesions import Match, lesion_hd95_mm, match
@@ -66,22 +66,32 @@ class MaskPair:
         self.spacing_mm: Spacing = (x, y, z)
         volumes = [mask.reshape((1,) * (3 - mask.ndim) + mask.shape) for mask in (pred, target)]
         part = window(volumes, margin=rule.dilation)
-        self.pred, self.target = (framed(volume, part) for volume in volumes)
+        self._masks = framed(volumes, part)
 
-    @cached_property
+    @property
+    def pred(self) -> NDArray[np.uint8]:
+        """The prediction's crop as bytes 0 and 1 with a layer of zeros on every side; the two are kept as one array."""
+        return self._masks & np.uint8(1)
+
+    @property
+    def target(self) -> NDArray[np.uint8]:
+        """The target's crop, likewise."""
+        return self._masks >> np.uint8(1)
+
+    @property
     def predicted(self) -> int:
         """Voxels in the prediction."""
-        return int(np.count_nonzero(self.pred))
+        return self._counts[0]
 
-    @cached_property
+    @property
     def targeted(self) -> int:
         """Voxels in the target."""
-        return int(np.count_nonzero(self.target))
+        return self._counts[1]
 
-    @cached_property
+    @property
     def both(self) -> int:
         """Voxels in prediction and target: the true positives."""
-        return int(np.count_nonzero(self.pred & self.target))
+        return self._counts[2]
 
     @property
     def voxels(self) -> int:
@@ -109,10 +119,10 @@ class MaskPair:
         )
 
     @cached_property
-    def partners(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """For each surface element of prediction and target the nearest corner of the other surface."""
+    def ways(self) -> tuple[Way, Way]:
+        """From the prediction's surface to the target's, and back."""
         pred, target = self.elements
-        return target.nearest(pred.at), pred.nearest(target.at)
+        return Way(pred, target), Way(target, pred)
 
     def surfaces(self, kind: Kind = "surfel") -> tuple[Surface, Surface]:
         """Distances from the prediction's surface to the target's and back; both masks must hold something.
@@ -121,12 +131,15 @@ class MaskPair:
         """
         if kind not in ("surfel", "voxel"):
             raise SpecError(f"no variant of surface is called {kind!r}; {nearest(str(kind), ('surfel', 'voxel'))}")
-        return self._surfels if kind == "surfel" else self._borders
+        if kind == "voxel":
+            return self._borders
+        there, back = self.ways
+        return there.surface, back.surface
 
     @cached_property
     def match(self) -> Match:
         """Which predicted component touches which target lesion."""
-        return match(self.pred, self.target, self.rule.dilation)
+        return match(engine.label(self.pred), self.target, self.rule.dilation)
 
     @cached_property
     def lesions(self) -> Lesions:
@@ -136,16 +149,13 @@ class MaskPair:
         counts[0] = False
         hd95_mm = np.full(len(found), np.inf)
         if found.any():
-            hd95_mm = lesion_hd95_mm(self.match, *self.elements, self.partners)
+            hd95_mm = lesion_hd95_mm(self.match, *self.ways)
         return Lesions(found[counts], self.match.dice[counts], hd95_mm[counts], self.match.false)
 
     @cached_property
-    def _surfels(self) -> tuple[Surface, Surface]:
-        pred, target = (
-            ordered(between(e.at, partner, self.spacing_mm), e.area, e.areas)
-            for e, partner in zip(self.elements, self.partners, strict=True)
-        )
-        return pred, target
+    def _counts(self) -> tuple[int, int, int]:
+        one, other, both = engine.counted(self._masks)
+        return int(one), int(other), int(both)
 
     @cached_property
     def _borders(self) -> tuple[Surface, Surface]:
@@ -153,9 +163,8 @@ class MaskPair:
         return self._facing(pred, target), self._facing(target, pred)
 
     def _facing(self, voxels: NDArray[np.int32], others: NDArray[np.int32]) -> Surface:
-        owner = np.zeros(len(others), np.int32)
-        others = others.take(engine.cell_order(others, owner), axis=0)
-        partner = engine.nearest(voxels, engine.index(others, owner, self.spacing_mm), self.spacing_mm)
+        index = engine.index(others, np.zeros(len(others), np.int32), self.spacing_mm)
+        partner = others.take(engine.nearest(voxels, index, self.spacing_mm), axis=0)
         return ordered(between(voxels, partner, self.spacing_mm), np.zeros(len(voxels), np.uint8), np.ones(1))
 
 

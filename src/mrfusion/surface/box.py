@@ -25,9 +25,8 @@ def window(volumes: Sequence[NDArray[Any]], margin: int = 0) -> Window:
     return x, y, z
 
 
-def framed(volume: NDArray[Any], part: Window) -> NDArray[np.uint8]:
-    """What is not 0 in a part of a volume, as bytes 0 and 1 in C order with a layer of zeros on every side."""
-    x, y, z = (s.stop - s.start for s in part)
-    frame = np.zeros((x + 2, y + 2, z + 2), np.uint8)
-    frame[1:-1, 1:-1, 1:-1] = volume[part] if volume.dtype == bool else volume[part] != 0
+def framed(volumes: Sequence[NDArray[Any]], part: Window) -> NDArray[np.uint8]:
+    """What is not 0 in a part of two volumes, as bits 0 and 1 of bytes in C order with zeros on every side."""
+    masks = [v[part] if v.dtype == bool else v[part] != 0 for v in volumes]
+    frame: NDArray[np.uint8] = engine.packed(*(mask.view(np.uint8) for mask in masks))
     return frame

@@ -1,4 +1,4 @@
-"""Kernels that visit every voxel: the box, the dilation and the codes of a mask.
+"""Kernels that visit every voxel: the box of a mask, its frame and its dilation.
 
 Each innermost loop runs along z over bytes that lie side by side and has no branch, so the compiler turns it into
 vector instructions: 32 or 64 voxels at once, and a pass costs less than copying the mask.
@@ -47,77 +47,61 @@ def _extent(volume: Frame) -> NDArray[np.int64]:
 
 def dilate(frame: Frame, times: int) -> Frame:
     """The mask grown ``times`` by its 18-neighbourhood, cut at the frame."""
+    frame = frame.copy()
     for _ in range(times):
-        frame = _grown(frame)
+        _grow(frame)
     return frame
 
 
 @compiled
-def _grown(a: Frame) -> Frame:
-    """A voxel is inside if itself or one of the 18 that share a face or an edge with it was."""
+def _grow(a: Frame) -> None:
+    """A voxel is inside if itself or one of the 18 that share a face or an edge with it was.
+
+    Those are three voxels along z of its own row and of the four rows beside it, and one of the four rows across.
+    In place: of what is overwritten, two layers are kept as they were, for a new volume costs more than the rest.
+    """
     X, Y, Z = a.shape
-    out = np.zeros_like(a)
+    before, here, beside = a[0].copy(), a[0].copy(), a[0].copy()
     for x in range(1, X - 1):
+        here[:], after = a[x], a[x + 1]
+        for y in range(1, Y - 1):
+            for z in range(Z):
+                beside[y, z] = here[y, z] | before[y, z] | after[y, z] | here[y - 1, z] | here[y + 1, z]
         for y in range(1, Y - 1):
             for z in range(1, Z - 1):
-                out[x, y, z] = (
-                    (a[x, y, z - 1] | a[x, y, z] | a[x, y, z + 1])
-                    | (a[x - 1, y, z - 1] | a[x - 1, y, z] | a[x - 1, y, z + 1])
-                    | (a[x + 1, y, z - 1] | a[x + 1, y, z] | a[x + 1, y, z + 1])
-                    | (a[x, y - 1, z - 1] | a[x, y - 1, z] | a[x, y - 1, z + 1])
-                    | (a[x, y + 1, z - 1] | a[x, y + 1, z] | a[x, y + 1, z + 1])
-                    | (a[x - 1, y - 1, z] | a[x - 1, y + 1, z] | a[x + 1, y - 1, z] | a[x + 1, y + 1, z])
-                )
-    return out
+                across = before[y - 1, z] | before[y + 1, z] | after[y - 1, z] | after[y + 1, z]
+                a[x, y, z] = beside[y, z - 1] | beside[y, z] | beside[y, z + 1] | across
+        before, here = here, before
 
 
 @compiled
-def corners(codes: Frame) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
-    """The corners (n, 3) with voxels both inside and outside around them, in C order, and their codes (n,).
+def packed(one: Frame, other: Frame) -> Frame:
+    """Two masks of bytes 0 and 1 as bits 0 and 1 of one frame.
 
-    The first pass counts each row's corners and has no branch; the second looks into rows that have some.
+    In most volumes the bytes along x lie side by side, in a frame those along z: each layer is turned in the cache.
     """
-    X, Y, Z = codes.shape
-    first = np.zeros(X * Y + 1, np.int32)
-    for x in range(X):
-        for y in range(Y):
-            count = 0
+    X, Y, Z = one.shape
+    frame = np.zeros((X + 2, Y + 2, Z + 2), np.uint8)
+    layer = np.empty((X, Z), np.uint8)
+    for y in range(Y):
+        for z in range(Z):
+            for x in range(X):
+                layer[x, z] = one[x, y, z] | other[x, y, z] << 1
+        for x in range(X):
             for z in range(Z):
-                count += (codes[x, y, z] != 0) & (codes[x, y, z] != 255)
-            first[x * Y + y + 1] = first[x * Y + y] + count
-    found, code = np.empty((first[-1], 3), np.int32), np.empty(first[-1], np.uint8)
-    i = 0
-    for x in range(X):
-        for y in range(Y):
-            if first[x * Y + y] == first[x * Y + y + 1]:
-                continue
-            for z in range(Z):
-                if 0 < codes[x, y, z] < 255:
-                    found[i, 0], found[i, 1], found[i, 2] = x, y, z
-                    code[i] = codes[x, y, z]
-                    i += 1
-    return found, code
+                frame[x + 1, y + 1, z + 1] = layer[x, z]
+    return frame
 
 
 @compiled
-def codes(frame: Frame) -> Frame:
-    """The code of every block of 2x2x2 voxels, bits as in :func:`mrfusion.surface.areas.surfel_areas`.
-
-    The four voxels at one z give every second bit, those at the next z the bits between: the first four are computed
-    once and used twice.
-    """
+def counted(frame: Frame) -> tuple[int, int, int]:
+    """How many voxels are inside the first, the second and both of the two masks of a frame."""
     X, Y, Z = frame.shape
-    out = np.empty((X - 1, Y - 1, Z - 1), np.uint8)
-    four = np.empty(Z, np.uint8)
-    for x in range(X - 1):
-        for y in range(Y - 1):
+    one, other, both = 0, 0, 0
+    for x in range(X):
+        for y in range(Y):
             for z in range(Z):
-                four[z] = (
-                    (frame[x, y, z] << 6)
-                    | (frame[x, y + 1, z] << 4)
-                    | (frame[x + 1, y, z] << 2)
-                    | frame[x + 1, y + 1, z]
-                )
-            for z in range(Z - 1):
-                out[x, y, z] = (four[z] << 1) | four[z + 1]
-    return out
+                one += frame[x, y, z] & 1
+                other += frame[x, y, z] >> 1
+                both += frame[x, y, z] & (frame[x, y, z] >> 1)
+    return one, other, both

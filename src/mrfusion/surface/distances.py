@@ -1,26 +1,84 @@
 """How far each element of a surface is from another, in the order that percentiles need."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mrfusion.surface.areas import Spacing
+from mrfusion.surface.elements import Elements
 from mrfusion.surface.engine import engine
 
 
 @dataclass(frozen=True)
 class Surface:
-    """Surface elements ordered by their distance to the other surface, equal distances by their area."""
+    """Surface elements ordered by their distance to the other surface, equal distances by their area.
 
-    distance_mm: NDArray[np.float64]
-    area_mm2: NDArray[np.float64]
+    Kept are the different pairs of distance and area, and how often each stands there (``times``).
+    """
+
+    distances_mm: NDArray[np.float64]
+    areas_mm2: NDArray[np.float64]
+    times: NDArray[np.int64]
+
+    @property
+    def distance_mm(self) -> NDArray[np.float64]:
+        """The distance of each element."""
+        return np.repeat(self.distances_mm, self.times)
+
+    @property
+    def area_mm2(self) -> NDArray[np.float64]:
+        """The area of each element."""
+        return np.repeat(self.areas_mm2, self.times)
 
     def percentile(self, percent: float) -> float:
         """The distance below which the nearest elements have ``percent`` of the area (left, no interpolation)."""
-        share = np.cumsum(self.area_mm2) / np.sum(self.area_mm2)
+        area_mm2 = self.area_mm2
+        share = np.cumsum(area_mm2) / np.sum(area_mm2)
         at = int(np.searchsorted(share, percent / 100.0))
-        return float(self.distance_mm[min(at, len(share) - 1)])
+        last = int(np.searchsorted(np.cumsum(self.times), at, side="right"))
+        return float(self.distances_mm[min(last, len(self.times) - 1)])
+
+
+@dataclass(frozen=True)
+class Way:
+    """From one surface to the other: each element's nearest element there, and how far that is."""
+
+    own: Elements
+    other: Elements
+
+    @cached_property
+    def partner(self) -> NDArray[np.int32]:
+        """For each element which of the other surface is the nearest."""
+        return self.other.nearest(self.own.at)
+
+    @cached_property
+    def distance_mm(self) -> NDArray[np.float64]:
+        """How far each element is from its partner."""
+        return between(self.own.at, self.other.at.take(self.partner, axis=0), self.own.spacing_mm)
+
+    @cached_property
+    def surface(self) -> Surface:
+        """All elements in order."""
+        return ordered(self.distance_mm, self.own.area, self.own.areas)
+
+    def hd95_mm(self, mine: NDArray[np.int64], theirs: NDArray[np.int64]) -> float:
+        """The 95th percentile of the distances from the elements of the labels ``mine`` to those of ``theirs``.
+
+        An element whose nearest has another label is searched again.
+        """
+        own, other = self.own, self.other
+        chosen = own.of(mine)
+        distance_mm = self.distance_mm.take(chosen)
+        wanted = np.zeros(other.owner.max() + 1, bool)
+        wanted[theirs] = True
+        astray = np.flatnonzero(~wanted.take(other.owner.take(self.partner.take(chosen))))
+        if len(astray):
+            at = own.at.take(chosen.take(astray), axis=0)
+            partner = engine.nearest(at, other.index, own.spacing_mm, theirs)
+            distance_mm[astray] = between(at, other.at.take(partner, axis=0), own.spacing_mm)
+        return ordered(distance_mm, own.area.take(chosen), own.areas).percentile(95.0)
 
 
 def between(points: NDArray[np.int32], others: NDArray[np.int32], spacing_mm: Spacing) -> NDArray[np.float64]:
@@ -37,4 +95,4 @@ def ordered(distance_mm: NDArray[np.float64], rank: NDArray[np.uint8], areas: ND
     """
     distance, area, count = engine.tally(distance_mm, rank)
     order = np.lexsort((areas[area], distance))
-    return Surface(np.repeat(distance[order], count[order]), np.repeat(areas[area[order]], count[order]))
+    return Surface(distance[order], areas[area[order]], count[order])

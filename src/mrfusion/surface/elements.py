@@ -13,32 +13,38 @@ from mrfusion.surface.engine import engine
 
 @dataclass(frozen=True)
 class Elements:
-    """Surface elements, those of one label together: corners (n, 3), their labels, and which of ``areas`` each has.
+    """Surface elements in C order: corners (n, 3), their labels, and which of ``areas`` each has.
 
-    ``codes`` is the dense map they come from.
+    ``marks`` is what the engine needs to find those close by.
     """
 
     at: NDArray[np.int32]
     owner: NDArray[np.int32]
     area: NDArray[np.uint8]
     areas: NDArray[np.float64]
-    codes: NDArray[np.uint8]
+    marks: Any
     spacing_mm: Spacing
 
     @cached_property
-    def first(self) -> NDArray[np.int64]:
-        """Where each label's elements begin."""
-        return np.concatenate(([0], np.cumsum(np.bincount(self.owner))))
-
-    @cached_property
     def index(self) -> Any:
-        """What the engine needs to search them."""
+        """What the engine needs to search them far and wide."""
         return engine.index(self.at, self.owner, self.spacing_mm)
 
+    @cached_property
+    def grouped(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The order by label, and where in it each label begins."""
+        order, first = engine.grouped(self.owner)
+        return order, first
+
+    def of(self, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Which elements the labels have."""
+        order, first = self.grouped
+        return np.concatenate([order[first[k] : first[k + 1]] for k in labels])
+
     def nearest(self, points: NDArray[np.int32]) -> NDArray[np.int32]:
-        """For each point the nearest element: most have one close by, the others are searched far and wide."""
-        found: NDArray[np.int32] = engine.look_around(points, self.codes, self.spacing_mm)
-        astray = np.flatnonzero(found[:, 0] < 0)
+        """For each point which element is the nearest: most have one close by, only the others need the index."""
+        found: NDArray[np.int32] = engine.look_around(points, self.marks, self.spacing_mm)
+        astray = np.flatnonzero(found < 0)
         if len(astray):
             found[astray] = engine.nearest(points.take(astray, axis=0), self.index, self.spacing_mm)
         return found
@@ -50,13 +56,9 @@ def elements(frame: NDArray[np.uint8], labels: Any, spacing_mm: Spacing, *, flat
     A ``flat`` mask, one layer of voxels, is a 2-D image: it is taken as a column without ends, so that the areas of
     its elements, for a thickness of 1, are the lengths of the contour.
     """
-    codes = engine.codes(np.ascontiguousarray(frame[[1, 1]]) if flat else frame)
-    at, code = engine.corners(codes)
-    owner = engine.owners(labels, at, codes)
-    order = engine.cell_order(at, owner)
-    at, owner, code = at.take(order, axis=0), owner.take(order), code.take(order)
+    at, code, marks = engine.corners(np.ascontiguousarray(frame[[1, 1]]) if flat else frame)
     areas, rank = ranked_areas(spacing_mm)
-    return Elements(at, owner, rank.take(code), areas, codes, spacing_mm)
+    return Elements(at, engine.owners(labels, at, code), rank.take(code), areas, marks, spacing_mm)
 
 
 def border_voxels(frame: NDArray[np.uint8], *, flat: bool) -> NDArray[np.int32]:

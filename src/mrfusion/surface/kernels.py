@@ -1,9 +1,10 @@
 """The operations on masks compiled by numba: same names and same results as :mod:`mrfusion.surface.libraries`."""
 
 from mrfusion.surface.compiled import compiled_before
-from mrfusion.surface.dense import codes, corners, dilate, extent
+from mrfusion.surface.dense import counted, dilate, extent, packed
+from mrfusion.surface.nearby import corners, look_around
 from mrfusion.surface.runs import label, overlaps, owners, restrict, sizes
-from mrfusion.surface.search import cell_order, index, look_around, nearest
+from mrfusion.surface.search import grouped, index, nearest
 from mrfusion.surface.tallying import tally
 
 NAME = "numba"
@@ -16,17 +17,18 @@ def ready() -> bool:
 
 __all__ = [
     "NAME",
-    "cell_order",
-    "codes",
     "corners",
+    "counted",
     "dilate",
     "extent",
+    "grouped",
     "index",
     "label",
     "look_around",
     "nearest",
     "overlaps",
     "owners",
+    "packed",
     "ready",
     "restrict",
     "sizes",

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mrfusion.surface.distances import between, ordered
-from mrfusion.surface.elements import Elements
+from mrfusion.surface.distances import Way
 from mrfusion.surface.engine import engine
 
 
@@ -22,7 +21,7 @@ class Match:
 
     ``hits`` rows (lesion, component), ascending; ``voxels`` (L+1,) the size of each lesion; ``dice`` (L+1,) its Dice
     with all components that touch it together; ``false`` the components, of whatever size, that touch none.
-    ``components`` and ``lesions`` are the labels themselves, as the engine keeps them.
+    ``components`` and ``lesions`` are the labels themselves, as the engine made them.
     """
 
     hits: NDArray[np.int64]
@@ -33,9 +32,9 @@ class Match:
     lesions: Any
 
 
-def match(pred: NDArray[np.uint8], target: NDArray[np.uint8], dilation: int) -> Match:
-    """Label both framed masks, merge target lesions whose dilations touch, and say which component touches which."""
-    components, grown = engine.label(pred), engine.label(engine.dilate(target, dilation))
+def match(components: Any, target: NDArray[np.uint8], dilation: int) -> Match:
+    """Merge lesions of the framed target whose dilations touch, and say which of the prediction's components touch."""
+    grown = engine.label(engine.dilate(target, dilation))
     lesions = engine.restrict(grown, target)
     size, voxels = engine.sizes(components), engine.sizes(lesions)
     lesion, component, _ = engine.overlaps(grown, components).T
@@ -47,39 +46,13 @@ def match(pred: NDArray[np.uint8], target: NDArray[np.uint8], dilation: int) -> 
     return Match(np.stack([lesion, component], axis=1), voxels, dice, false, components, lesions)
 
 
-def lesion_hd95_mm(
-    found: Match, pred: Elements, target: Elements, partners: tuple[NDArray[np.int32], NDArray[np.int32]]
-) -> NDArray[np.float64]:
+def lesion_hd95_mm(found: Match, there: Way, back: Way) -> NDArray[np.float64]:
     """HD95 (surfel) of each lesion (L+1,) against all components that touch it; inf where none does.
 
-    ``partners`` holds, for each element of the prediction and of the target, the nearest corner of the other surface.
+    ``there`` leads from the prediction's surface to the target's, ``back`` from that to the prediction's.
     """
-    there = _Way(pred, target, partners[0], engine.owners(found.lesions, partners[0], target.codes))
-    back = _Way(target, pred, partners[1], engine.owners(found.components, partners[1], pred.codes))
     result = np.full(len(found.voxels), np.inf)
     lesions, first = np.unique(found.hits[:, 0], return_index=True)
     for lesion, touching in zip(lesions[:, None], np.split(found.hits[:, 1], first[1:]), strict=True):
         result[lesion] = max(there.hd95_mm(touching, lesion), back.hd95_mm(lesion, touching))
     return result
-
-
-class _Way:
-    """From one surface to the other: each element's distance to the nearest element, and whose that is."""
-
-    def __init__(self, own: Elements, other: Elements, partner: NDArray[np.int32], owner: NDArray[np.int32]) -> None:
-        self.own, self.other, self.partner_owner = own, other, owner
-        self.distance_mm = between(own.at, partner, own.spacing_mm)
-
-    def hd95_mm(self, mine: NDArray[np.int64], theirs: NDArray[np.int64]) -> float:
-        """The 95th percentile of the distances from the elements of the labels ``mine`` to those of ``theirs``.
-
-        An element whose nearest has another label is searched again.
-        """
-        own, other = self.own, self.other
-        chosen = np.concatenate([np.arange(own.first[k], own.first[k + 1]) for k in mine])
-        distance_mm = self.distance_mm.take(chosen)
-        astray = np.flatnonzero(~np.isin(self.partner_owner.take(chosen), theirs))
-        if len(astray):
-            at = own.at.take(chosen.take(astray), axis=0)
-            distance_mm[astray] = between(at, engine.nearest(at, other.index, own.spacing_mm, theirs), own.spacing_mm)
-        return ordered(distance_mm, own.area.take(chosen), own.areas).percentile(95.0)

@@ -18,7 +18,7 @@ from mrfusion.surface.counting import grouped_sum
 NAME = "libraries"
 
 Frame = NDArray[np.uint8]  # (x, y, z)
-Codes = NDArray[np.uint8]  # (x-1, y-1, z-1): which of the 8 voxels around a corner are inside, as bits
+Codes = NDArray[np.uint8]  # (n,): which of the 8 voxels around a corner are inside, as bits
 Corners = NDArray[np.int32]  # (n, 3): corner i of an axis lies between its voxels i and i+1
 
 _LOWEST = [(code & -code).bit_length() - 1 if code else 0 for code in range(256)]
@@ -39,6 +39,17 @@ def extent(volume: NDArray[Any]) -> NDArray[np.int64]:
         if len(inside):
             found[axis] = inside[0], inside[-1] + 1
     return found
+
+
+def packed(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> Frame:
+    """Two masks of bytes 0 and 1 as bits 0 and 1 of one frame."""
+    return np.pad(np.ascontiguousarray(one | other << 1), 1)
+
+
+def counted(frame: Frame) -> tuple[int, int, int]:
+    """How many voxels are inside the first, the second and both of the two masks of a frame."""
+    _, one, other, both = np.bincount(frame.ravel(), minlength=4).tolist()
+    return one + both, other + both, both
 
 
 def dilate(frame: Frame, times: int) -> Frame:
@@ -68,9 +79,9 @@ def sizes(labels: NDArray[Any]) -> NDArray[np.int64]:
     return count
 
 
-def owners(labels: NDArray[Any], corners: Corners, codes: Codes) -> NDArray[np.int32]:
+def owners(labels: NDArray[Any], corners: Corners, code: Codes) -> NDArray[np.int32]:
     """Whose surface passes each corner: the label of one inside voxel of its block, which never holds two."""
-    x, y, z = (corners + _INSIDE[codes[tuple(corners.T)]]).T
+    x, y, z = (corners + _INSIDE[code]).T
     return np.asarray(labels[x, y, z], np.int32)
 
 
@@ -80,25 +91,22 @@ def overlaps(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.int64]:
     return grouped_sum(one.ravel()[both], other.ravel()[both], np.ones(len(both), np.int64))
 
 
-def codes(frame: Frame) -> Codes:
-    """The code of every block of 2x2x2 voxels, bits as in :func:`mrfusion.surface.areas.surfel_areas`."""
+def corners(frame: Frame) -> tuple[Corners, Codes, None]:
+    """The corners with voxels both inside and outside around them, in C order, their codes (n,), and no marks.
+
+    A code's bits are those of :func:`mrfusion.surface.areas.surfel_areas`.
+    """
     x, y, z = (n - 1 for n in frame.shape)
-    code = np.zeros((x, y, z), np.uint8)
+    codes = np.zeros((x, y, z), np.uint8)
     for place, (i, j, k) in enumerate(np.ndindex(2, 2, 2)):
-        code |= frame[i : i + x, j : j + y, k : k + z] << np.uint8(7 - place)
-    return code
-
-
-def corners(codes: Codes) -> tuple[Corners, Codes]:
-    """The corners with voxels both inside and outside around them, in C order, and their codes (n,)."""
+        codes |= frame[i : i + x, j : j + y, k : k + z] << np.uint8(7 - place)
     at = np.nonzero((codes != 0) & (codes != 255))
-    return np.stack(at, axis=1).astype(np.int32), codes[at]
+    return np.stack(at, axis=1).astype(np.int32), codes[at], None
 
 
-def cell_order(corners: Corners, owner: NDArray[np.int32]) -> NDArray[np.intp]:
-    """The order by owner."""
-    del corners  # the kernels need neighbours together, a tree does not
-    return np.argsort(owner, kind="stable")
+def grouped(owner: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The order by owner, and where in it each owner's points begin (largest owner + 2,)."""
+    return np.argsort(owner, kind="stable"), np.concatenate(([0], np.cumsum(np.bincount(owner))))
 
 
 def index(corners: Corners, owner: NDArray[np.int32], spacing_mm: Spacing) -> tuple[Corners, NDArray[np.int32]]:
@@ -107,10 +115,10 @@ def index(corners: Corners, owner: NDArray[np.int32], spacing_mm: Spacing) -> tu
     return corners, owner
 
 
-def look_around(points: Corners, codes: Codes, spacing_mm: Spacing) -> Corners:
+def look_around(points: Corners, marks: None, spacing_mm: Spacing) -> NDArray[np.int32]:
     """Nothing: a tree searches near and far alike, so every point is left (-1) to :func:`nearest`."""
-    del codes, spacing_mm
-    return np.full_like(points, -1)
+    del marks, spacing_mm
+    return np.full(len(points), -1, np.int32)
 
 
 def nearest(
@@ -118,12 +126,12 @@ def nearest(
     others: tuple[Corners, NDArray[np.int32]],
     spacing_mm: Spacing,
     owners: NDArray[np.int64] | None = None,
-) -> Corners:
-    """For each point the nearest of the others, or of those of some owners; of equally near ones, any."""
+) -> NDArray[np.int64]:
+    """For each point which of the others, or of those of some owners, is the nearest; of equally near ones, any."""
     corners, owner = others
-    chosen = corners if owners is None else corners[np.isin(owner, owners)]
+    chosen = np.arange(len(corners)) if owners is None else np.flatnonzero(np.isin(owner, owners))
     spacing = np.array(spacing_mm)
-    return np.asarray(chosen[KDTree(chosen * spacing).query(points * spacing)[1]])
+    return np.asarray(chosen[KDTree(corners[chosen] * spacing).query(points * spacing)[1]])
 
 
 def tally(

@@ -14,6 +14,7 @@ from mrfusion.surface.counting import grouped_sum
 
 Frame = NDArray[np.uint8]
 Ints = NDArray[np.int32]
+LOWEST = np.array([0, *((code & -code).bit_length() - 1 for code in range(1, 256))], np.uint8)  # bit of a code
 
 
 class Runs(NamedTuple):
@@ -47,9 +48,9 @@ def sizes(labels: Runs) -> NDArray[np.int64]:
     return np.bincount(labels.label, weights=labels.stop - labels.start, minlength=1).astype(np.int64)
 
 
-def owners(labels: Runs, corners: Ints, codes: Frame) -> Ints:
+def owners(labels: Runs, corners: Ints, code: Frame) -> Ints:
     """Whose surface passes each corner (n, 3): the label of one inside voxel of its block, which never holds two."""
-    row, z = _inside(corners, codes, labels.width)
+    row, z = _inside(corners, LOWEST.take(code), labels.width)
     return _looked_up(labels.first, labels.stop, labels.label, row, z)
 
 
@@ -77,20 +78,27 @@ def _first(frame: Frame) -> Ints:
 
 @compiled
 def _ends(frame: Frame, first: Ints) -> tuple[Ints, Ints]:
-    """Where each run starts and stops; rows without runs are not looked at again."""
+    """Where each run starts and stops; rows without runs, and eight voxels without a change, are passed over."""
     X, Y, Z = frame.shape
     start, stop = np.empty(first[-1], np.int32), np.empty(first[-1], np.int32)
+    change = np.zeros((Z + 7) // 8 * 8, np.uint8)
+    eight = change.view(np.uint64)
     run = 0
     for x in range(X):
         for y in range(Y):
             if first[x * Y + y] == first[x * Y + y + 1]:
                 continue
             for z in range(1, Z):
-                if frame[x, y, z] > frame[x, y, z - 1]:
-                    start[run] = z
-                elif frame[x, y, z] < frame[x, y, z - 1]:
-                    stop[run] = z
-                    run += 1
+                change[z] = frame[x, y, z] ^ frame[x, y, z - 1]
+            for e in range(len(eight)):
+                if eight[e] == 0:
+                    continue
+                for z in range(8 * e, 8 * e + 8):
+                    if change[z] and frame[x, y, z]:
+                        start[run] = z
+                    elif change[z]:
+                        stop[run] = z
+                        run += 1
     return start, stop
 
 
@@ -135,16 +143,13 @@ def _root(parent: Ints, run: int) -> int:
 
 
 @compiled
-def _inside(corners: Ints, codes: Frame, width: int) -> tuple[Ints, Ints]:
-    """Row and z of one inside voxel of each corner's block: the one of the code's lowest bit."""
+def _inside(corners: Ints, bit: NDArray[np.uint8], width: int) -> tuple[Ints, Ints]:
+    """Row and z of the voxel of each corner's block that one bit of its code stands for."""
     row, depth = np.empty(len(corners), np.int32), np.empty(len(corners), np.int32)
     for i in range(len(corners)):
         x, y, z = corners[i, 0], corners[i, 1], corners[i, 2]
-        code, bit = codes[x, y, z], 0
-        while code >> bit & 1 == 0:
-            bit += 1
-        row[i] = (x + 1 - (bit >> 2)) * width + y + 1 - (bit >> 1 & 1)
-        depth[i] = z + 1 - (bit & 1)
+        row[i] = (x + 1 - (bit[i] >> 2)) * width + y + 1 - (bit[i] >> 1 & 1)
+        depth[i] = z + 1 - (bit[i] & 1)
     return row, depth
 
 

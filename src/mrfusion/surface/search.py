@@ -1,10 +1,9 @@
-"""Kernels that find the nearest point: most lie within a few voxels, the rest is searched group by group.
+"""Kernels that find the nearest point however far it is: group by group.
 
 No distance transform: only the distances at surface elements are needed, a hundredth of the volume.
 """
 
-from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,16 +13,16 @@ from mrfusion.surface.compiled import compiled
 
 Corners = NDArray[np.int32]  # (n, 3)
 Floats = NDArray[np.float64]
-REACH, STEPS, CELL = 6, 123, 8  # voxels looked around (123: all within 3); edge of a group's cell
+CELL = 8  # edge in voxels of the cell that a group lies in
 
 
 class Index(NamedTuple):
     """Points in groups: group g is points first[g] .. first[g+1], all of one owner, inside the box low[g] .. high[g].
 
-    ``corners`` are the points in voxels, ``points`` in mm.
+    ``points`` are in mm; ``place`` is where each stood in the list they came from.
     """
 
-    corners: Corners
+    place: NDArray[np.int64]
     points: Floats
     first: NDArray[np.int64]
     owner: NDArray[np.int32]
@@ -31,57 +30,34 @@ class Index(NamedTuple):
     high: Floats
 
 
-def cell_order(corners: Corners, owner: NDArray[np.int32]) -> NDArray[np.int64]:
-    """The order by owner, then by cell of the grid, so that neighbours stand together."""
-    return _counted_order(owner.astype(np.int64), _counted_order(_cells(corners), np.arange(len(corners))))
+def grouped(owner: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The order by owner, and where in it each owner's points begin (largest owner + 2,)."""
+    return _counted_order(owner, np.arange(len(owner)))
 
 
 def index(corners: Corners, owner: NDArray[np.int32], spacing_mm: Spacing) -> Index:
-    """Group points that stand in the order of :func:`cell_order`: those of one owner and cell are one group."""
-    cell, points = _cells(corners), corners * np.array(spacing_mm)
+    """Group points, at least one: those of one owner in one cell of the grid are one group."""
+    cell = _cells(corners)
+    place, _ = _counted_order(owner, _counted_order(cell, np.arange(len(corners)))[0])
+    points, cell, owner = corners.take(place, axis=0) * np.array(spacing_mm), cell.take(place), owner.take(place)
     change = (cell[1:] != cell[:-1]) | (owner[1:] != owner[:-1])
     first = np.concatenate(([0], np.flatnonzero(change) + 1, [len(corners)]))
     low, high = _boxes(points, first)
-    return Index(corners, points, first, owner.take(first[:-1]), low, high)
+    return Index(place, points, first, owner.take(first[:-1]), low, high)
 
 
-def look_around(points: Corners, codes: NDArray[np.uint8], spacing_mm: Spacing) -> Corners:
-    """For each point the nearest surface element of a map of codes if it is close by, else -1."""
-    found = np.full_like(points, -1)
-    _look_around(points, codes, _steps(spacing_mm), found)
-    return found
-
-
-def nearest(points: Corners, others: Index, spacing_mm: Spacing, owners: NDArray[np.int64] | None = None) -> Corners:
-    """For each point the nearest of the others, or of those of some owners; of equally near ones, any.
+def nearest(
+    points: Corners, others: Index, spacing_mm: Spacing, owners: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
+    """For each point which of the others, or of those of some owners, is the nearest; of equally near ones, any.
 
     There is at least one of either.
     """
     groups = np.arange(len(others.low)) if owners is None else np.flatnonzero(np.isin(others.owner, owners))
     here = index(points, np.zeros(len(points), np.int32), spacing_mm)
-    return others.corners.take(_search_groups(here, others, groups), axis=0)
-
-
-@lru_cache(maxsize=16)
-def _steps(spacing_mm: Spacing) -> Corners:
-    """Steps to the voxels around, nearest first: a whole ball or the inner part of it, so that the first hit is it."""
-    axis = np.arange(-REACH, REACH + 1, dtype=np.int32)
-    steps = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
-    square = ((steps * np.array(spacing_mm)) ** 2).sum(axis=1)
-    order = np.argsort(square, kind="stable")
-    return np.ascontiguousarray(steps[order[square[order] <= (REACH * min(spacing_mm)) ** 2][:STEPS]])
-
-
-@compiled
-def _look_around(points: Corners, codes: NDArray[np.uint8], steps: Corners, found: Corners) -> None:
-    """Go through the steps from each point until one meets a surface element (a code neither 0 nor 255)."""
-    X, Y, Z = codes.shape
-    for i in range(len(points)):
-        for s in range(len(steps)):
-            x, y, z = points[i, 0] + steps[s, 0], points[i, 1] + steps[s, 1], points[i, 2] + steps[s, 2]
-            if 0 <= x < X and 0 <= y < Y and 0 <= z < Z and 0 < codes[x, y, z] < 255:
-                found[i, 0], found[i, 1], found[i, 2] = x, y, z
-                break
+    found = np.empty(len(points), np.int64)
+    found[here.place] = others.place.take(_search_groups(here, others, groups))
+    return found
 
 
 @compiled
@@ -95,17 +71,20 @@ def _cells(corners: Corners) -> NDArray[np.int64]:
 
 
 @compiled
-def _counted_order(key: NDArray[np.int64], order: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Sort by key, equal keys in the order given: count each key, then put everything in its place."""
-    place = np.zeros(key.max() + 2, np.int64)
+def _counted_order(key: NDArray[Any], order: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Sort by key, equal keys in the order given: count each key, then put everything in its place.
+
+    Also where each key begins.
+    """
+    first = np.zeros(key.max() + 2, np.int64)
     for k in key:
-        place[k + 1] += 1
-    place = np.cumsum(place)
-    result = np.empty_like(order)
+        first[k + 1] += 1
+    first = np.cumsum(first)
+    place, result = first.copy(), np.empty_like(order)
     for i in order:
         result[place[key[i]]] = i
         place[key[i]] += 1
-    return result
+    return result, first
 
 
 @compiled
