@@ -122,7 +122,7 @@ def decided(row: Comparison) -> bool:
 
 def control(name: str, folder: Path) -> dict[str, object]:
     """One phantom control: its cohort and study made where they are missing, and its verdict."""
-    program = [sys.executable, "-m", "mrfusion.cli"]
+    program = [sys.executable, "-m", "mrfusion"]
     cases = folder / f"phantom_{name}"
     if not cases.is_dir():
         subprocess.run(

@@ -52,7 +52,7 @@ def make_recipe(folder: Path, phantom: Path) -> Path:
 
 def start(recipe: Path, out: Path) -> subprocess.Popen[bytes]:
     """The study as a user starts it, in a process group of its own."""
-    command = [sys.executable, "-m", "mrfusion.cli", "study", str(recipe), "--out", str(out), "--workers", "2"]
+    command = [sys.executable, "-m", "mrfusion", "study", str(recipe), "--out", str(out), "--workers", "2"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, start_new_session=True, **quiet)  # type: ignore[call-overload, no-any-return]
 
