@@ -80,8 +80,10 @@ def test_gradients_reach_every_present_modality(name: str, dimensions: int) -> N
 @every
 def test_gradients_reach_every_parameter(name: str) -> None:
     fusion = shaken(make(name)).train()
-    fused = fusion(streams_of(4, 3).requires_grad_(), present_of("111", "111", "111", "111"))
-    (fused.skip.square().sum() + fused.streams.square().sum()).backward()
+    streams, present = streams_of(4, 3).requires_grad_(), present_of("111", "111", "111", "111")
+    told = (fusion(streams, present).handed,) if fusion.reads_below else ()  # as if from a level below
+    fused = fusion(streams, present, *told)
+    sum(value.square().sum() for value in (fused.skip, fused.streams, *fused.state.values())).backward()
     idle = [n for n, p in fusion.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert not idle
 

@@ -13,12 +13,15 @@ class Fused:
     """What leaves a level.
 
     ``streams`` (b, m, c, *xyz) go on into the next level, ``skip`` (b, c, *xyz) is the one map that leaves the level,
-    ``record`` holds what the fusion can quantify (gates, weights, energies), detached.
+    ``record`` holds what the fusion can quantify (gates, weights, energies), detached; ``state`` what losses may read
+    of it, with its gradient; ``handed`` (b, d, *xyz / 2) what the next level that ``reads_below`` is told.
     """
 
     streams: Float[Tensor, "b m c *xyz"]
     skip: Float[Tensor, "b c *xyz"]
     record: dict[str, Tensor] = field(default_factory=dict)
+    state: dict[str, Tensor] = field(default_factory=dict)
+    handed: Tensor | None = None
 
 
 class Fusion(nn.Module, ABC):
@@ -28,7 +31,13 @@ class Fusion(nn.Module, ABC):
     arguments. Starts as ``mean`` where its docstring does not say otherwise, so that a warm-started candidate begins
     where its parent ended. An absent modality never reaches an output: it is taken out with ``where``, never
     multiplied by zero, so noise, NaN and inf in its slot change nothing.
+
+    One that ``reads_below`` takes a third argument: what the nearest finer level that hands something on has handed
+    on, None where there is none. ``adaptable`` names the parameters and modules in it that suffice to adapt it.
     """
+
+    reads_below = False
+    adaptable: tuple[str, ...] = ()
 
     def __init__(self, modalities: int, channels: int, dimensions: int) -> None:
         super().__init__()

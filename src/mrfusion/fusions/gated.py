@@ -1,5 +1,7 @@
 """Another fusion behind a gate, open at random in training: what a supernet is made of."""
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -12,8 +14,11 @@ class Gated(Fusion):
     """``fusion`` where a case's gate is open, the mean where it is closed. [ours]
 
     In training each case's gate is open with probability ``share``; otherwise always. So the network's other weights
-    serve both, and every placement can be validated on them. Starts as ``fusion`` does.
+    serve both, and every placement can be validated on them. What ``fusion`` hands the next level and the losses is
+    the same behind a closed gate. Starts as ``fusion`` does.
     """
+
+    reads_below = True
 
     def __init__(
         self, modalities: int, channels: int, dimensions: int, *, fusion: str = "mmtm", share: float = 0.5
@@ -22,11 +27,15 @@ class Gated(Fusion):
         self.behind = families.load("fusions", fusion)(modalities, channels, dimensions)
         self.share = share
 
-    def forward(self, streams: Float[Tensor, "b m c *xyz"], present: Bool[Tensor, "b m"]) -> Fused:
-        fused: Fused = self.behind(streams, present)
+    def forward(
+        self, streams: Float[Tensor, "b m c *xyz"], present: Bool[Tensor, "b m"], below: Tensor | None = None
+    ) -> Fused:
+        told = (below,) if self.behind.reads_below else ()
+        fused: Fused = self.behind(streams, present, *told)
         if not self.training:
             return fused
         is_open = torch.rand(len(streams), device=streams.device) < self.share
         past = is_open.view(-1, *[1] * (streams.ndim - 1))
         skip = torch.where(past[:, 0], fused.skip, mean_present(streams, present).to(fused.skip.dtype))
-        return Fused(torch.where(past, fused.streams, streams.to(fused.streams.dtype)), skip, fused.record)
+        joined = torch.where(past, fused.streams, streams.to(fused.streams.dtype))
+        return replace(fused, streams=joined, skip=skip)

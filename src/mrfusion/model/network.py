@@ -58,8 +58,8 @@ class FusionNetwork(nn.Module):
         finest, *coarse = (mean_present(torch.stack(each, 1), stream_present) if self.late else each[0]
                            for each in zip(*logits, strict=True))  # fmt: skip
         whole = (slice(None), slice(None), *(slice(n) for n in grid))
-        records = [level.record for level in levels]
-        return Output(finest[whole] if finest.ndim > 2 else finest, coarse, records, fused)
+        records, states = [level.record for level in levels], [level.state for level in levels]
+        return Output(finest[whole] if finest.ndim > 2 else finest, coarse, records, fused, states)
 
     def _drawn(self, levels: list[Fused], images: Tensor, present: Bool[Tensor, "b m"]) -> list[FusedImage]:
         """The fused image of the second decoder, where the plan has one: the same encoder draws it (SF-Net)."""
@@ -72,13 +72,21 @@ class FusionNetwork(nn.Module):
 
     def _encode(self, streams: list[Tensor], present: Bool[Tensor, "b s"]) -> list[Fused]:
         levels: list[Fused] = []
+        below: Tensor | None = None
         for level in range(len(self.encoders[0])):  # type: ignore[arg-type]
             streams = [encoder[level](x) for encoder, x in zip(self.encoders, streams, strict=True)]  # type: ignore[index]
             stacked = torch.stack(streams, 1) if len(streams) > 1 else streams[0].unsqueeze(1)
-            fused = self.fusions[level](stacked, present) if self.fusions else Fused(stacked, streams[0])
+            fused = self._meet(level, stacked, present, below) if self.fusions else Fused(stacked, streams[0])
+            below = below if fused.handed is None else fused.handed
             streams = list(fused.streams.unbind(1))
             levels.append(fused)
         return levels
+
+    def _meet(self, level: int, streams: Tensor, present: Bool[Tensor, "b s"], below: Tensor | None) -> Fused:
+        """The fusion of a level; one that does not read what finer levels handed on lets it pass."""
+        fuse = self.fusions[level]
+        told = (below,) if getattr(fuse, "reads_below", False) else ()
+        return fuse(streams, present, *told)  # type: ignore[no-any-return]
 
 
 def build_network(

@@ -1,0 +1,155 @@
+"""What an energy does at every point of a grid, a stretch of it at a time: inner products, and the sum that joins.
+
+Both are written with their way back by hand: there they are made anew from the streams, which live on anyway, instead
+of being kept, and no point is passed over more often than it must be.
+"""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from mrfusion.fusions._space import at_once, halved, unhalved
+
+
+def products(
+    streams: Float[Tensor, "b m k v"],
+    metric: Float[Tensor, "m m k k"] | None,
+    prior: Float[Tensor, "m k"],
+    top: tuple[Float[Tensor, "m k d"], Float[Tensor, "b d v"]] | None,
+) -> Float[Tensor, "b q v"]:
+    """x_i' A_ij x_j for i <= j, j ascending (A the identity where there is none), prior_m . x_m, and x_m' B_m T."""
+    return _Products.apply(streams, metric, prior, *(top or (None, None)))  # type: ignore[no-untyped-call, no-any-return]
+
+
+def joined(
+    streams: Float[Tensor, "b m k *xyz"],
+    amounts: Float[Tensor, "b m v"],
+    change: Float[Tensor, "c mk"],
+    span: Float[Tensor, "d mk"],
+) -> tuple[Float[Tensor, "b c v"], Float[Tensor, "b d *xyz"]]:
+    """``change`` of the streams times their amounts, and ``span`` of the same on half the grid."""
+    return _Joined.apply(streams, amounts, change, span)  # type: ignore[no-untyped-call, no-any-return]
+
+
+def stretches(device: torch.device, batch: int, points: int, row: int = 1) -> list[slice]:
+    """Cuts of a grid's flat points, each an even number of rows long."""
+    most = at_once(device) // batch
+    step = max(2, most // row // 2 * 2) * row
+    return [slice(start, min(points, start + step)) for start in range(0, points, step)]
+
+
+def times(matrix: Float[Tensor, "n k"], values: Float[Tensor, "b k v"]) -> Float[Tensor, "b n v"]:
+    """A matrix of weights times every point; the library's own broadcasting would copy the values first."""
+    return torch.bmm(matrix.expand(len(values), -1, -1), values)
+
+
+class _Products(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, metric: Tensor | None, prior: Tensor, low: Tensor | None, top: Tensor | None
+    ) -> Tensor:  # type: ignore[override]  # noqa: E501
+        ctx.save_for_backward(x, metric, prior, low, top)
+        batch, count, width, points = x.shape
+        found = x.new_empty(batch, count * (count + 1) // 2 + count * (1 if top is None else 2), points)
+        for span in stretches(x.device, batch, points):
+            here, place = x[..., span], 0
+            for j in range(count):
+                right = here[:, j : j + 1] if metric is None else _lowered(metric[: j + 1, j], here[:, j], width)
+                found[:, place : place + j + 1, span] = (here[:, : j + 1] * right).sum(2)
+                place += j + 1
+            found[:, place : place + count, span] = (here * prior.unsqueeze(2)).sum(2)
+            if top is not None and low is not None:
+                found[:, place + count :, span] = (here * _lowered(low, top[..., span], width)).sum(2)
+        return found
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, metric, prior, low, top = ctx.saved_tensors
+        batch, count, width, points = x.shape
+        back, back_prior = torch.empty_like(x), torch.zeros_like(prior)
+        back_metric, back_low = (None if w is None else torch.zeros_like(w) for w in (metric, low))
+        back_top = None if top is None else torch.empty_like(top)
+        rows = None if metric is None else metric.transpose(1, 2).flatten(2)  # (m, k, m k)
+        for span in stretches(x.device, batch, points):
+            here, g = x[..., span], gradient[..., span]
+            pair, of_prior, of_top = g.split(
+                (count * (count + 1) // 2, count, g.shape[1] - count * (count + 3) // 2), 1
+            )
+            back_prior += (here * of_prior.unsqueeze(2)).sum((0, 3))
+            to = prior.unsqueeze(2) * of_prior.unsqueeze(2)
+            for i in range(count):
+                scaled = here * pair[:, _row(i, count)].mul(_twice(i, count, g)).unsqueeze(2)
+                if rows is None or back_metric is None:
+                    to[:, i] += scaled.sum(1)
+                else:
+                    to[:, i].baddbmm_(rows[i].expand(batch, -1, -1), scaled.flatten(1, 2))
+                    crossed = torch.bmm(here[:, i], scaled[:, i:].flatten(1, 2).mT).sum(0)
+                    back_metric[i, i:] += crossed.unflatten(1, (count - i, width)).transpose(0, 1)
+            if top is not None and low is not None and back_top is not None:
+                to += _lowered(low, top[..., span], width) * of_top.unsqueeze(2)
+                scaled = (here * of_top.unsqueeze(2)).flatten(1, 2)
+                back_top[..., span] = times(low.flatten(0, 1).mT, scaled)
+                back_low += torch.bmm(scaled, top[..., span].mT).sum(0).view_as(low)
+            back[..., span] = to
+        if back_metric is not None:
+            back_metric.diagonal().mul_(0.5)
+        return back, back_metric, back_prior, back_low, back_top
+
+
+class _Joined(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, amounts: Tensor, change: Tensor, span: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        ctx.save_for_backward(x, amounts, change, span)
+        ctx.set_materialize_grads(False)
+        flat, grid = x.flatten(3), x.shape[3:]
+        found, half = x.new_empty(len(x), len(change), flat.shape[3]), []
+        for cut in stretches(x.device, len(x), flat.shape[3], grid[1:].numel()):
+            mixed = (flat[..., cut] * amounts[:, :, None, cut]).flatten(1, 2)
+            found[..., cut] = times(change, mixed)
+            coarse = halved(mixed, torch.Size((mixed.shape[2] // grid[1:].numel(), *grid[1:])))
+            half.append(times(span, coarse.flatten(2)).view(len(x), -1, *coarse.shape[2:]))
+        return found, torch.cat(half, 2)
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, of_change: Tensor | None, of_half: Tensor | None) -> tuple[Tensor | None, ...]:
+        x, amounts, change, span = ctx.saved_tensors
+        flat, grid, row = x.flatten(3), x.shape[3:], x.shape[4:].numel()
+        back, back_amounts = torch.empty_like(flat), torch.empty_like(amounts)
+        back_change, back_span, done = torch.zeros_like(change), torch.zeros_like(span), 0
+        for cut in stretches(x.device, len(x), flat.shape[3], row):
+            here, share = flat[..., cut], amounts[:, :, None, cut]
+            mixed, part = (here * share).flatten(1, 2), torch.Size(((cut.stop - cut.start) // row, *grid[1:]))
+            to = torch.zeros_like(mixed) if of_change is None else times(change.mT, of_change[..., cut])
+            if of_change is not None:
+                back_change += torch.bmm(of_change[..., cut], mixed.mT).sum(0)
+            if of_half is not None:
+                coarse = halved(mixed, part)
+                g = of_half.narrow(2, done, coarse.shape[2]).flatten(2)
+                done += coarse.shape[2]
+                back_span += torch.bmm(g, coarse.flatten(2).mT).sum(0)
+                to += unhalved(times(span.mT, g).view_as(coarse), part)
+            to = to.view_as(here)
+            back_amounts[..., cut] = (here * to).sum(2)
+            torch.mul(to, share, out=back[..., cut])
+        return back.view_as(x), back_amounts, back_change, back_span
+
+
+def _lowered(matrices: Float[Tensor, "n k j"], values: Float[Tensor, "b j v"], width: int) -> Float[Tensor, "b n k v"]:
+    return times(matrices.flatten(0, 1), values).view(len(values), -1, width, values.shape[2])
+
+
+def _row(i: int, count: int) -> list[int]:
+    """Where the pairs of modality i with each j stand."""
+    return [max(i, j) * (max(i, j) + 1) // 2 + min(i, j) for j in range(count)]
+
+
+def _twice(i: int, count: int, like: Tensor) -> Float[Tensor, "m 1"]:
+    """x_i' A_ii x_i has x_i twice."""
+    factors = torch.ones(count, 1, dtype=like.dtype, device=like.device)
+    factors[i] = 2
+    return factors

@@ -1,0 +1,78 @@
+"""The shared space of an energy: what leads into it, out of it, and from one level to the next."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+EPSILON = 1e-6  # of RMSNorm
+POINTS = {"cpu": 8192}  # of a grid that are worked on at once: what they make fits a cache
+POINTS_ELSEWHERE = 2**20
+
+
+class Frame(NamedTuple):
+    """``project`` (m, D, c) = P; ``prior`` (m, D) and ``bias`` (m,) of the log-prior; ``out`` (c, D) = O Q';
+    ``lift`` (D, D) = R."""
+
+    project: Tensor
+    prior: Tensor
+    bias: Tensor
+    out: Tensor
+    lift: Tensor
+
+
+def unit(values: Tensor, axis: int) -> Tensor:
+    """RMSNorm without affine."""
+    return values * torch.rsqrt(values.square().mean(axis, keepdim=True) + EPSILON)
+
+
+def told_by(below: Float[Tensor, "b d v"], lift: Float[Tensor, "d d"]) -> Float[Tensor, "b d v"]:
+    """T = RMSNorm(R Down(F)) from the level below's Down(F)."""
+    return unit(torch.bmm(lift.expand(len(below), -1, -1), below.to(lift.dtype)), 1)
+
+
+def halved(values: Float[Tensor, "b d v"], grid: torch.Size) -> Float[Tensor, "b d *xyz"]:
+    """Means over cells of two points along each axis of the grid that v stands for; a last cell may be cut off."""
+    pool = functional.avg_pool2d if len(grid) == 2 else functional.avg_pool3d
+    return pool(values.unflatten(2, grid), [min(2, n) for n in grid], ceil_mode=True)  # type: ignore[operator]
+
+
+def onto(values: Float[Tensor, "b d *xyz"], grid: torch.Size) -> Float[Tensor, "b d *grid"]:
+    """Means of ``values`` over the cells of a grid that is coarser, or as they are where it is theirs."""
+    if values.shape[2:] == grid:
+        return values
+    pool = functional.adaptive_avg_pool2d if len(grid) == 2 else functional.adaptive_avg_pool3d
+    return pool(values, grid)  # type: ignore[operator]
+
+
+def spread(grid: torch.Size, most: int) -> tuple[Tensor, ...]:
+    """Indices of up to ``most`` points of a grid, spread without a period; the same every time."""
+    count = grid.numel()
+    steps = torch.arange(min(most, count), dtype=torch.float64)
+    flat = (steps * 0.6180339887498949 % 1 * count).long() if count > most else steps.long()
+    return torch.unravel_index(flat, grid)
+
+
+def few_of(values: Tensor, points: tuple[Tensor, ...]) -> Float[Tensor, "*b v"]:
+    """The values (b, .., *xyz) at points of their grid."""
+    return values[(..., *points)]
+
+
+def unhalved(values: Float[Tensor, "b d *xyz"], grid: torch.Size) -> Float[Tensor, "b d v"]:
+    """The way back of :func:`halved`: each point gets its part of its cell's gradient."""
+    like = values.new_empty(()).expand(*values.shape[:2], *grid)
+    size = [min(2, n) for n in grid]
+    back = torch.ops.aten.avg_pool2d_backward if len(grid) == 2 else torch.ops.aten.avg_pool3d_backward
+    return back(values, like, size, size, [0] * len(grid), True, True, None).flatten(2)  # type: ignore[no-any-return]
+
+
+def everything(present: Tensor) -> bool:
+    """Whether nothing is absent, asked only where the answer need not be waited for: on a CPU."""
+    return present.device.type == "cpu" and bool(present.all())
+
+
+def at_once(device: torch.device) -> int:
+    """How many points of a grid, those of a whole batch, are worked on at once."""
+    return POINTS.get(device.type, POINTS_ELSEWHERE)
