@@ -1,10 +1,11 @@
 """What long work shows in the terminal: bars with what is being done and how long it will take."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -48,22 +49,28 @@ def one_bar(title: str) -> Iterator[progress.Progress]:
 
 
 class StudyView:
-    """A bar for the whole study and one for each job that is running; time left is judged from the jobs' shares."""
+    """A bar for the whole study and one for each job that is running; time left is judged from the jobs' shares.
 
-    def __init__(self, names: dict[str, str], total: int) -> None:
-        self.names, self.total = names, total
+    ``above`` draws what stands over the bars, from the names of the jobs that are running.
+    """
+
+    def __init__(
+        self, names: Mapping[str, str], total: int, above: Callable[[Collection[str]], RenderableType] | None = None
+    ) -> None:
+        self.names, self.total, self.above = names, total, above
         self.bars = _bars()
         self.whole = self.bars.add_task("[bold]runs", total=total)
         self.tasks: dict[str, TaskID] = {}
+        self.live = Live(self._picture(), console=complaints, transient=True)
 
     def __enter__(self) -> "StudyView":
-        self.bars.start()
+        self.live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.bars.stop()
+        self.live.stop()
 
-    def watch(self, told: dict[str, dict[str, Any]], done: int) -> None:
+    def watch(self, told: Mapping[str, Mapping[str, Any]], done: int) -> None:
         """Show what the running jobs told; ``done`` jobs have ended."""
         for name in set(self.tasks) - set(told):
             self.bars.remove_task(self.tasks.pop(name))
@@ -75,3 +82,7 @@ class StudyView:
             self.bars.update(self.tasks[name], completed=news["done"], total=news["total"], description=escape(text))
             share += news["done"] / max(1, news["total"])
         self.bars.update(self.whole, completed=min(self.total, done + share))
+        self.live.update(self._picture())
+
+    def _picture(self) -> RenderableType:
+        return self.bars if self.above is None else Group(self.above(self.tasks), self.bars)

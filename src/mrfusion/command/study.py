@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mrfusion.command.grid import study_grid
 from mrfusion.display import StudyView, complaints, console
 from mrfusion.errors import MrFusionError
 from mrfusion.executors._base import Executor
@@ -53,7 +54,8 @@ def _wave(agenda: Agenda, executor: Executor, out: Path, cache: Path) -> bool:
     todo = missing(planned, out)
     asked = f", {len(agenda.quests)} searches ask as they go" if agenda.quests else ""
     complaints.print(f"{len(planned)} runs planned, {len(planned) - len(todo)} done{asked}", highlight=False)
-    with StudyView({run.spec.digest: run.title for run in planned}, len(todo)) as view:
+    titles = {run.spec.digest: run.title for run in planned}
+    with StudyView(titles, len(todo), study_grid(planned, out)) as view:
         conduct(planned, executor, out=out, cache=cache, watch=view.watch)
     return bool(todo)
 
