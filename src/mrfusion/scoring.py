@@ -94,7 +94,7 @@ def _pairs(
 ) -> Iterator[tuple[Region, MaskPair | None]]:
     """Each region's masks, or None where they are those of the region before, as where a tumour has no oedema.
 
-    Label maps are cropped once for all regions, for most of a volume is empty.
+    Label maps are cropped for all regions at once, for most of a volume is empty.
     """
     arrays = [prediction, target]
     shapes = tuple(a.shape if a.ndim == len(spacing_mm) else a.shape[1:] for a in arrays)
@@ -103,24 +103,25 @@ def _pairs(
     if all(array.ndim == len(spacing_mm) == 3 for array in arrays):
         part = window(arrays, margin=rule.dilation)
         arrays = [array[part] for array in arrays]
+    maps = all(array.ndim == len(spacing_mm) for array in arrays)
     for index, region in enumerate(regions):
-        if index and all(_as_before(array, regions[index - 1 : index + 1], len(spacing_mm)) for array in arrays):
+        if maps and index and not _differ(arrays, *regions[index - 1 : index + 1]):
             yield region, None
             continue
-        masks = [_mask(array, index, regions, len(spacing_mm)) for array in arrays]
-        yield region, MaskPair(masks.pop(0), masks.pop(), spacing_mm, rule=rule, image_shape=shapes[0])  # not kept here
+        pred, target = arrays if maps else (_mask(array, index, regions, len(spacing_mm)) for array in arrays)
+        values = region.labels if maps else None
+        yield region, MaskPair(pred, target, spacing_mm, values=values, rule=rule, image_shape=shapes[0])
 
 
-def _as_before(array: NDArray[Any], both: Sequence[Region], dimensions: int) -> bool:
-    """Whether a label map holds none of the values that only one of two regions has: both have one mask then."""
-    differing = set(both[0].labels) ^ set(both[1].labels)
-    return array.ndim == dimensions and not any((array == value).any() for value in differing)
+def _differ(maps: Sequence[NDArray[Any]], one: Region, other: Region) -> bool:
+    """Whether label maps hold any of the values that only one of two regions has; else both have the same masks."""
+    return any((array == value).any() for array in maps for value in set(one.labels) ^ set(other.labels))
 
 
 def _mask(array: NDArray[Any], index: int, regions: Sequence[Region], dimensions: int) -> NDArray[Any]:
     """The mask of the region at ``index`` out of a label map, or out of masks stacked in the order of the regions."""
     if array.ndim == dimensions:
-        mask = np.zeros_like(array, bool)
+        mask = np.zeros(array.shape, bool)
         for value in regions[index].labels:
             mask |= array == value
         return mask

@@ -8,7 +8,6 @@ import pytest
 
 from mrfusion.surface import kernels, libraries
 from mrfusion.surface.compiled import KEPT
-from mrfusion.surface.distances import between
 from mrfusion.surface.engine import engine as used
 
 
@@ -34,10 +33,11 @@ def test_dense_operations_agree(mask):
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_two_masks_in_one_frame(order):
     one, other = (np.asarray(mask[1:-1, 1:-1, 1:-1], order=order) for mask in FRAMES[1:3])
-    packed = kernels.packed(one, other)
+    inside = np.arange(256) == 7
+    packed = kernels.packed(one * 7, other * 5 + 2, inside.view(np.uint8))
     assert np.array_equal(packed & 1, FRAMES[1])
     assert np.array_equal(packed >> 1, FRAMES[2])
-    assert np.array_equal(packed, libraries.packed(one, other))
+    assert np.array_equal(packed, libraries.packed(one * 7, other * 5 + 2, inside.view(np.uint8)))
     counts = (one.sum(), other.sum(), (one & other).sum())
     assert tuple(kernels.counted(packed)) == libraries.counted(packed) == counts
 
@@ -76,13 +76,13 @@ def test_the_nearest_is_as_near(spacing_mm, seed, density):
         ours = kernels.nearest(points, index, spacing_mm, owners)
         theirs = libraries.nearest(points, known, spacing_mm, owners)
         assert owners is None or np.isin(owner[ours], owners).all()
-        distances = [between(points, others[partner], spacing_mm) for partner in (ours, theirs)]
+        distances = [e.apart(points, others, p, spacing_mm) for e, p in ((kernels, ours), (libraries, theirs))]
         assert np.allclose(*distances, rtol=1e-14, atol=0)
     close = kernels.look_around(points, marks, spacing_mm)
     hit = np.flatnonzero(close >= 0)
     assert len(hit) > (0.9 if density == 0.5 else 0) * len(points)
     theirs = libraries.nearest(points, known, spacing_mm)
-    distances = [between(points, others[partner], spacing_mm) for partner in (close, theirs)]
+    distances = [kernels.apart(points, others, partner, spacing_mm) for partner in (close, theirs)]
     assert np.allclose(distances[0][hit], distances[1][hit], rtol=1e-14, atol=0)
     assert (np.delete(distances[1], hit) >= 8 * min(spacing_mm)).all()
 
@@ -95,9 +95,12 @@ def test_rows_longer_than_a_word_are_looked_through():
     assert found.tolist() == list(range(len(at)))
     moved = np.stack([at[:, 0], at[:, 1], np.arange(len(at)) * 7 % 299], axis=1).astype(np.int32)
     theirs = libraries.nearest(moved, (at, np.zeros(len(at), np.int32)), (1.0, 1.0, 1.0))
-    ours, near = kernels.look_around(moved, marks, (1.0, 1.0, 1.0)), between(moved, at[theirs], (1.0, 1.0, 1.0))
+    ours, near = (
+        kernels.look_around(moved, marks, (1.0, 1.0, 1.0)),
+        libraries.apart(moved, at, theirs, (1.0, 1.0, 1.0)),
+    )
     assert np.array_equal(ours >= 0, near < 8)
-    assert np.array_equal(between(moved, at[ours], (1.0, 1.0, 1.0))[near < 8], near[near < 8])
+    assert np.array_equal(kernels.apart(moved, at, ours, (1.0, 1.0, 1.0))[near < 8], near[near < 8])
 
 
 def test_grouping_agrees():

@@ -1,5 +1,6 @@
 """A predicted mask and its target: what several metrics need is computed once, when first asked for."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod, sqrt
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 from mrfusion.errors import CaseError, SpecError, nearest
 from mrfusion.rules import PLAIN, Rule
 from mrfusion.surface.areas import Spacing
-from mrfusion.surface.box import framed, window
-from mrfusion.surface.distances import Surface, Way, between, ordered
+from mrfusion.surface.box import framed
+from mrfusion.surface.distances import Surface, Way, ordered
 from mrfusion.surface.elements import Elements, border_voxels, elements
 from mrfusion.surface.engine import engine
 from mrfusion.surface.lesions import Match, lesion_hd95_mm, match
@@ -41,8 +42,9 @@ class Lesions:
 
 
 class MaskPair:
-    """Two masks on one grid (2-D or 3-D), nonzero = inside, cropped to the box of either.
+    """Two masks on one grid (2-D or 3-D), cropped to the box of either.
 
+    Inside is what is not 0, or, where ``values`` are given, what has one of them in two label maps.
     ``image_shape`` is the grid of the whole image where the masks are already a crop that holds every voxel of both
     (and ``rule.dilation`` voxels more, where the image has them). Raises CaseError where the two do not fit together.
     """
@@ -53,6 +55,7 @@ class MaskPair:
         target: NDArray[Any],
         spacing_mm: tuple[float, ...],
         *,
+        values: Collection[int] | None = None,
         rule: Rule = PLAIN,
         image_shape: tuple[int, ...] | None = None,
     ) -> None:
@@ -65,8 +68,7 @@ class MaskPair:
         x, y, z = (1.0, *self.pixel_mm)[-3:]  # a flat mask is a layer of thickness 1
         self.spacing_mm: Spacing = (x, y, z)
         volumes = [mask.reshape((1,) * (3 - mask.ndim) + mask.shape) for mask in (pred, target)]
-        part = window(volumes, margin=rule.dilation)
-        self._masks = framed(volumes, part)
+        self._masks = framed(volumes, values, rule.dilation)
 
     @property
     def pred(self) -> NDArray[np.uint8]:
@@ -164,8 +166,9 @@ class MaskPair:
 
     def _facing(self, voxels: NDArray[np.int32], others: NDArray[np.int32]) -> Surface:
         index = engine.index(others, np.zeros(len(others), np.int32), self.spacing_mm)
-        partner = others.take(engine.nearest(voxels, index, self.spacing_mm), axis=0)
-        return ordered(between(voxels, partner, self.spacing_mm), np.zeros(len(voxels), np.uint8), np.ones(1))
+        partner = engine.nearest(voxels, index, self.spacing_mm)
+        distance_mm = engine.apart(voxels, others, partner, self.spacing_mm)
+        return ordered(distance_mm, np.zeros(len(voxels), np.uint8), np.ones(1))
 
 
 def _check(pred: NDArray[Any], target: NDArray[Any], spacing_mm: tuple[float, ...]) -> None:

@@ -1,6 +1,6 @@
 """The smallest box that holds everything: most of a volume is empty, so this comes before anything else."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,8 +25,22 @@ def window(volumes: Sequence[NDArray[Any]], margin: int = 0) -> Window:
     return x, y, z
 
 
-def framed(volumes: Sequence[NDArray[Any]], part: Window) -> NDArray[np.uint8]:
-    """What is not 0 in a part of two volumes, as bits 0 and 1 of bytes in C order with zeros on every side."""
-    masks = [v[part] if v.dtype == bool else v[part] != 0 for v in volumes]
-    frame: NDArray[np.uint8] = engine.packed(*(mask.view(np.uint8) for mask in masks))
+def framed(volumes: Sequence[NDArray[Any]], values: Collection[int] | None, margin: int) -> NDArray[np.uint8]:
+    """What is inside of two volumes, as bits 0 and 1 of bytes in C order with a layer of zeros on every side.
+
+    Inside are the ``values`` of label maps, or all that is not 0. Only the box of either is kept, grown by ``margin``.
+    """
+    part = window(volumes, margin)
+    cut = [volume[part] for volume in volumes]
+    if values is None:
+        return _packed([volume != 0 for volume in cut], [1])
+    if any(volume.dtype != np.uint8 for volume in cut):
+        cut, values = [np.isin(volume, [*values]) for volume in cut], [1]
+    frame = _packed(cut, values)
+    return np.ascontiguousarray(frame[window([frame], margin + 1)])
+
+
+def _packed(volumes: Sequence[NDArray[Any]], values: Collection[int]) -> NDArray[np.uint8]:
+    inside = np.isin(np.arange(256), [*values]).view(np.uint8)
+    frame: NDArray[np.uint8] = engine.packed(*(volume.view(np.uint8) for volume in volumes), inside)
     return frame

@@ -75,8 +75,8 @@ def _grow(a: Frame) -> None:
 
 
 @compiled
-def packed(one: Frame, other: Frame) -> Frame:
-    """Two masks of bytes 0 and 1 as bits 0 and 1 of one frame.
+def packed(one: Frame, other: Frame, inside: Frame) -> Frame:
+    """Two volumes of bytes as bits 0 and 1 of one frame: ``inside`` (256,) says 0 or 1 of each byte.
 
     In most volumes the bytes along x lie side by side, in a frame those along z: each layer is turned in the cache.
     """
@@ -86,7 +86,7 @@ def packed(one: Frame, other: Frame) -> Frame:
     for y in range(Y):
         for z in range(Z):
             for x in range(X):
-                layer[x, z] = one[x, y, z] | other[x, y, z] << 1
+                layer[x, z] = inside[one[x, y, z]] | inside[other[x, y, z]] << 1
         for x in range(X):
             for z in range(Z):
                 frame[x + 1, y + 1, z + 1] = layer[x, z]

@@ -6,9 +6,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mrfusion.surface.areas import Spacing
 from mrfusion.surface.elements import Elements
 from mrfusion.surface.engine import engine
+
+PART = 1 << 16  # elements whose table stays in the cache
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ class Way:
     @cached_property
     def distance_mm(self) -> NDArray[np.float64]:
         """How far each element is from its partner."""
-        return between(self.own.at, self.other.at.take(self.partner, axis=0), self.own.spacing_mm)
+        distance_mm: NDArray[np.float64] = engine.apart(self.own.at, self.other.at, self.partner, self.own.spacing_mm)
+        return distance_mm
 
     @cached_property
     def surface(self) -> Surface:
@@ -77,22 +79,18 @@ class Way:
         if len(astray):
             at = own.at.take(chosen.take(astray), axis=0)
             partner = engine.nearest(at, other.index, own.spacing_mm, theirs)
-            distance_mm[astray] = between(at, other.at.take(partner, axis=0), own.spacing_mm)
+            distance_mm[astray] = engine.apart(at, other.at, partner, own.spacing_mm)
         return ordered(distance_mm, own.area.take(chosen), own.areas).percentile(95.0)
-
-
-def between(points: NDArray[np.int32], others: NDArray[np.int32], spacing_mm: Spacing) -> NDArray[np.float64]:
-    """Distance in mm from each point to its partner in ``others``, both in voxels (n, 3)."""
-    a, b, c = ((points[:, axis] - others[:, axis]) * spacing_mm[axis] for axis in range(3))
-    return np.asarray(np.sqrt((a * a + b * b) + c * c))
 
 
 def ordered(distance_mm: NDArray[np.float64], rank: NDArray[np.uint8], areas: NDArray[np.float64]) -> Surface:
     """Order elements by distance, then area; ``areas[rank]`` is the area of each.
 
-    Few distances and few areas are different (a shift by one voxel gives two distances), so the different pairs are
-    counted, and only those are sorted.
+    Few distances and few areas are different (a shift by one voxel gives two distances), so the different pairs of
+    each ``PART`` of the elements are counted, and only those are sorted.
     """
-    distance, area, count = engine.tally(distance_mm, rank)
+    parts = range(0, len(rank), PART)
+    tallies = [engine.tally(distance_mm[i : i + PART], rank[i : i + PART]) for i in parts]
+    distance, area, count = (np.concatenate(column) for column in zip(*tallies, strict=True))
     order = np.lexsort((areas[area], distance))
     return Surface(distance[order], areas[area[order]], count[order])

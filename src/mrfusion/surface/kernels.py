@@ -4,7 +4,7 @@ from mrfusion.surface.compiled import compiled_before
 from mrfusion.surface.dense import counted, dilate, extent, packed
 from mrfusion.surface.nearby import corners, look_around
 from mrfusion.surface.runs import label, overlaps, owners, restrict, sizes
-from mrfusion.surface.search import grouped, index, nearest
+from mrfusion.surface.search import apart, grouped, index, nearest
 from mrfusion.surface.tallying import tally
 
 NAME = "numba"
@@ -17,6 +17,7 @@ def ready() -> bool:
 
 __all__ = [
     "NAME",
+    "apart",
     "corners",
     "counted",
     "dilate",

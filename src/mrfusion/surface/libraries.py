@@ -41,9 +41,9 @@ def extent(volume: NDArray[Any]) -> NDArray[np.int64]:
     return found
 
 
-def packed(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> Frame:
-    """Two masks of bytes 0 and 1 as bits 0 and 1 of one frame."""
-    return np.pad(np.ascontiguousarray(one | other << 1), 1)
+def packed(one: NDArray[np.uint8], other: NDArray[np.uint8], inside: NDArray[np.uint8]) -> Frame:
+    """Two volumes of bytes as bits 0 and 1 of one frame: ``inside`` (256,) says 0 or 1 of each byte."""
+    return np.pad(np.ascontiguousarray(inside[one] | inside[other] << 1), 1)
 
 
 def counted(frame: Frame) -> tuple[int, int, int]:
@@ -132,6 +132,12 @@ def nearest(
     chosen = np.arange(len(corners)) if owners is None else np.flatnonzero(np.isin(owner, owners))
     spacing = np.array(spacing_mm)
     return np.asarray(chosen[KDTree(corners[chosen] * spacing).query(points * spacing)[1]])
+
+
+def apart(points: Corners, others: Corners, partner: NDArray[Any], spacing_mm: Spacing) -> NDArray[np.float64]:
+    """Distance in mm from each point to its partner among the others, both in voxels (n, 3)."""
+    a, b, c = ((points[:, axis] - others[partner, axis]) * spacing_mm[axis] for axis in range(3))
+    return np.asarray(np.sqrt((a * a + b * b) + c * c))
 
 
 def tally(

@@ -61,6 +61,18 @@ def nearest(
 
 
 @compiled
+def apart(points: Corners, others: Corners, partner: NDArray[Any], spacing_mm: Spacing) -> Floats:
+    """Distance in mm from each point to its partner among the others, both in voxels (n, 3)."""
+    found = np.empty(len(points), np.float64)
+    for i in range(len(points)):
+        a = (points[i, 0] - others[partner[i], 0]) * spacing_mm[0]
+        b = (points[i, 1] - others[partner[i], 1]) * spacing_mm[1]
+        c = (points[i, 2] - others[partner[i], 2]) * spacing_mm[2]
+        found[i] = np.sqrt((a * a + b * b) + c * c)
+    return found
+
+
+@compiled
 def _cells(corners: Corners) -> NDArray[np.int64]:
     """The cell of the grid that each corner lies in."""
     Y, Z = corners[:, 1].max() // CELL + 1, corners[:, 2].max() // CELL + 1
