@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mrfusion import families
 from mrfusion.case import Case, Cohort
 from mrfusion.data.slice_view import grey, upright
 from mrfusion.inspection import inspect_cohort, inspect_folder
@@ -34,6 +35,15 @@ def save(root, name, **arrays):
     (root / name).mkdir(exist_ok=True)
     for key, array in arrays.items():
         nib.save(nib.Nifti1Image(array.astype(np.int16), np.diag([2.0, 2, 5, 1])), root / name / f"{key}.nii.gz")
+
+
+def test_a_modality_that_may_lack_is_a_note(folder):
+    (folder / "a" / "t1.nii.gz").unlink()
+    cohort = families.load("layouts", "folder")(folder, **OPTIONS, may_lack=["images"])
+    assert [one.case for one in inspect_cohort(cohort).faulty] == ["a"]
+    found = inspect_cohort(cohort, incomplete=True)
+    assert not found.faulty
+    assert found.cases[0].notes == ("lacks t1, as may_lack allows",)
 
 
 def test_a_sound_data_set_is_counted(folder):

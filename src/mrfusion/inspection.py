@@ -109,14 +109,22 @@ def inspect_folder(
     return inspect_cohort(cohort, resample_to=resample_to, progress=progress)
 
 
-def inspect_cohort(cohort: Cohort, *, resample_to: str | None = None, progress: Progress | None = None) -> Inspection:
-    """Look at every case of a cohort, one in memory at a time."""
+def inspect_cohort(
+    cohort: Cohort,
+    *,
+    resample_to: str | None = None,
+    incomplete: bool = False,
+    progress: Progress | None = None,
+) -> Inspection:
+    """Look at every case of a cohort, one in memory at a time; where ``incomplete`` cases are wanted, a modality
+    that one lacks is no fault."""
     shown = {int(i) for i in np.linspace(0, len(cohort.cases) - 1, min(SHOWN, len(cohort.cases)))}
     onto = Target(resample_to, resampler()) if resample_to else None
     cases: list[Found] = []
     views: list[View] = []
     for number, case in enumerate(cohort.cases):
         found, volume = _look(case, cohort, onto)
+        found = _allowed(found, cohort) if incomplete else found
         cases.append(_same_as_before(found, cases))
         if volume and number in shown:
             views.append(_view(case, volume, cohort))
@@ -127,9 +135,22 @@ def inspect_cohort(cohort: Cohort, *, resample_to: str | None = None, progress: 
     return Inspection(cohort.modalities, regions, classes, tuple(cases), tuple(views))
 
 
+def _allowed(found: Found, cohort: Cohort) -> Found:
+    """The same, what it says of modalities that are not there as a note."""
+    missing = [name for name in cohort.modalities if name not in found.modalities]
+    faults = tuple(fault for fault in found.faults if fault not in map(_lacks, missing))
+    return replace(
+        found, faults=faults, notes=(*(f"lacks {name}, as may_lack allows" for name in missing), *found.notes)
+    )
+
+
+def _lacks(modality: str) -> str:
+    return f"lacks {modality}; add its file, drop the case, or allow it with {DOORS['images']}"
+
+
 def _look(case: Case, cohort: Cohort, onto: Target | None) -> tuple[Found, Volume | None]:
     missing = [name for name in cohort.modalities if name not in case.images]
-    faults = [f"lacks {n}; add its file, drop the case, or allow it with {DOORS['images']}" for n in missing]
+    faults = [_lacks(name) for name in missing]
     if cohort.regions and case.label_map is None:
         faults.append("lacks its label map; add it, or drop the case from training")
     if cohort.classes and case.label is None:

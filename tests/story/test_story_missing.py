@@ -122,6 +122,7 @@ def test_a_study_on_cases_that_lack_files(phantom: Path, tmp_path: Path) -> None
     allowed = allowed.replace("folds: [0]\n", "folds: [0, 1]\n")
     untrained = allowed.replace("absence: uniform, ", "").replace("(fill=learned)", "")
     refused(study_of(lacking, "untrained", untrained)[0], "arm 'all': case", "lacks t2w", "'absence: uniform'")
+    assert mrfusion("inspect", tmp_path / "untrained.yaml").code == 0
     said, place = study_of(lacking, "allowed", allowed)
     assert said.code == 0, said
     tested = {row["case"] for digest, rows in tables(place, "scores.csv").items() for row in rows}

@@ -13,7 +13,7 @@ from mrfusion.data.read import read_cohort
 from mrfusion.display import console, one_bar
 from mrfusion.errors import SpecError
 from mrfusion.inspection import Inspection, inspect_cohort
-from mrfusion.layouts._base import MAY_LACK
+from mrfusion.layouts._base import MAY_LACK, lenience
 from mrfusion.montage import write_montage
 from mrfusion.result import write_json
 from mrfusion.spec import Source
@@ -25,9 +25,9 @@ def inspect_data(data: Path, *, layout: str | None, out: Path | None) -> bool:
 
     ``data`` is a folder or table that ``layout`` reads, or the YAML file of a run or study that says how.
     """
-    cohort, resample_to = _cohort_at(data, layout)
+    cohort, resample_to, incomplete = _cohort_at(data, layout)
     with one_bar("inspecting") as progress:
-        found = inspect_cohort(cohort, resample_to=resample_to, progress=progress)
+        found = inspect_cohort(cohort, resample_to=resample_to, incomplete=incomplete, progress=progress)
     _show(found)
     for case in found.cases:
         for note in case.notes:
@@ -41,16 +41,17 @@ def inspect_data(data: Path, *, layout: str | None, out: Path | None) -> bool:
     return not found.faulty
 
 
-def _cohort_at(data: Path, layout: str | None) -> tuple[Cohort, str | None]:
-    """The cohort to look at, tolerating files that lack, and the modality it would be resampled to."""
+def _cohort_at(data: Path, layout: str | None) -> tuple[Cohort, str | None, bool]:
+    """The cohort to look at, tolerating files that lack, the modality to resample to, whether cases may lack images."""
     if data.suffix in (".yaml", ".yml"):
         source = read_study(data).base.data
         tolerant = [s.model_copy(update={"options": {**s.options, "may_lack": MAY_LACK}}) for s in source.sources]
-        return read_cohort(tolerant), source.preparation.resample_to
+        allowed = any(lenience(s.options.get("may_lack", ()))[0] for s in source.sources)
+        return read_cohort(tolerant), source.preparation.resample_to, allowed
     if layout is None:
         known = ", ".join(families.names("layouts"))
         raise SpecError(f"say with --layout how {data} lies on disk, as in 'brats(year=2021)'. Known: {known}")
-    return read_cohort([Source(path=data, layout=layout, options={"may_lack": MAY_LACK})]), None
+    return read_cohort([Source(path=data, layout=layout, options={"may_lack": MAY_LACK})]), None, False
 
 
 def _show(found: Inspection) -> None:
