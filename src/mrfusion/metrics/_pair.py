@@ -72,7 +72,7 @@ class MaskPair:
 
     @property
     def pred(self) -> NDArray[np.uint8]:
-        """The prediction's crop as bytes 0 and 1 with a layer of zeros on every side; the two are kept as one array."""
+        """The prediction's crop as bytes 0 and 1 with a layer of zeros on every side, made anew."""
         return self._masks & np.uint8(1)
 
     @property
@@ -141,7 +141,8 @@ class MaskPair:
     @cached_property
     def match(self) -> Match:
         """Which predicted component touches which target lesion."""
-        return match(engine.label(self.pred), self.target, self.rule.dilation)
+        grown = engine.label(engine.dilate(self.target, self.rule.dilation))
+        return match(engine.label(self.pred), grown, self.target)
 
     @cached_property
     def lesions(self) -> Lesions:

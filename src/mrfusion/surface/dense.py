@@ -46,8 +46,7 @@ def _extent(volume: Frame) -> NDArray[np.int64]:
 
 
 def dilate(frame: Frame, times: int) -> Frame:
-    """The mask grown ``times`` by its 18-neighbourhood, cut at the frame."""
-    frame = frame.copy()
+    """Grow the mask in place, ``times`` by its 18-neighbourhood and cut at the frame."""
     for _ in range(times):
         _grow(frame)
     return frame
@@ -58,7 +57,7 @@ def _grow(a: Frame) -> None:
     """A voxel is inside if itself or one of the 18 that share a face or an edge with it was.
 
     Those are three voxels along z of its own row and of the four rows beside it, and one of the four rows across.
-    In place: of what is overwritten, two layers are kept as they were, for a new volume costs more than the rest.
+    Of what is overwritten, two layers are kept as they were: memory for a new volume would cost more than the rest.
     """
     X, Y, Z = a.shape
     before, here, beside = a[0].copy(), a[0].copy(), a[0].copy()

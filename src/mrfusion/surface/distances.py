@@ -68,12 +68,14 @@ class Way:
     def hd95_mm(self, mine: NDArray[np.int64], theirs: NDArray[np.int64]) -> float:
         """The 95th percentile of the distances from the elements of the labels ``mine`` to those of ``theirs``.
 
-        An element whose nearest has another label is searched again.
+        An element whose nearest has another label is searched again; where all labels are meant, none has.
         """
         own, other = self.own, self.other
+        if len(mine) == own.labels and len(theirs) == other.labels:
+            return self.surface.percentile(95.0)
         chosen = own.of(mine)
         distance_mm = self.distance_mm.take(chosen)
-        wanted = np.zeros(other.owner.max() + 1, bool)
+        wanted = np.zeros(other.labels + 1, bool)
         wanted[theirs] = True
         astray = np.flatnonzero(~wanted.take(other.owner.take(self.partner.take(chosen))))
         if len(astray):

@@ -26,6 +26,11 @@ class Elements:
     spacing_mm: Spacing
 
     @cached_property
+    def labels(self) -> int:
+        """How many labels there are; each has elements."""
+        return int(self.owner.max())
+
+    @cached_property
     def index(self) -> Any:
         """What the engine needs to search them far and wide."""
         return engine.index(self.at, self.owner, self.spacing_mm)

@@ -32,9 +32,11 @@ class Match:
     lesions: Any
 
 
-def match(components: Any, target: NDArray[np.uint8], dilation: int) -> Match:
-    """Merge lesions of the framed target whose dilations touch, and say which of the prediction's components touch."""
-    grown = engine.label(engine.dilate(target, dilation))
+def match(components: Any, grown: Any, target: NDArray[np.uint8]) -> Match:
+    """Which of the prediction's components touch which lesion of the framed target.
+
+    Lesions whose dilations touch are one: ``grown`` are the components of the dilated target.
+    """
     lesions = engine.restrict(grown, target)
     size, voxels = engine.sizes(components), engine.sizes(lesions)
     lesion, component, _ = engine.overlaps(grown, components).T

@@ -53,13 +53,12 @@ def counted(frame: Frame) -> tuple[int, int, int]:
 
 
 def dilate(frame: Frame, times: int) -> Frame:
-    """The mask grown ``times`` by its 18-neighbourhood, cut at the frame."""
-    if times == 0:
-        return frame
-    inner = np.zeros(frame.shape, bool)
-    inner[1:-1, 1:-1, 1:-1] = True
-    grown = binary_dilation(frame, generate_binary_structure(3, 2), iterations=times, mask=inner)
-    return np.asarray(grown).view(np.uint8)
+    """Grow the mask in place, ``times`` by its 18-neighbourhood and cut at the frame."""
+    if times:
+        inner = np.zeros(frame.shape, bool)
+        inner[1:-1, 1:-1, 1:-1] = True
+        frame[:] = binary_dilation(frame, generate_binary_structure(3, 2), iterations=times, mask=inner)
+    return frame
 
 
 def label(frame: Frame) -> NDArray[np.unsignedinteger]:
