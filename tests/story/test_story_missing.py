@@ -128,3 +128,19 @@ def test_a_study_on_cases_that_lack_files(phantom: Path, tmp_path: Path) -> None
     tested = {row["case"] for digest, rows in tables(place, "scores.csv").items() for row in rows}
     assert len(tested) == 6
     assert (place / "report.html").stat().st_size > 10_000
+
+
+def test_classes_too(phantom: Path) -> None:
+    """Both ways of scoring, and an answer without any image is one in two."""
+    text = STUDY.partition("  never")[0].replace("brats(year=2023)", "table") + "task: classification\n"
+    said, place = study_of(phantom, "classes", text)
+    assert said.code == 0, said
+    folder = place / "runs" / digests(place)["all"] / "subsets"
+    rows = read_subset_scores(folder / "scores.csv")
+    assert {row.value for row in rows if row.arm == "none"} == {0.5}
+    found = summarise_subsets(rows, NAMES)
+    assert (found.metrics, found.regions) == (("correct", "probability"), ("*",))
+    for metric in found.metrics:
+        total = sum(worth.value for worth in found.worth_of(metric, "*"))
+        assert total == pytest.approx(found.of(metric, "*")[-1].mean - 0.5)
+    assert "Accuracy of all for 15 subsets of its modalities" in (place / "report.html").read_text()
