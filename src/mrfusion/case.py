@@ -9,6 +9,8 @@ from typing import Any
 
 from mrfusion.errors import CaseError
 
+LONGEST_NAME = 1000  # letters
+
 
 @dataclass(frozen=True)
 class Region:
@@ -102,6 +104,8 @@ class Split:
 
 def check_text(name: str, where: str) -> None:
     """CaseError unless a name can be shown and written: no control characters, no bytes that are no text."""
+    if len(name) > LONGEST_NAME:
+        raise CaseError(f"{where} has {len(name)} letters and begins with {name[:40]!a}; expected a name")
     if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
         raise CaseError(f"{where} is {name!a}, with control characters or bytes that are no text; rename it")
 

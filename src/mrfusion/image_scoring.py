@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from mrfusion import families
+from mrfusion.data.picture import read_picture
 from mrfusion.errors import CaseError
 from mrfusion.image_metrics._images import Convention, FusedImages
 from mrfusion.result import CaseScore, Value
@@ -75,11 +75,7 @@ def read_images(
 
 def read_grey(path: Path) -> Grey:
     """A grey PNG file as floats and the range its type can hold; three equal channels count as grey."""
-    try:
-        with Image.open(path) as file:
-            mode, values = file.mode, np.asarray(file)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise CaseError(f"expected a PNG file at {path}, found: {error}") from None
+    mode, values = read_picture(path)
     if mode == "RGB" and (values == values[..., :1]).all():
         mode, values = "L", values[..., 0]
     if mode not in HIGHEST:

@@ -301,7 +301,7 @@ def test_a_table_of_classes(tmp_path):
     ("before", "after", "message"),
     [
         ("A/t1.nii", "../t1.nii", "without '..'"),
-        ("A/t1.nii", "/etc/t1.nii", "below the table's folder"),
+        ("A/t1.nii", "/etc/t1.nii", "expected a name below"),
         ("A/t1.nii", "A/t9.nii", r"expected a file at .*t9.nii, found nothing"),
         ("t1,t2,label_map", "t1,t2,mask", "expected the columns label_map"),
         (TABLE[TABLE.index("\n") + 1 :], "", "expected one row a case"),

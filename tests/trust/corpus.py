@@ -5,13 +5,18 @@ python tests/trust/corpus.py        last line JSON: bad_inputs, bad_inputs_clear
 
 import json
 import resource
+import sys
 import tempfile
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for in_process, as pytest has it
+
 from bad_images import BAD_IMAGES
+from bad_labels import BAD_LABELS
+from bad_texts import BAD_TEXTS
 from sandbox import attempt, unclear
 
-CORPUS = [*BAD_IMAGES]
+CORPUS = [*BAD_IMAGES, *BAD_TEXTS, *BAD_LABELS]
 
 
 def main() -> None:

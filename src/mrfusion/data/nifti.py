@@ -116,6 +116,14 @@ def read_header(path: Path) -> Header:
         return _header(path, stream)
 
 
+def check_regular(path: Path) -> None:
+    """CaseError for a pipe or a device, which would be waited on for ever; what is absent is noticed on opening."""
+    if path.exists() and not path.is_file():
+        raise CaseError(
+            f"{path}: expected a readable file, found {'a folder' if path.is_dir() else 'a device or pipe'}"
+        )
+
+
 def check_plausible(headers: Iterable[Header], *, voxels: int = 0) -> None:
     """CaseError where small files announce far more than images of their size hold: they would only fill the memory.
 
@@ -153,6 +161,7 @@ def _read(path: Path) -> tuple[Header, NDArray[Any], tuple[str, ...]]:
 
 def _opened(path: Path) -> IO[bytes]:
     """The file's bytes, inflated if its name ends in .gz."""
+    check_regular(path)
     try:
         with path.open("rb") as stream:
             magic = stream.read(2)

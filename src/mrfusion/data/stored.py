@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from isal import isal_zlib as inflate
 from numpy.typing import NDArray
-from PIL import Image as Picture
-from PIL import UnidentifiedImageError
 
 from mrfusion.data.nifti import WHOLE, Header, read_header
+from mrfusion.data.picture import read_picture
 from mrfusion.data.volume import Grid
 from mrfusion.errors import CaseError
 
@@ -101,11 +100,7 @@ def _whole(path: Path, array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _picture(path: Path) -> NDArray[Any]:
-    try:
-        with Picture.open(path) as picture:
-            array = np.asarray(picture)
-    except (OSError, UnidentifiedImageError, Picture.DecompressionBombError) as error:
-        raise CaseError(f"{path}: expected a PNG file, found: {error}") from None
+    _, array = read_picture(path)
     if array.ndim != 2:
         raise CaseError(
             f"{path}: expected one value per pixel, found shape {array.shape}; write label values, not colours"

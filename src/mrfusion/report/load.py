@@ -180,7 +180,7 @@ def load_study(folder: Path) -> LoadedStudy:
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"expected study.json, cohort.json and splits.json of a study at {folder}, found files of another form "
-            f"({error!r}); write the folder anew with `mrfusion study`"
+            f"({error}); write the folder anew with `mrfusion study`"
         ) from None
 
 
@@ -204,7 +204,10 @@ def _usual_question(arms: list[str]) -> str:
 
 
 def _run(folder: Path, planned: Mapping[str, Any], patients: Mapping[str, str]) -> LoadedRun:
-    home = folder / "runs" / planned["digest"]
+    digest = str(planned["digest"])
+    if Path(digest).name != digest:
+        raise InputError(f"{folder / 'study.json'}: expected the digests of runs, found {digest!r}; write it anew")
+    home = folder / "runs" / digest
     run = LoadedRun(planned["arm"], int(planned["fold"]), int(planned["seed"]), planned["digest"], folder=home)
     if not home.is_dir():
         return run
