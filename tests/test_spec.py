@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from mrfusion.errors import SpecError
-from mrfusion.spec import RunSpec, Sampling, check_choices, merge, read_part, read_yaml
+from mrfusion.spec import RunSpec, Sampling, check_choices, merge, read_part
+from mrfusion.yaml_file import read_yaml
 
 BASE: dict[str, Any] = {"data": {"sources": [{"path": "/data/a", "layout": "brats(year=2023)"}]}}
 

@@ -11,8 +11,9 @@ from mrfusion import families
 from mrfusion.data.split_file import count_folds
 from mrfusion.errors import SpecError, nearest
 from mrfusion.plan import parse_plan
-from mrfusion.spec import Part, RunSpec, check_choices, merge, read_part, read_yaml
+from mrfusion.spec import Part, RunSpec, check_choices, merge, read_part
 from mrfusion.study.family import Family
+from mrfusion.yaml_file import read_yaml
 
 OWN_KEYS = ("name", "question", "arms", "reference", "folds", "seeds", "family", "subsets")
 
