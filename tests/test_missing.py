@@ -117,6 +117,14 @@ def test_a_learned_fill_is_what_stands_in_the_channel() -> None:
     assert all(not v.any() for v in build_fills())
 
 
+def test_a_learned_fill_learns_with_what_reads_it_and_not_with_the_fusion_net() -> None:
+    network = network_of("concat(fill=learned)+lrrnet(a,c,n=2,iterations=1)")
+    first, second = families.load("schedules", "decoupled")().phases(network, ("dice_ce", "fusion"))
+    (fill,) = network.inputs.fills.parameters()
+    learning = [any(p is fill for module in phase.modules for p in module.parameters()) for phase in (first, second)]
+    assert learning == [False, True]
+
+
 def build_fills() -> list[Tensor]:
     """The fills of a network at its start."""
     plan = parse_plan("concat(fill=learned)")
