@@ -36,6 +36,25 @@ def test_label_maps_and_masks_per_region_are_the_same_question():
     assert [s.region for s in answers[0]][::4] == ["WT", "TC", "ET"]
 
 
+@pytest.mark.parametrize("kind", [np.int16, np.float32, np.int64])
+def test_label_maps_of_any_type_and_order_score_alike(kind):
+    pred, target = label_maps()
+    asked = {"regions": WT_TC_ET, "spacing_mm": (1, 1, 2), "metrics": ("dice", "hd95", "lesion_hd95")}
+    expected = score_case("a", pred, target=target, **asked)
+    assert score_case("a", pred.astype(kind), target=np.asfortranarray(target), **asked) == expected
+    assert score_case("a", np.asfortranarray(pred.astype(kind)), target=target.astype(kind), **asked) == expected
+
+
+def test_regions_with_the_same_masks_have_the_same_scores():
+    pred, target = label_maps()
+    pred[pred == 2], target[target == 2] = 0, 0
+    asked = {"target": target, "spacing_mm": (1, 1, 2), "metrics": ("dice", "hd95", "lesion_hd95")}
+    together = score_case("a", pred, regions=WT_TC_ET, **asked)
+    alone = [score for region in WT_TC_ET for score in score_case("a", pred, regions=[region], **asked)]
+    assert together == alone
+    assert [s.value for s in together[:3]] == [s.value for s in together[3:6]] != [s.value for s in together[6:]]
+
+
 def test_specificity_and_diagonal_refer_to_the_whole_image_whatever_the_crop():
     pred, target = np.zeros((30, 30, 30), np.uint8), np.zeros((30, 30, 30), np.uint8)
     pred[4, 4, 4], target[5, 4, 4] = 1, 1

@@ -9,10 +9,11 @@ engine: ModuleType
 try:
     from mrfusion.surface import kernels as engine
 except ImportError as error:
-    if error.name != "numba":
+    if (error.name or "").startswith("mrfusion"):
         raise
     warnings.warn(
-        "numba is not installed: metrics are the same to the last bit but take ten times as long; pip install numba",
+        f"numba cannot be used ({error}): metrics are the same to the last bit but take ten times as long; "
+        "pip install numba",
         RuntimeWarning,
         stacklevel=2,
     )
