@@ -48,7 +48,7 @@ class Literal:
         self.fusion, law = fusion, fusion.law()
         self.here = [m for m, is_there in enumerate(present) if is_there]
         n = len(self.here)
-        self.n, self.p, self.d = n, max(1, n * (n - 1) // 2), fusion.width
+        self.n, self.p, self.d = n, max(1, n * (n - 1) // 2), fusion.options.width
         self.alpha, self.beta, self.gamma, self.w = law.alpha, law.beta, law.gamma, law.coupling
         self.own = {m: rms(fusion.project[m] @ streams[m]) for m in self.here}
         self.top = None if below is None else rms(fusion.lift @ below)
@@ -375,7 +375,7 @@ def test_ablations_take_their_parts_out() -> None:
     assert still["parts"][0, 0] == 0
 
 
-@pytest.mark.parametrize("options", ["steps=-1", "steps=1.5", "rho=2", "rho=0", "width=0", "kind=other"])
+@pytest.mark.parametrize("options", ["steps=-1", "steps=1.5", "rho=2", "rho=0", "width=0", "kind=other", "step=2"])
 def test_options_that_cannot_be(options: str) -> None:
     with pytest.raises(SpecError, match="energy"):
         families.load("fusions", f"energy({options})")(2, 4, 2)

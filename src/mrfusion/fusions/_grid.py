@@ -50,7 +50,7 @@ class _Products(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, metric: Tensor | None, prior: Tensor, low: Tensor | None, top: Tensor | None
-    ) -> Tensor:  # type: ignore[override]  # noqa: E501
+    ) -> Tensor:  # type: ignore[override]
         ctx.save_for_backward(x, metric, prior, low, top)
         batch, count, width, points = x.shape
         found = x.new_empty(batch, count * (count + 1) // 2 + count * (1 if top is None else 2), points)
@@ -76,8 +76,8 @@ class _Products(torch.autograd.Function):
         rows = None if metric is None else metric.transpose(1, 2).flatten(2)  # (m, k, m k)
         for span in stretches(x.device, batch, points):
             here, g = x[..., span], gradient[..., span]
-            pair, of_prior, of_top = g.split(
-                (count * (count + 1) // 2, count, g.shape[1] - count * (count + 3) // 2), 1
+            pair, of_prior, of_top = torch.split(
+                g, [count * (count + 1) // 2, count, g.shape[1] - count * (count + 3) // 2], 1
             )
             back_prior += (here * of_prior.unsqueeze(2)).sum((0, 3))
             to = prior.unsqueeze(2) * of_prior.unsqueeze(2)
@@ -88,8 +88,8 @@ class _Products(torch.autograd.Function):
                 else:
                     to[:, i].baddbmm_(rows[i].expand(batch, -1, -1), scaled.flatten(1, 2))
                     crossed = torch.bmm(here[:, i], scaled[:, i:].flatten(1, 2).mT).sum(0)
-                    back_metric[i, i:] += crossed.unflatten(1, (count - i, width)).transpose(0, 1)
-            if top is not None and low is not None and back_top is not None:
+                    back_metric[i, i:] += crossed.view(width, count - i, width).transpose(0, 1)
+            if top is not None and low is not None and back_top is not None and back_low is not None:
                 to += _lowered(low, top[..., span], width) * of_top.unsqueeze(2)
                 scaled = (here * of_top.unsqueeze(2)).flatten(1, 2)
                 back_top[..., span] = times(low.flatten(0, 1).mT, scaled)

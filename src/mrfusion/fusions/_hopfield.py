@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -45,19 +46,22 @@ class Hopfield:
     told: bool
     steps: float
     rho: float
+    frame: Frame
+    tau: Tensor
     prototypes: Float[Tensor, "k d"]
     sharpness: Tensor
 
-    def weights(self, frame: Frame, tau: Tensor) -> Prepared:
+    @cached_property
+    def weights(self) -> Prepared:
         """Prototypes normed, strengths side by side."""
         gamma = self.law.gamma if self.told else torch.zeros_like(self.law.gamma)
         strengths = torch.stack((self.law.alpha, gamma, self.law.beta))
-        return Prepared(*frame, unit(self.prototypes, 1), strengths, self.sharpness, tau)
+        return Prepared(*self.frame, unit(self.prototypes, 1), strengths, self.sharpness, self.tau)
 
-    def field(self, maps: Sequence[Tensor], weights: Prepared) -> tuple[list[Tensor], Tensor]:
+    def field(self, maps: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
         """As that of the quadratic energy; the sums are evidence, hierarchy and dependency of each modality at each
         step, not divided by n: (b, k, 3, m)."""
-        return by_rows(self._field, maps, weights, axis=3 - maps[0].ndim)
+        return by_rows(self._field, maps, self.weights, axis=3 - maps[0].ndim)
 
     def _field(self, maps: Sequence[Tensor], weights: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
         w, grid = Prepared(*weights), maps[0].shape[3:]
@@ -72,7 +76,8 @@ class Hopfield:
         logits = (w.prior.unsqueeze(1) @ own).squeeze(2) + w.bias.unsqueeze(1) - alone / w.tau
         share = torch.softmax(torch.where(self.present.unsqueeze(2), logits, float("-inf")), 1)
         fused = (share.unsqueeze(2) * z).sum(1)
-        found = [share.unflatten(2, grid), energy.unflatten(1, grid), (w.out @ fused).unflatten(2, grid)]
+        change = w.out @ fused
+        found = [share.view(*share.shape[:2], *grid), energy.view(-1, *grid), change.view(*change.shape[:2], *grid)]
         return [*found, halved(fused, grid)], torch.stack([p.detach().sum(3) for p in parts], 1)
 
     def account(self, means: Float[Tensor, "b k 3 m"]) -> Float[Tensor, "b k 3"]:
@@ -85,11 +90,11 @@ class Hopfield:
         others = self.present.sum(1, keepdim=True) - self.present.to(each.dtype)
         return (each.sum(1, keepdim=True) - each) / others.clamp(min=1)
 
-    def vectors(self, streams: Tensor, below: Tensor | None, weights: Prepared) -> Float[Tensor, "b m d v"]:
+    def vectors(self, streams: Tensor, below: Tensor | None) -> Float[Tensor, "b m d v"]:
         """Z itself, at a few points: streams (b, m, c, v), what the level below handed on (b, D, v)."""
-        own = unit(weights.project @ where_present(streams, self.present).to(weights.project.dtype), 2)
-        top = None if below is None else told_by(below, weights.lift)
-        return self._states(own, top, weights)[-1]
+        own = unit(self.weights.project @ where_present(streams, self.present).to(self.weights.project.dtype), 2)
+        top = None if below is None else told_by(below, self.weights.lift)
+        return self._states(own, top, self.weights)[-1]
 
     def _states(self, own: Tensor, top: Tensor | None, w: Prepared) -> list[Tensor]:
         alpha, gamma, beta = w.strengths.unbind()

@@ -6,12 +6,12 @@ never entered: U_i . U_j = F_i' (P_i' P_j) F_j needs c channels only, and so doe
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-
 from torch.utils.checkpoint import checkpoint
 
 from mrfusion.fusions._base import where_present
@@ -51,16 +51,20 @@ class Quadratic:
     told: bool
     steps: float
     rho: float
+    frame: Frame
+    tau: Tensor
 
-    def weights(self, frame: Frame, tau: Tensor) -> Prepared:
+    @cached_property
+    def weights(self) -> Prepared:
         """Products of weights with weights, once a forward pass."""
+        frame = self.frame
         law = self.law.among(self.present, told=self.told)
         state = states(law, self.steps, self.rho)[-1]
         level = level_costs(law, state).sum(1, keepdim=True)
-        costs = self._cut(torch.cat((modality_costs(law, state) / tau, level), 1))
+        costs = self._cut(torch.cat((modality_costs(law, state) / self.tau, level), 1))
         state = state if self.told else state[..., :-1]
         project, (count, width, channels) = frame.project, frame.project.shape
-        if channels > width:
+        if channels >= width:
             one, root = torch.eye(width).to(project), width**0.5
             prior, lower = frame.prior * root, (one / root).expand(count, -1, -1)
             return Prepared(
@@ -82,13 +86,14 @@ class Quadratic:
             project.mT / width,
         )
 
-    def field(self, maps: Sequence[Tensor], w: Prepared) -> tuple[list[Tensor], Tensor]:
+    def field(self, maps: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
         """Outcomes on the grid of ``maps``: streams (b, m, c, *xyz) and perhaps what the level below handed on.
 
         The weights pi (b, m, *xyz), e (b, *xyz), O Q' F (b, c, *xyz) and F on half the grid (b, D, *xyz / 2); and
         the sums over the grid of each pair's |X_i - X_j|^2 / 2D (b, q).
         """
-        grid, streams = maps[0].shape[3:], self._entered(maps[0], w)
+        w, grid = self.weights, maps[0].shape[3:]
+        streams = self._entered(maps[0], w)
         top = told_by(maps[1].flatten(2), w.lift) if len(maps) > 1 else None
         inner = products(streams.flatten(3), w.metric, w.prior, None if top is None else (w.lower, top))
         own = None if top is None else top.square().mean(1, keepdim=True)
@@ -99,7 +104,12 @@ class Quadratic:
         if top is not None:
             from_top = amounts[:, -1:] * top
             change, half = change + times(w.out, from_top), half + halved(from_top, grid)
-        return [share.unflatten(2, grid), level.unflatten(1, grid), change.unflatten(2, grid), half], sums
+        return [
+            share.view(*share.shape[:2], *grid),
+            level.view(-1, *grid),
+            change.view(*change.shape[:2], *grid),
+            half,
+        ], sums
 
     def _entered(self, streams: Tensor, w: Prepared) -> Float[Tensor, "b m k *xyz"]:
         """The present streams; in the energy space, before its norm, where they have more channels than it."""
@@ -117,8 +127,8 @@ class Quadratic:
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """What of each node joins at each point (not yet normed), pi, e, and the distances' sums, from products."""
         count = self.present.shape[1]
-        pair, prior, with_top = inner.split(
-            (count * (count + 1) // 2, count, inner.shape[1] - count * (count + 3) // 2), 1
+        pair, prior, with_top = torch.split(
+            inner, [count * (count + 1) // 2, count, inner.shape[1] - count * (count + 3) // 2], 1
         )
         packed = pair if own is None else torch.cat((pair, with_top, own), 1)
         distances, scale = _distances(packed, count)
@@ -141,15 +151,16 @@ class Quadratic:
         count = self.present.shape[1]
         fewer = self.present.unsqueeze(1) & ~torch.eye(count, dtype=torch.bool, device=means.device)
         law = self.law.among(fewer.flatten(0, 1), told=self.told)
-        costs = self._cut(level_costs(law, states(law, self.steps, self.rho)[-1]).sum(1)).unflatten(0, (-1, count))
+        costs = self._cut(level_costs(law, states(law, self.steps, self.rho)[-1]).sum(1))
+        costs = costs.view(len(means), count, means.shape[1])
         return torch.einsum("bmq,bq->bm", costs, means)
 
-    def vectors(self, streams: Tensor, below: Tensor | None, weights: Prepared) -> Float[Tensor, "b m d v"]:
+    def vectors(self, streams: Tensor, below: Tensor | None) -> Float[Tensor, "b m d v"]:
         """Z itself, at a few points: streams (b, m, c, v), what the level below handed on (b, D, v)."""
-        nodes = unit(weights.project @ where_present(streams, self.present).to(weights.project.dtype), 2)
+        nodes = unit(self.frame.project @ where_present(streams, self.present).to(self.frame.project.dtype), 2)
         if below is not None:
-            nodes = torch.cat((nodes, told_by(below, weights.lift).unsqueeze(1)), 1)
-        return torch.einsum("bmn,bndv->bmdv", weights.state, nodes)
+            nodes = torch.cat((nodes, told_by(below, self.frame.lift).unsqueeze(1)), 1)
+        return torch.bmm(self.weights.state, nodes.flatten(2)).view(-1, len(self.frame.project), *nodes.shape[2:])
 
     def _cut(self, costs: Tensor) -> Tensor:
         """Without the pairs of T, the last ones, where there is none."""

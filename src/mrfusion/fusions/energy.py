@@ -1,6 +1,7 @@
 """Streams descend an energy of evidence, hierarchy and dependency; what they agree on joins by energy, all recorded."""
 
 import math
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -12,10 +13,11 @@ from mrfusion.errors import SpecError
 from mrfusion.fusions._base import Fused, Fusion, mean_present, where_present
 from mrfusion.fusions._energy import Law
 from mrfusion.fusions._hopfield import Hopfield
+from mrfusion.fusions._options import read_options
 from mrfusion.fusions._quadratic import Quadratic
 from mrfusion.fusions._space import Frame, few_of, onto, spread
 
-SAMPLES = 256  # points of each case whose vectors losses may read
+SAMPLES = 128  # points of each case whose vectors losses may read
 _ONE = math.log(math.e - 1)  # softplus of it is 1
 
 
@@ -47,39 +49,24 @@ class Energy(Fusion):
     reads_below = True
     adaptable = ("alpha", "beta", "gamma", "theta", "tau", "prior", "bias", "out")
 
-    def __init__(
-        self,
-        modalities: int,
-        channels: int,
-        dimensions: int,
-        *,
-        steps: float = 3,
-        width: int = 64,
-        rho: float = 1.0,
-        dependency: bool = True,
-        hierarchy: bool = True,
-        prior: bool = True,
-        kind: str = "quadratic",
-        prototypes: int = 8,
-        exchange: bool = False,
-    ) -> None:
+    def __init__(self, modalities: int, channels: int, dimensions: int, **options: Any) -> None:
         super().__init__(modalities, channels, dimensions)
-        _check(steps, rho, width, kind)
-        self.steps, self.rho, self.width, self.kind, self.exchange = steps, rho, width, kind, exchange
-        joined = dependency and (modalities > 1 or kind == "hopfield")
+        self.options = chosen = read_options(options)
+        width, pairs = chosen.width, modalities * (modalities - 1) // 2
+        hopfield = chosen.kind == "hopfield"
+        joined = chosen.dependency and (modalities > 1 or hopfield)
         self.alpha, self.tau = _strength(), _strength()
         self.beta = _strength() if joined else None
-        self.gamma = _strength() if hierarchy else None
-        pairs = modalities * (modalities - 1) // 2
-        self.theta = nn.Parameter(torch.full((pairs,), _ONE)) if joined and kind == "quadratic" else None
+        self.gamma = _strength() if chosen.hierarchy else None
+        self.theta = nn.Parameter(torch.full((pairs,), _ONE)) if joined and not hopfield else None
         self.project = nn.Parameter(torch.randn(modalities, width, channels) / channels**0.5)
-        self.prior = nn.Parameter(torch.zeros(modalities, width)) if prior else None
-        self.bias = nn.Parameter(torch.zeros(modalities)) if prior else None
-        self.lift = nn.Parameter(torch.eye(width)) if hierarchy else None
+        self.prior = nn.Parameter(torch.zeros(modalities, width)) if chosen.prior else None
+        self.bias = nn.Parameter(torch.zeros(modalities)) if chosen.prior else None
+        self.lift = nn.Parameter(torch.eye(width)) if chosen.hierarchy else None
         self.out = nn.Parameter(torch.zeros(channels, width))
         self.turn = parametrizations.orthogonal(nn.Linear(width, width, bias=False), orthogonal_map="cayley")
-        self.prototypes = nn.Parameter(torch.randn(prototypes, width)) if kind == "hopfield" else None
-        self.sharpness = nn.Parameter(torch.tensor(8.0).expm1().log()) if kind == "hopfield" else None
+        self.prototypes = nn.Parameter(torch.randn(chosen.prototypes, width)) if hopfield else None
+        self.sharpness = nn.Parameter(torch.tensor(8.0).expm1().log()) if hopfield else None
 
     def forward(
         self, streams: Float[Tensor, "b m c *xyz"], present: Bool[Tensor, "b m"], below: Tensor | None = None
@@ -87,7 +74,7 @@ class Energy(Fusion):
         with torch.autocast(streams.device.type, enabled=False):
             change, record, state, handed = self._descend(streams, present, below)
         change = change.to(streams.dtype)
-        if self.exchange:
+        if self.options.exchange:
             clean = where_present(streams, present)
             joined = clean + where_present(change.unsqueeze(1), present)
             return Fused(joined, mean_present(joined, present), record, state, handed)
@@ -115,15 +102,14 @@ class Energy(Fusion):
         """O Q' F, the record, the state, and F on half the grid."""
         grid, maps = streams.shape[3:], [streams]
         if below is not None and self.lift is not None:
-            _check_below(below, self.width)
+            _check_below(below, self.options.width)
             maps.append(onto(below, grid))
         energy = self._energy(present, told=len(maps) > 1)
-        weights = energy.weights(self._frame(), functional.softplus(self.tau))
-        (share, level, change, handed), sums = energy.field(maps, weights)
+        (share, level, change, handed), sums = energy.field(maps)
         means = sums.detach() / grid.numel()
         few = spread(grid, SAMPLES)
         below_few = few_of(maps[1], few) if len(maps) > 1 else None
-        vectors = self.factors().mT @ energy.vectors(few_of(streams, few), below_few, weights)
+        vectors = self.factors().mT @ energy.vectors(few_of(streams, few), below_few)
         state = {"energy": level, "weights": share, "present": present, "vectors": vectors}
         state["vector_weights"] = few_of(share, few)
         record = {"energy": level.detach(), "weights": share.detach(), "share": share.detach().flatten(2).mean(2)}
@@ -134,14 +120,15 @@ class Energy(Fusion):
         return change, record, state, handed
 
     def _energy(self, present: Tensor, *, told: bool) -> Quadratic | Hopfield:
-        common = (self.law(), present, told, self.steps, self.rho)
+        walk = (self.law(), present, told, self.options.steps, self.options.rho)
+        common = (*walk, self._frame(), functional.softplus(self.tau))
         if self.prototypes is None or self.sharpness is None:
             return Quadratic(*common)
         return Hopfield(*common, self.prototypes, functional.softplus(self.sharpness))
 
     def _frame(self) -> Frame:
         nothing = self.project.new_zeros
-        prior = nothing(self.modalities, self.width) if self.prior is None else self.prior
+        prior = nothing(self.modalities, self.options.width) if self.prior is None else self.prior
         bias = nothing(self.modalities) if self.bias is None else self.bias
         lift = nothing(0) if self.lift is None else self.lift
         return Frame(self.project, prior, bias, self.out @ self.factors().mT, lift)
@@ -150,19 +137,6 @@ class Energy(Fusion):
 def _strength() -> nn.Parameter:
     """A number above 0, through softplus; 1 at the start."""
     return nn.Parameter(torch.tensor(_ONE))
-
-
-def _check(steps: float, rho: float, width: int, kind: str) -> None:
-    if steps != float("inf") and (steps < 0 or steps != int(steps)):
-        raise SpecError(f"energy: steps is a whole number from 0, or inf, found {steps}")
-    if not 0 < rho < 2:
-        raise SpecError(f"energy: the energy falls for 0 < rho < 2 only, found rho={rho}")
-    if width < 1:
-        raise SpecError(f"energy: width is the number of dimensions of the energy space, at least 1, found {width}")
-    if kind not in ("quadratic", "hopfield"):
-        raise SpecError(f"energy: kind is quadratic or hopfield, found {kind!r}")
-    if kind == "hopfield" and steps == float("inf"):
-        raise SpecError("energy(kind=hopfield) has no closed form; give it a number of steps instead of inf")
 
 
 def _check_below(below: Tensor, width: int) -> None:

@@ -1,0 +1,43 @@
+"""The options of an energy, checked where they are read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from mrfusion.errors import SpecError, nearest
+
+
+@dataclass(frozen=True)
+class Options:
+    """``energy(steps=3,width=64,rho=1.0,...)``; what each means is said in the fusion's docstring."""
+
+    steps: float = 3
+    width: int = 64
+    rho: float = 1.0
+    dependency: bool = True
+    hierarchy: bool = True
+    prior: bool = True
+    kind: str = "quadratic"
+    prototypes: int = 8
+    exchange: bool = False
+
+    def __post_init__(self) -> None:
+        if self.steps != float("inf") and (self.steps < 0 or self.steps != int(self.steps)):
+            raise SpecError(f"energy: steps is a whole number from 0, or inf, found {self.steps}")
+        if not 0 < self.rho < 2:
+            raise SpecError(f"energy: the energy falls for 0 < rho < 2 only, found rho={self.rho}")
+        if min(self.width, self.prototypes) < 1:
+            raise SpecError(f"energy: expected width and prototypes of at least 1, found {self}")
+        if self.kind not in ("quadratic", "hopfield"):
+            raise SpecError(f"energy: kind is quadratic or hopfield, found {self.kind!r}")
+        if self.kind == "hopfield" and self.steps == float("inf"):
+            raise SpecError("energy(kind=hopfield) has no closed form; give it a number of steps instead of inf")
+
+
+def read_options(given: Mapping[str, Any]) -> Options:
+    """The options by name; SpecError with the nearest for one that does not exist."""
+    known = [field.name for field in fields(Options)]
+    for name in given:
+        if name not in known:
+            raise SpecError(f"fusions choice 'energy' takes no argument {name!r}; {nearest(name, known)}")
+    return Options(**given)
