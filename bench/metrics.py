@@ -1,6 +1,6 @@
 """How fast the segmentation metrics are, beside what people use: one process, one run, the same pairs.
 
-    python bench/metrics.py            about five minutes; --quick: two pairs, one minute
+    python bench/metrics.py            about ten minutes; --quick: two pairs, one minute
 
 Makes ``.env-bench-metrics`` for the peers (``bench/metrics-peers.txt``: the numpy and scipy of the official script's
 time) and runs there. Times are CPU seconds of one thread, files already read; a peer that cannot be imported is

@@ -42,7 +42,7 @@ def extent(volume: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def packed(one: NDArray[np.uint8], other: NDArray[np.uint8], inside: NDArray[np.uint8]) -> Frame:
-    """Two volumes of bytes as bits 0 and 1 of one frame: ``inside`` (256,) says 0 or 1 of each byte."""
+    """Two volumes of bytes as bits 0 and 1 of one frame: ``inside`` (256,) says 0 or 1 of each byte, 0 of byte 0."""
     return np.pad(np.ascontiguousarray(inside[one] | inside[other] << 1), 1)
 
 
