@@ -16,7 +16,7 @@ from mrfusion.surface.compiled import compiled
 
 Frame = NDArray[np.uint8]
 Ints = NDArray[np.int32]
-REACH = 7  # voxels looked around: at most 31, so that a window lies in two words
+REACH = 7  # voxels looked around: a window of 15 bits, of which there are 32768
 ONE, LAST, WINDOW = np.uint64(1), np.uint64(63), np.uint64((1 << (2 * REACH + 1)) - 1)
 
 
