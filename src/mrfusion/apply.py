@@ -1,5 +1,6 @@
 """A finished run on cases that were never in its cohort: read, prepare, predict, write beside nothing of theirs."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,8 @@ from mrfusion.result import read_json, temporary_folder, write_rows
 from mrfusion.spec import Machine, RunSpec, Source, read_part
 from mrfusion.training.assemble import Model, load_network, make_fabric, make_model
 
+LARGEST_SAMPLE = 2**24  # grid points; 256 x 256 x 256
+MOST_NAMES = 64
 Entry = tuple[Case, Prepared, LoadedCase]
 
 
@@ -43,14 +46,47 @@ class FinishedRun:
         return make_model(self.spec, self.outline, network=network, size=self.sample_size, fabric=fabric)
 
 
-def read_run(folder: Path) -> FinishedRun:
-    """The run in ``folder``; InputError if it is none."""
+def read_run(folder: Path, trusted: Sequence[str] | None = ()) -> FinishedRun:
+    """The run in ``folder``; InputError if it is none.
+
+    A run may come from anyone, and its specification may name code by its address (``package.module:Class``). Such
+    code is imported only where ``trusted`` holds its package; SpecError otherwise. None trusts all: the study that is
+    being conducted named them itself.
+    """
     if not (folder / "spec.json").is_file():
         raise InputError(f"expected the folder of a finished run at {folder} (OUT/runs/<digest>), found no spec.json")
     spec = read_part(RunSpec, read_json(folder / "spec.json"), str(folder / "spec.json"))
-    outline = outlined(read_json(folder / "cohort.json"))
-    slices, rows, columns = read_json(folder / "environment.json")["sample_size"]
-    return FinishedRun(folder, spec, outline, (slices, rows, columns))
+    if trusted is not None:
+        _check_trusted(outside_code(spec), trusted, folder)
+    try:
+        outline = outlined(read_json(folder / "cohort.json"))
+        size = read_json(folder / "environment.json")["sample_size"]
+        if len(size) != 3 or not all(type(n) is int and n > 0 for n in size) or math.prod(size) > LARGEST_SAMPLE:
+            raise ValueError(f"sample_size is {size}")
+        if max(len(outline.modalities), len(outline.regions), len(outline.classes)) > MOST_NAMES:
+            raise ValueError(f"more than {MOST_NAMES} modalities, regions or classes")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"expected cohort.json and environment.json of a finished run in {folder}, found others ({error}); "
+            "copy the run's folder anew"
+        ) from None
+    return FinishedRun(folder, spec, outline, (size[0], size[1], size[2]))
+
+
+def outside_code(spec: RunSpec) -> list[str]:
+    """The addresses of code outside of mrfusion that a run names; its files' paths are none."""
+    content = spec.model_dump(mode="json", exclude={"data"})
+    return families.addresses([content, *(source.layout for source in spec.data.sources)])
+
+
+def _check_trusted(addresses: Iterable[str], trusted: Sequence[str], folder: Path) -> None:
+    for address in addresses:
+        package = address.partition(":")[0]
+        if not any(package == name or package.startswith(f"{name}.") for name in trusted):
+            raise SpecError(
+                f"the run in {folder} names code outside of mrfusion, {address}, which loading it would run; "
+                f"if you know it, say --trust {package}"
+            )
 
 
 def apply_run(

@@ -20,6 +20,7 @@ app = typer.Typer(
 Out = Annotated[Path, typer.Option(help="Folder for everything that is written.")]
 Cache = Annotated[Path | None, typer.Option(help="Folder for prepared cases. Default: OUT/cache.")]
 Layout = Annotated[str | None, typer.Option(help="How the data lie on disk, e.g. 'brats(year=2021)'.")]
+Trust = Annotated[list[str] | None, typer.Option(help="A package whose code the run may name; repeatable.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes side by side. Default: one a GPU, or a core.")]
 
 
@@ -30,7 +31,8 @@ def study(
     cache: Cache = None,
     data: Annotated[Path | None, typer.Option(help="Take the cases from here instead of the file's path.")] = None,
     splits: Annotated[Path | None, typer.Option(help="splits.json, or nnU-Net's splits_final.json.")] = None,
-    executor: Annotated[str, typer.Option(help="Where runs are carried out.")] = "local",
+    executor: Annotated[str, typer.Option(help="Where runs are carried out: local, or as 'ray(gpus=0.5)'.")] = "local",
+    address: Annotated[str | None, typer.Option(help="Of a cluster: auto, HOST:PORT or ray://HOST:PORT.")] = None,
     workers: Workers = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would run and for how long; run nothing.")
@@ -41,7 +43,8 @@ def study(
     from mrfusion.study.design import read_study
 
     carry_out = foretell if dry_run else run_study
-    carry_out(read_study(spec, data=data, splits=splits), _executor(executor, workers), out=out, cache=cache)
+    runner = _executor(executor, workers=workers, address=address)
+    carry_out(read_study(spec, data=data, splits=splits), runner, out=out, cache=cache)
 
 
 @app.command()
@@ -56,7 +59,7 @@ def run(
     from mrfusion.command.study import run_study
     from mrfusion.study.design import read_single
 
-    run_study(read_single(spec, data=data, splits=splits), _executor("local", 1), out=out, cache=cache)
+    run_study(read_single(spec, data=data, splits=splits), _executor("local", workers=1), out=out, cache=cache)
 
 
 @app.command()
@@ -66,6 +69,7 @@ def predict(
     out: Out,
     layout: Layout = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    trust: Trust = None,
 ) -> None:
     """Predict cases that were never in a cohort, in their own grid and label convention."""
     from mrfusion.apply import apply_run, read_run
@@ -73,8 +77,9 @@ def predict(
     from mrfusion.spec import Machine, read_part
 
     machine = read_part(Machine, {"device": device}, "--device")
+    finished = read_run(run, trust or ())
     with one_bar("predicting") as progress:
-        written = apply_run(read_run(run), cases, out=out, layout=layout, machine=machine, progress=progress)
+        written = apply_run(finished, cases, out=out, layout=layout, machine=machine, progress=progress)
     for path in written:
         console.print(str(path), markup=False, soft_wrap=True)
 
@@ -86,6 +91,7 @@ def subsets(
     out: Annotated[Path | None, typer.Option(help="Folder for the scores. Default: subsets in the run's.")] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for prepared cases. Default: the study's.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    trust: Trust = None,
 ) -> None:
     """Score a run's test cases with every subset of its modalities, and say what each modality is worth."""
     from mrfusion.apply import read_run
@@ -97,7 +103,7 @@ def subsets(
 
     machine, place = read_part(Machine, {"device": device}, "--device"), out or run / FOLDER
     if not is_done(place):
-        finished = read_run(run)
+        finished = read_run(run, trust or ())
         with one_bar("subsets") as progress:
             found = data_of(finished, data=data, cache=cache or run.resolve().parents[1] / "cache", progress=progress)
             write_subsets(finished, found, place, machine=machine, progress=progress)
@@ -227,7 +233,11 @@ def _plain(text: str) -> str:
     return "".join(letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text)
 
 
-def _executor(name: str, workers: int | None) -> Any:
+def _executor(text: str, **options: Any) -> Any:
+    """The executor that ``text`` names, with the options that were given as if they stood in the text."""
+    from dataclasses import replace
+
     from mrfusion import families
 
-    return families.load("executors", name)(workers)
+    call, given = families.parse(text), {key: value for key, value in options.items() if value is not None}
+    return families.load("executors", str(replace(call, kwargs=(*call.kwargs, *given.items()))))()

@@ -21,6 +21,7 @@ from mrfusion.errors import SpecError, nearest
 
 ROOT = Path(__file__).parent
 _CALL = re.compile(r"^\s*([A-Za-z_][\w.]*(?::[A-Za-z_]\w*)?)\s*(\(.*\))?\s*$", re.DOTALL)
+_ADDRESS = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _WORDS: dict[str, Any] = {"true": True, "false": False, "none": None, "null": None, "inf": float("inf")}
 
@@ -85,6 +86,14 @@ def load(family: str, text: str) -> Callable[..., Any]:
     target = _find(family, call.name)
     _check_arguments(target, call, family)
     return functools.partial(target, *call.args, **dict(call.kwargs)) if call.args or call.kwargs else target
+
+
+def addresses(value: Any) -> list[str]:
+    """Every ``package.module:Class`` in the strings of a JSON value: code from outside that it would have run."""
+    if isinstance(value, str):
+        return _ADDRESS.findall(value)
+    parts = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
+    return sorted({address for part in parts for address in addresses(part)})
 
 
 def module_of(family: str, text: str) -> Any:

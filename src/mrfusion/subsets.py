@@ -71,7 +71,7 @@ def data_of(run: FinishedRun, *, data: Path | None, cache: Path, progress: Progr
 
 def subsets_of_run(folder: str, out: str, cache: str) -> str:
     """The door for executors: the subsets of one run of the study in ``out``; the path of their folder."""
-    run = read_run(Path(folder))
+    run = read_run(Path(folder), trusted=None)
     with ProgressFile(Path(out) / "progress" / f"{run.folder.name}.json") as progress:
         data = data_of(run, data=None, cache=Path(cache), progress=progress)
         return str(write_subsets(run, data, run.folder / FOLDER, machine=run.spec.machine, progress=progress))

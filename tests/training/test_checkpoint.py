@@ -1,11 +1,11 @@
 """Checkpoints: checked before they are believed, and one in reserve."""
 
-import pickle
 from pathlib import Path
 
 import pytest
 import torch
 
+from mrfusion.errors import InputError
 from mrfusion.training.checkpoint import drop_checkpoints, load_checkpoint, save_checkpoint
 
 
@@ -67,7 +67,7 @@ def test_a_checkpoint_cannot_run_code(tmp_path: Path) -> None:
             return print, ("run",)
 
     save_checkpoint(tmp_path, {"epoch": Evil()})
-    with pytest.raises(pickle.UnpicklingError, match=r"weights_only|Weights only"):
+    with pytest.raises(InputError, match=r"UnpicklingError.*nothing was run"):
         load_checkpoint(tmp_path)
 
 

@@ -13,10 +13,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for in_process, as pytest 
 
 from bad_images import BAD_IMAGES
 from bad_labels import BAD_LABELS
+from bad_models import BAD_MODELS
 from bad_texts import BAD_TEXTS
 from sandbox import attempt, unclear
 
-CORPUS = [*BAD_IMAGES, *BAD_TEXTS, *BAD_LABELS]
+CORPUS = [*BAD_IMAGES, *BAD_TEXTS, *BAD_LABELS, *BAD_MODELS]
 
 
 def main() -> None:

@@ -4,6 +4,14 @@ from abc import ABC, abstractmethod
 
 from torch import nn
 
+from mrfusion.errors import SpecError
+
+
+def check_between(name: str, value: int, least: int, most: int) -> None:
+    """SpecError unless a number of a backbone's text is a whole one in this range."""
+    if type(value) is not int or not least <= value <= most:
+        raise SpecError(f"network: {name}: expected a whole number from {least} to {most}, found {value!r}")
+
 
 class Backbone(ABC):
     """What a network is made of; a recipe for modules, not a module.

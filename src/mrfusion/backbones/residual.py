@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from mrfusion.backbones._base import Backbone
+from mrfusion.backbones._base import Backbone, check_between
 from mrfusion.backbones._blocks import Up, double_convolution, residual_block, rising_convolution
 
 
@@ -17,6 +17,8 @@ class Residual(Backbone):
 
     def __init__(self, dimensions: int, *, base: int = 32, stages: int = 4, blocks: int = 1, widest: int = 320) -> None:
         super().__init__(dimensions)
+        for name, value, most in (("base", base, 1024), ("stages", stages, 8), ("blocks", blocks, 16)):
+            check_between(name, value, 1, most)
         self.channels = tuple(min(base * 2**level, widest) for level in range(stages + 1))
         self.blocks = blocks
         self.deep_supervision = min(3, stages)

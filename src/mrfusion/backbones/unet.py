@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from mrfusion.backbones._base import Backbone
+from mrfusion.backbones._base import Backbone, check_between
 from mrfusion.backbones._blocks import Up, double_convolution, pooling, rising_convolution
 
 
@@ -16,6 +16,8 @@ class Unet(Backbone):
 
     def __init__(self, dimensions: int, *, base: int = 16, stages: int = 2, norm: str | None = "batch") -> None:
         super().__init__(dimensions)
+        check_between("base", base, 1, 1024)
+        check_between("stages", stages, 1, 8)
         self.channels = tuple(base * 2**level for level in range(stages + 1))
         self.norm = norm
 

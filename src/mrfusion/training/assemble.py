@@ -22,6 +22,7 @@ from mrfusion.model.ensemble import Ensemble
 from mrfusion.model.network import FusionNetwork, build_network
 from mrfusion.progress import Progress
 from mrfusion.spec import Machine, RunSpec
+from mrfusion.training.ceiling import Ceiling
 from mrfusion.training.decision import make_decision
 from mrfusion.training.heap import keep_heap
 from mrfusion.training.loop import Training
@@ -33,6 +34,7 @@ from mrfusion.training.watch import Watch
 Module = TypeVar("Module", bound=nn.Module)
 LARGEST_SLICE = 256
 PATCH_3D = 96
+FREE_BYTES = 2**28  # what a network may take however small its weights are
 
 
 @dataclass(frozen=True)
@@ -138,12 +140,19 @@ def make_model(spec: RunSpec, cohort: Cohort, *, network: nn.Module, size: Place
 
 
 def load_network(spec: RunSpec, cohort: Cohort, weights: Path) -> FusionNetwork | Ensemble:
-    """The trained network of a run. Reading weights cannot run code (safetensors). InputError if they do not fit."""
-    network = make_network(spec, cohort)
+    """The trained network of a run. Reading weights cannot run code (safetensors). InputError if they do not fit.
+
+    A specification that asks for a network far larger than its weights is refused before memory is asked for it.
+    """
     try:
+        size = weights.stat().st_size
+        with Ceiling(FREE_BYTES + 8 * size, f"the network of plan {str(spec.plan)!r}, for weights of {size} bytes"):
+            network = make_network(spec, cohort)
         network.load_state_dict(load_file(weights))
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
-        raise InputError(f"expected the weights of plan {str(spec.plan)!r} at {weights}, found: {error}") from None
+        raise InputError(
+            f"expected the weights of plan {str(spec.plan)!r} at {weights}, found: {str(error)[:400]}"
+        ) from None
     return network
 
 

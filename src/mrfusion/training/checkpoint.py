@@ -5,11 +5,12 @@ import io
 import os
 import warnings
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 
-from mrfusion.errors import OutputError
+from mrfusion.errors import InputError, OutputError
 from mrfusion.result import writing
 
 _CHECKSUM = 64  # hexadecimal digits of SHA-256 in front of the content
@@ -37,9 +38,19 @@ def load_checkpoint(folder: Path) -> dict[str, Any] | None:
             continue
         content = path.read_bytes()
         if hashlib.sha256(content[_CHECKSUM:]).hexdigest().encode() == content[:_CHECKSUM]:
-            return torch.load(io.BytesIO(content[_CHECKSUM:]), weights_only=True, map_location="cpu")  # type: ignore[no-any-return]
+            return _loaded(path, content[_CHECKSUM:])
         warnings.warn(f"{path} is damaged (its checksum does not hold); going back to the one before", stacklevel=2)
     return None
+
+
+def _loaded(path: Path, content: bytes) -> dict[str, Any]:
+    try:
+        return torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")  # type: ignore[no-any-return]
+    except (UnpicklingError, RuntimeError, ValueError, EOFError, KeyError, AttributeError, IndexError) as error:
+        raise InputError(
+            f"expected a checkpoint of mrfusion at {path}, found something else ({type(error).__name__}), of which "
+            "nothing was run; delete the file, and the run begins again"
+        ) from None
 
 
 def drop_checkpoints(folder: Path) -> None:
