@@ -1,19 +1,17 @@
 """Processes on this machine, as many side by side as it has GPUs, or cores where it has none."""
 
-import importlib
 import multiprocessing
 import os
 import signal
 import threading
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from pathlib import Path
 
-from mrfusion.errors import MrFusionError
 from mrfusion.executors._base import Executor, Job, Outcome
+from mrfusion.executors._call import carry_out
 
 TICK_SECONDS = 0.25
 KILLED = "its process was ended from outside, by the system for want of memory perhaps; run it again"
@@ -35,8 +33,7 @@ class Local(Executor):
         rest, count = iter(jobs), max(1, min(self.workers, len(jobs)))
         pools = [self._pool(number, count) for number in range(count)]
         running = {
-            pools[number].submit(_carry_out, job): (number, job)
-            for number, job in zip(range(count), rest, strict=False)
+            pools[number].submit(carry_out, job): (number, job) for number, job in zip(range(count), rest, strict=False)
         }
         try:
             while running:
@@ -47,7 +44,7 @@ class Local(Executor):
                     outcome = _outcome(future, job)
                     if outcome.failure == KILLED:
                         pools[number] = self._pool(number, count)
-                    running |= {pools[number].submit(_carry_out, job): (number, job) for job in islice(rest, 1)}
+                    running |= {pools[number].submit(carry_out, job): (number, job) for job in islice(rest, 1)}
                     yield outcome
         finally:
             for pool in pools:
@@ -83,13 +80,3 @@ def _leave_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def _carry_out(job: Job) -> Outcome:
-    module, function = job.function.split(":")
-    try:
-        return Outcome(job, result=getattr(importlib.import_module(module), function)(*job.arguments))
-    except MrFusionError as error:
-        return Outcome(job, failure=str(error), expected=True)
-    except Exception:
-        return Outcome(job, failure=traceback.format_exc())
