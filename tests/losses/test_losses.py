@@ -7,7 +7,11 @@ from torch import Tensor
 from mrfusion import families
 from mrfusion.losses._base import Loss, Output
 
-OF_OTHER_THINGS = {"fusion"}  # losses of what a network gives beside logits have suites of their own
+OF_OTHER_THINGS = {
+    "fusion",
+    "energy",
+    "alignment",
+}  # losses of what a network gives beside logits have suites of their own
 every = pytest.mark.parametrize("name", sorted(set(families.names("losses")) - OF_OTHER_THINGS))
 SMOOTH = 1e-5
 

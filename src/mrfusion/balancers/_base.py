@@ -29,6 +29,9 @@ class Balancer(nn.Module, ABC):
         """Told the losses of the phase before its optimiser is made, so that parameters of its own can learn in it."""
         self.names = tuple(names)
 
+    def at(self, share: float) -> None:
+        """Told before each step which share of the phase's steps is done; most balancers do not care."""
+
     @abstractmethod
     def backward(
         self, losses: Mapping[str, Tensor], parameters: Sequence[nn.Parameter], run_backward: RunBackward

@@ -9,11 +9,19 @@ from mrfusion.errors import SpecError, nearest
 
 
 class Static(Balancer):
-    """total = sum of weight x loss, weights as given, 1 where none is given."""
+    """total = sum of weight x loss, weights as given, 1 where none is given.
 
-    def __init__(self, **weights: float) -> None:
+    ``warm`` is the share of the steps in which the given weights grow from 0: ``static(energy=0.1,warm=0.1)``.
+    """
+
+    def __init__(self, *, warm: float = 0.0, **weights: float) -> None:
         super().__init__()
-        self.weights = weights
+        if not 0 <= warm <= 1:
+            raise SpecError(f"balancer static: warm is a share of the steps, from 0 to 1, found {warm}")
+        self.warm, self.weights, self.grown = warm, weights, 1.0
+
+    def at(self, share: float) -> None:
+        self.grown = min(1.0, share / self.warm) if self.warm else 1.0
 
     def check(self, names: Sequence[str]) -> None:
         for name in self.weights:
@@ -24,7 +32,7 @@ class Static(Balancer):
         self, losses: Mapping[str, Tensor], parameters: Sequence[nn.Parameter], run_backward: RunBackward
     ) -> dict[str, float]:
         del parameters
-        weights = {name: float(self.weights.get(name, 1.0)) for name in losses}
+        weights = {name: self.grown * self.weights[name] if name in self.weights else 1.0 for name in losses}
         total = sum((weights[name] * loss for name, loss in losses.items()), start=next(iter(losses.values())) * 0)
         run_backward(total)
         return weights

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -53,8 +54,10 @@ class Loss(nn.Module, ABC):
 
     Built with ``exclusive`` (classes or labels exclude each other; otherwise regions may overlap) and its own keyword
     arguments. ``recorded`` is what a run's ``environment.json`` says of it that no spec can: what a file held.
+    ``judges`` says whether it is part of a classification's validation score; a loss that only shapes features is not.
     """
 
+    judges = True
     recorded: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, exclusive: bool) -> None:
@@ -65,3 +68,13 @@ class Loss(nn.Module, ABC):
     def forward(self, output: Output, target: Tensor) -> Tensor | Itemised:
         """A scalar, alone or with its terms. ``target`` is (b, regions, *xyz) of 0 and 1, or (b, *xyz) or (b,) of class
         numbers."""
+
+    def remember(self) -> None:
+        """Told that what it was last called with was a step of the training; most losses do not care."""
+
+    def memory(self) -> dict[str, Any]:
+        """What it must know to go on after an interruption: tensors, numbers, lists and dictionaries of them."""
+        return {}
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Take a memory back."""

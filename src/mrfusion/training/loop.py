@@ -103,6 +103,7 @@ def _run_phase(training: Training, phase: Phase, state: State, saved: Mapping[st
         training.network.load_state_dict(saved["network"])
         training.balancer.load_state_dict(saved["balancer"])
         optimiser.load_state_dict(saved["optimiser"])
+        training.objective.recall(saved.get("losses", {}))
     while state.epoch < len(epochs) and state.since_best < (budget.patience or len(epochs)):
         if training.race.lost(state.epoch, state.best):
             break
@@ -131,7 +132,9 @@ def _train_epoch(
     fabric.seed_everything((training.seed * 100_003 + epoch) % 2**32, verbose=False)
     _wake(training.network, phase)
     record = Record()
+    steps, epochs = len(training.batches), len(phase.epochs(training.budget.epochs))
     for number, batch in enumerate(training.batches.epoch(epoch)):
+        training.balancer.at((state.epoch * steps + number) / (epochs * steps))
         record.add(batch.ids, *_step(training, module, optimiser, phase, batch))
         _tell(training, state, phase, number)
     values = record.checked(fabric, epoch)
@@ -155,6 +158,7 @@ def _step(
 
     optimiser.zero_grad(set_to_none=True)
     losses, terms = compute()
+    training.objective.remember()
     learning = [p for p in training.network.parameters() if p.requires_grad]
     weights = training.balancer.backward(losses, learning, fabric.backward)
     if clip_norm is not None:
@@ -228,6 +232,7 @@ def _checkpoint(training: Training, state: State, optimiser: torch.optim.Optimiz
         "network": training.network.state_dict(),
         "balancer": training.balancer.state_dict(),
         "optimiser": optimiser.state_dict(),
+        "losses": training.objective.memory(),
         "phase": state.phase,
         "epoch": state.epoch,
         "best": state.best,

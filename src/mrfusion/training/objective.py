@@ -1,6 +1,7 @@
 """What a network is asked for: the targets of its head, and every loss by name, unweighted."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -65,6 +66,20 @@ class Objective(nn.Module):
         sums = {name: value for name, value in found.items() if isinstance(value, Itemised)}
         terms = {f"{name}/{term}": v.detach() for name, value in sums.items() for term, v in value.terms.items()}
         return {name: value.total if name in sums else value for name, value in found.items()}, terms
+
+    def remember(self) -> None:
+        """Tell the losses that what they saw last was a step of the training."""
+        for loss in self.losses.values():
+            loss.remember()  # type: ignore[operator]
+
+    def memory(self) -> dict[str, Any]:
+        """What each loss must know to go on after an interruption."""
+        return {name: loss.memory() for name, loss in self.losses.items()}  # type: ignore[operator]
+
+    def recall(self, memory: Mapping[str, Any]) -> None:
+        """Give each loss its memory back."""
+        for name, found in memory.items():
+            self.losses[name].recall(found)  # type: ignore[operator]
 
 
 def make_objective(spec: RunSpec, cohort: Cohort) -> Objective:

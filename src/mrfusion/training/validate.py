@@ -66,12 +66,13 @@ class Validation:
         return {"val/score": float(each.mean())} | regions | losses
 
     def classification(self, network: nn.Module) -> dict[str, float]:
-        """``val/score`` (minus the summed losses), ``val/accuracy``, ``val/<loss>``."""
+        """``val/score`` (minus the sum of the losses that judge), ``val/accuracy``, ``val/<loss>``."""
         right: list[Tensor] = []
         losses = self._over_cases(
             network, lambda decided, batch: right.append(decided.mean(0).argmax() == batch.classes[0])
         )
-        return {"val/score": -sum(losses.values()), "val/accuracy": float(torch.stack(right).float().mean())} | losses
+        judged = sum(value for name, value in losses.items() if self.objective.losses[name.removeprefix("val/")].judges)
+        return {"val/score": -judged, "val/accuracy": float(torch.stack(right).float().mean())} | losses
 
     @torch.inference_mode()
     def _over_cases(self, network: nn.Module, take: Callable[[Tensor, Batch], None]) -> dict[str, float]:

@@ -1,0 +1,51 @@
+"""What losses read of fusions that have an energy: their levels, and the mean energy of each class in each case."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from mrfusion.errors import SpecError
+from mrfusion.losses._base import Output
+
+
+def levels_of(output: Output, loss: str) -> dict[int, dict[str, Tensor]]:
+    """The states of the levels that have an energy; SpecError where there is none."""
+    found = {level: state for level, state in enumerate(output.states) if "energy" in state}
+    if not found:
+        raise SpecError(
+            f"loss {loss} reads fusions that have an energy; this plan has none. Write one, such as separate[energy]"
+        )
+    return found
+
+
+def class_masks(target: Tensor, classes: int, *, exclusive: bool) -> Tensor:
+    """Which voxels are of which class, as 0 and 1: (b, C, *xyz), or (b, C) where a class is a whole case's.
+
+    Exclusive labels have background first; of overlapping regions, background, first too, is what is in none.
+    """
+    if exclusive:
+        return functional.one_hot(target, classes).movedim(-1, 1).float()
+    return torch.cat((1 - target.amax(1, keepdim=True), target), 1)
+
+
+def class_energies(
+    energy: Float[Tensor, "b *xyz"], masks: Tensor, level: int
+) -> tuple[Float[Tensor, "b c"], Float[Tensor, "b c"]]:
+    """The mean energy over the voxels of each class, and how many there are; 0 and 0 where there is none.
+
+    A coarse voxel counts for a class by the share of its finer ones that are of it; padding counts for none.
+    """
+    if masks.ndim == 2:
+        each = energy.flatten(1).mean(1, keepdim=True)
+        return each * masks, masks
+    shares = _coarser(masks, energy.shape[1:], 2**level)
+    count = shares.flatten(2).sum(2)
+    return (shares * energy.unsqueeze(1)).flatten(2).sum(2) / count.clamp(min=1e-6), count
+
+
+def _coarser(masks: Tensor, grid: torch.Size, factor: int) -> Tensor:
+    lacking = [n * factor - here for n, here in zip(reversed(grid), reversed(masks.shape[2:]), strict=True)]
+    padded = functional.pad(masks, [p for n in lacking for p in (0, n)]) if any(lacking) else masks
+    pool = functional.avg_pool2d if len(grid) == 2 else functional.avg_pool3d
+    return padded if factor == 1 else pool(padded, factor)  # type: ignore[operator]

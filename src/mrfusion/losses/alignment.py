@@ -1,0 +1,49 @@
+"""Modalities agree in direction and distribution in some factors of the energy space and stay free in the others."""
+
+import torch
+from torch import Tensor
+
+from mrfusion.errors import SpecError
+from mrfusion.losses._base import Itemised, Loss, Output
+from mrfusion.losses._factors import measure
+from mrfusion.losses._levels import levels_of
+
+
+class Alignment(Loss):
+    """L_ESA of method 3.2: the mean over the aligned factors of E_dir + 0.5 E_dist, plus 0.1 E_ind and 0.1 a floor.
+
+    The orthogonal Q belongs to the fusion, whose vectors come turned; its columns are ``factors`` blocks, the first
+    ``aligned`` of which are aligned (default: half of them; all of them is the paper's literal reading, which forces
+    redundancy). The mean over levels. All factors are recorded, aligned or not.
+    The paper has the idea; the formulas, and the floor under each direction's deviation, are ours.
+    """
+
+    judges = False
+
+    def __init__(self, exclusive: bool, *, factors: int = 4, aligned: int | None = None) -> None:
+        super().__init__(exclusive)
+        self.factors, self.aligned = factors, factors // 2 if aligned is None else aligned
+        if factors < 1 or not 0 <= self.aligned <= factors:
+            raise SpecError(f"loss alignment: expected 0 <= aligned <= factors, found {self.aligned} of {factors}")
+
+    def forward(self, output: Output, target: Tensor) -> Itemised:
+        del target
+        totals: list[Tensor] = []
+        terms: dict[str, Tensor] = {}
+        for level, state in levels_of(output, "alignment").items():
+            with torch.autocast(output.logits.device.type, enabled=False):
+                total, found = self._one_level(state)
+            totals.append(total)
+            terms |= {f"level{level}/{name}": value for name, value in found.items()}
+        return Itemised(torch.stack(totals).mean(), terms)
+
+    def _one_level(self, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        width = state["vectors"].shape[2]
+        if width % self.factors:
+            raise SpecError(
+                f"loss alignment: {self.factors} factors do not divide the {width} dimensions of the energy"
+            )
+        found = measure(state["vectors"], state["vector_weights"], state["present"], self.factors)
+        each = (found.direction + 0.5 * found.distribution)[: self.aligned]
+        total = each.sum() / max(1, self.aligned) + 0.1 * found.independence + 0.1 * found.floor
+        return total, found.terms()
