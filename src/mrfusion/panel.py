@@ -31,10 +31,11 @@ LONGEST = 96  # grid points of a kept volume; a step is skipped until it fits
 MOST_REGIONS = 8  # a bit each
 
 
-def write_panel(path: Path, panel: Panel) -> None:
+def write_panel(path: Path, panel: Panel) -> int:
     """The slice with the largest target (or prediction, or the middle one), intensities in 0-255, anterior up.
 
-    Keys: case, modalities, images (M, H, W), regions, target and prediction (R, H, W), pixel_mm (row, column), index.
+    Keys: case, modalities, images (M, H, W), regions, target and prediction (R, H, W), pixel_mm (row, column), index;
+    the last is returned.
     """
     index = _telling_slice(panel)
     images = np.stack([grey(upright(i)) for i in np.asarray(panel.images[index], np.float32)])
@@ -50,6 +51,7 @@ def write_panel(path: Path, panel: Panel) -> None:
             pixel_mm=np.array([panel.spacing_mm[2], panel.spacing_mm[1]]),
             index=np.array(index),
         )
+    return index
 
 
 def write_volume(path: Path, panel: Panel) -> None:

@@ -13,6 +13,7 @@ from mrfusion.data.load import load_case
 from mrfusion.data.prepared import Prepared
 from mrfusion.data.read import RunData
 from mrfusion.data.sample import LoadedCase
+from mrfusion.energy_record import EnergyRecord
 from mrfusion.panel import Panel, write_panel, write_volume
 from mrfusion.prediction import predict_classes, predict_masks, write_prediction
 from mrfusion.progress import Progress
@@ -39,13 +40,16 @@ class Trial:
     def run(self, model: Model) -> None:
         """Try every case; leaves scores, predictions and panels."""
         entries = [self._entry(name) for name in self.names]
-        {"segmentation": self._segmentation, "classification": self._classification}[self.spec.task](model, entries)
+        energies = EnergyRecord(self.folder, model, self.modalities)
+        task = {"segmentation": self._segmentation, "classification": self._classification}[self.spec.task]
+        task(model, entries, energies)
+        energies.write()
 
     def _entry(self, name: str) -> Entry:
         case, prepared = self.cohort.case(name), self.prepared[name]
         return case, prepared, load_case(case, self.cohort, prepared, self.modalities, self.spec.sampling.slices)
 
-    def _segmentation(self, model: Model, entries: Sequence[Entry]) -> None:
+    def _segmentation(self, model: Model, entries: Sequence[Entry], energies: EnergyRecord) -> None:
         """Dice and the run's other metrics of every region of every case; predictions as NIfTI; a panel a case."""
         scores = []
         for number, (case, prepared, loaded) in enumerate(entries):
@@ -54,17 +58,18 @@ class Trial:
             metrics = self.spec.metrics or METRICS
             scores += masks_scored(self.spec, self.cohort, prediction.masks, prepared=prepared, metrics=metrics)
             write_prediction(self.folder / "predictions", prediction, prepared, self.cohort)
-            self._keep_panel(number, case, prepared, loaded, prediction.prepared_masks)
+            index = self._keep_panel(number, case, prepared, loaded, prediction.prepared_masks)
+            energies.add(number, loaded, index)
         write_scores(self.folder, scores)
 
-    def _classification(self, model: Model, entries: Sequence[Entry]) -> None:
+    def _classification(self, model: Model, entries: Sequence[Entry], energies: EnergyRecord) -> None:
         """Each case's probabilities, and what the class metrics say of all of them."""
         rows = []
         for number, (case, prepared, loaded) in enumerate(entries):
             self.progress(number, len(entries), f"testing {case.id}")
             rows.append(predict_classes(loaded, model))
             nothing = np.zeros((len(self.cohort.regions), *loaded.labels.shape), bool)
-            self._keep_panel(number, case, prepared, loaded, nothing)
+            energies.add(number, loaded, self._keep_panel(number, case, prepared, loaded, nothing))
         table = class_table(
             [case.id for case, _, _ in entries],
             np.stack(rows),
@@ -76,7 +81,8 @@ class Trial:
 
     def _keep_panel(
         self, number: int, case: Case, prepared: Prepared, loaded: LoadedCase, masks: NDArray[np.bool_]
-    ) -> None:
+    ) -> int:
+        """The slice that is shown, counted in the whole case."""
         first, last = loaded.slices
         panel = Panel(
             case.id,
@@ -88,9 +94,10 @@ class Trial:
             prepared.spacing_mm,
             prepared.placement.slice_axis,
         )
-        write_panel(self.folder / "slices" / f"{number:04d}.npz", panel)
+        index = write_panel(self.folder / "slices" / f"{number:04d}.npz", panel)
         if number < KEPT_VOLUMES and self.spec.task == "segmentation":
             write_volume(self.folder / "volumes" / f"{number:04d}.npz", panel)
+        return first + index
 
 
 def masks_scored(

@@ -17,7 +17,7 @@ FLOORS = {
     3: {"data", "model", "phantom"},
     4: {"training"},
     5: {"scoring", "class_scoring", "image_scoring", "evaluation", "prediction", "panel", "trial", "inspection"}
-    | {"montage"},
+    | {"montage", "energy_record"},
     6: {"run", "job", "apply"},
     7: {"study", "search", "subsets"},
     8: {"report"},

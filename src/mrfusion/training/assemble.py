@@ -24,6 +24,7 @@ from mrfusion.progress import Progress
 from mrfusion.spec import Machine, RunSpec
 from mrfusion.training.ceiling import Ceiling
 from mrfusion.training.decision import make_decision
+from mrfusion.training.energies import make_energies
 from mrfusion.training.heap import keep_heap
 from mrfusion.training.loop import Training
 from mrfusion.training.objective import RegionTarget, make_objective, out_channels
@@ -107,6 +108,7 @@ def make_training(
         objective=objective,
         decision=make_decision(spec, cohort).to(fabric.device),
         regions=RegionTarget(cohort).to(fabric.device),
+        energies=make_energies(spec, cohort, objective),
         fabric=fabric,
     )
     batches = Batches(sampler, budget.batch_size, spec.augmentation, share, absence)

@@ -20,6 +20,7 @@ from mrfusion.result import writing
 from mrfusion.schedules._base import Phase
 from mrfusion.spec import Budget
 from mrfusion.training.checkpoint import drop_checkpoints, load_checkpoint, save_checkpoint
+from mrfusion.training.energies import KINDS, has_energy
 from mrfusion.training.history import History
 from mrfusion.training.objective import Objective
 from mrfusion.training.optimiser import decay, make_optimiser
@@ -83,13 +84,17 @@ def fit(training: Training, phases: list[Phase]) -> History:
 
 
 def _first_state(training: Training, phases: Sequence[Phase]) -> State:
-    """Before any step; of inherited weights with their validation as epoch 0, so that a parent's can be compared."""
+    """Before any step; of inherited weights with their validation as epoch 0, so that a parent's can be compared; of
+    others with their energies, if they have any, so that what training made of them can be."""
     state = State()
     if training.warm:
         scores = training.validate(training.network.to(training.fabric.device))
         state.history.add(0, scores)
         _keep_if_best(training, state, _merit(scores, phases[0].watch if phases else ""))
         state.history.write(training.folder / "history.csv")
+    elif has_energy(training.network):
+        scores = training.validate(training.network.to(training.fabric.device))
+        state.history.add(0, {name: v for name, v in scores.items() if name.split("/")[0] in KINDS})
     return state
 
 

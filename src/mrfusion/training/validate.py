@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from mrfusion.data.absence import Absence
 from mrfusion.data.batch import Batch, collate, moved, read_ahead
 from mrfusion.data.sample import Draw, LoadedCase, Place
+from mrfusion.losses._base import Output
+from mrfusion.losses._levels import class_masks
+from mrfusion.training.energies import Energies
 from mrfusion.training.objective import Objective
 
 
@@ -41,7 +44,7 @@ class Validation:
 
     Segmentation: the score is the mean over cases and regions of the Dice of all of a case's samples together (1 where
     prediction and target are both empty). Classification: minus the mean of the losses, since accuracies tie on few
-    cases. Each phase's losses are all computed, whatever is trained.
+    cases. Each phase's losses are all computed, whatever is trained. Rows of ``energies`` come along.
     """
 
     def __init__(
@@ -51,31 +54,46 @@ class Validation:
         objective: Objective,
         decision: nn.Module,
         regions: nn.Module,
+        energies: Energies,
         fabric: Fabric,
     ) -> None:
         self.samples = samples
         self.objective, self.decision, self.regions = objective, decision, regions
-        self.fabric = fabric
+        self.energies, self.fabric = energies, fabric
 
     def segmentation(self, network: nn.Module) -> dict[str, float]:
         """``val/score`` (mean Dice), ``val/dice_<i>`` for region i, ``val/<loss>``."""
         dice = []
-        losses = self._over_cases(network, lambda decided, batch: dice.append(_counts(decided, self.regions(batch))))
+
+        def take(output: Output, batch: Batch) -> None:
+            target = self.regions(batch)
+            dice.append(_counts(self.decision(output.logits), target))
+            self.energies.add(output, lambda: class_masks(target, target.shape[1], exclusive=False))
+
+        losses = self._over_cases(network, take)
         each = torch.stack([_dice(counts) for counts in dice]).cpu()
         regions = {f"val/dice_{i}": value for i, value in enumerate(each.mean(0).tolist())}
-        return {"val/score": float(each.mean())} | regions | losses
+        return {"val/score": float(each.mean())} | regions | losses | self.energies.means()
 
     def classification(self, network: nn.Module) -> dict[str, float]:
         """``val/score`` (minus the sum of the losses that judge), ``val/accuracy``, ``val/<loss>``."""
         right: list[Tensor] = []
-        losses = self._over_cases(
-            network, lambda decided, batch: right.append(decided.mean(0).argmax() == batch.classes[0])
-        )
+
+        def take(output: Output, batch: Batch) -> None:
+            right.append(self.decision(output.logits).mean(0).argmax() == batch.classes[0])
+            classes = output.logits.shape[1]
+            self.energies.add(output, lambda: class_masks(batch.classes, classes, exclusive=True))
+
+        losses = self._over_cases(network, take)
         judged = sum(value for name, value in losses.items() if self.objective.losses[name.removeprefix("val/")].judges)
-        return {"val/score": -judged, "val/accuracy": float(torch.stack(right).float().mean())} | losses
+        return (
+            {"val/score": -judged, "val/accuracy": float(torch.stack(right).float().mean())}
+            | losses
+            | self.energies.means()
+        )
 
     @torch.inference_mode()
-    def _over_cases(self, network: nn.Module, take: Callable[[Tensor, Batch], None]) -> dict[str, float]:
+    def _over_cases(self, network: nn.Module, take: Callable[[Output, Batch], None]) -> dict[str, float]:
         network.eval()
         cases = range(len(self.samples.cases))
         jobs = [lambda i=index: moved(self.samples.of_case(i), self.fabric.device) for index in cases]
@@ -84,7 +102,7 @@ class Validation:
             with self.fabric.autocast():
                 output = network(batch.images, batch.present)
             found.append(torch.stack(list(self.objective(output, batch).values())))
-            take(self.decision(output.logits), batch)
+            take(output, batch)
         means = torch.stack(found).mean(0).tolist()
         return {f"val/{name}": value for name, value in zip(self.objective.losses, means, strict=True)}
 

@@ -1,0 +1,91 @@
+"""What becomes of the energies of a network in the course of a training: means over the validation cases."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from mrfusion.case import Cohort
+from mrfusion.fusions._base import Fusion
+from mrfusion.fusions._energy import PARTS
+from mrfusion.losses._base import Output
+from mrfusion.losses._factors import measure
+from mrfusion.losses._levels import class_energies
+from mrfusion.spec import RunSpec
+from mrfusion.training.objective import Objective
+
+FACTORS = 4
+KINDS = ("energy", "pi", "alignment")  # what rows of energies begin with
+
+
+class Energies:
+    """Rows for the history, gathered case by case; nothing where no fusion has an energy.
+
+    ``energy/level<l>/step<k>`` is E before (0) and after each step (with ``steps=inf`` step 1 is the minimum),
+    ``energy/level<l>/evidence`` and its like the parts of the last one, ``energy/level<l>/class/<name>`` the mean over
+    the voxels of a class, ``pi/level<l>/<modality>`` the mean weight where the modality is present,
+    ``alignment/level<l>/factor<r>/direction`` and its like the measures of the alignment loss. Level 0 is the finest.
+    """
+
+    def __init__(self, modalities: Sequence[str], classes: Sequence[str], factors: int) -> None:
+        self.modalities, self.classes, self.factors = tuple(modalities), tuple(classes), factors
+        self.found: dict[str, list[Tensor]] = {}
+
+    def add(self, output: Output, make_masks: Callable[[], Tensor]) -> None:
+        """The samples of one case; ``make_masks`` gives (b, C, *xyz) or (b, C) of its classes, if they are needed."""
+        if not any("energy" in state for state in output.states):
+            return
+        masks = make_masks()
+        for level, (record, state) in enumerate(zip(output.records, output.states, strict=True)):
+            if "energy" in state:
+                self._add(level_rows(record, self.modalities), level)
+                self._add(self._of_classes(state, masks, level), level)
+                self._add(self._aligned(state), level)
+
+    def means(self) -> dict[str, float]:
+        """The means over the cases that have a value; gathering begins anew."""
+        names = list(self.found)
+        means = [torch.stack(values).nanmean() for values in self.found.values()]
+        self.found = {}
+        numbers = torch.stack(means).tolist() if means else []
+        return {name: value for name, value in zip(names, numbers, strict=True) if value == value}
+
+    def _add(self, rows: dict[str, Tensor], level: int) -> None:
+        for name, value in rows.items():
+            kind, rest = name.split("/", 1)
+            self.found.setdefault(f"{kind}/level{level}/{rest}", []).append(value.float())
+
+    def _of_classes(self, state: dict[str, Tensor], masks: Tensor, level: int) -> dict[str, Tensor]:
+        means, count = class_energies(state["energy"], masks, level)
+        each = (means * count).sum(0) / count.sum(0)  # 0 / 0, which is left out, where the case has no such voxel
+        return {f"energy/class/{name}": value for name, value in zip(self.classes, each, strict=True)}
+
+    def _aligned(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        if state["vectors"].shape[2] % self.factors:
+            return {}
+        found = measure(state["vectors"].float(), state["vector_weights"].float(), state["present"], self.factors)
+        return {f"alignment/{name}": value for name, value in found.terms().items()}
+
+
+def make_energies(spec: RunSpec, cohort: Cohort, objective: Objective) -> Energies:
+    """The gathering of a run; factors as its alignment loss has them, where it has one."""
+    regions = ("background", *(region.name for region in cohort.regions))
+    classes = cohort.classes if spec.task == "classification" else regions
+    alignment = dict(objective.losses.items()).get("alignment")
+    return Energies(spec.plan.modalities(cohort.modalities), classes, getattr(alignment, "factors", FACTORS))
+
+
+def has_energy(network: nn.Module) -> bool:
+    """Whether a fusion of the network quantifies what it does as an energy; an ensemble of them tells nothing."""
+    fusions = getattr(network, "fusions", None)
+    inside = fusions.modules() if isinstance(fusions, nn.Module) else ()
+    return any(isinstance(module, Fusion) and bool(module.adaptable) for module in inside)
+
+
+def level_rows(record: dict[str, Tensor], modalities: Sequence[str]) -> dict[str, Tensor]:
+    """What a level's record says of the samples of one case together: ``energy/step0``, .., ``pi/<modality>``."""
+    steps, parts, share = record["steps"].mean(0), record["parts"].mean(0), record["share"]
+    rows = {f"energy/step{k}": value for k, value in enumerate(steps)}
+    rows |= {f"energy/{name}": value for name, value in zip(PARTS, parts, strict=True)}
+    there = (share > 0).sum(0)
+    return rows | {f"pi/{name}": value for name, value in zip(modalities, share.sum(0) / there, strict=True)}

@@ -1,0 +1,96 @@
+"""What a run records of its energies, epoch by epoch and case by case, against the network asked directly."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mrfusion.energy_record import EnergyRecord
+from mrfusion.result import read_rows
+from mrfusion.training.assemble import make_model
+from mrfusion.training.energies import has_energy
+from mrfusion.training.history import History
+from mrfusion.training.quantify import Quantifier
+from tiny import cohort_of, cpu, fitted, loaded_cases, run_spec, training_of
+
+PLAN = "separate[energy(width=8,steps=2),mean]"
+DEEP = {"dimensions": 3, "per_case": 1}
+
+
+def first_names(history: History, epoch: int) -> set[str]:
+    return {name for at, name, _ in history.rows if at == epoch}
+
+
+@pytest.mark.parametrize("changes", [{}, {"task": "classification"}, {"sampling": DEEP}], ids=["2-D", "class", "3-D"])
+def test_energies_of_every_epoch_and_before_the_first(changes: dict, tmp_path: Path) -> None:
+    spec = run_spec(**({"plan": PLAN, "budget": {"epochs": 1}} | changes))
+    history = fitted(spec, training_of(spec, tmp_path))
+    classes = ("low", "high") if "task" in changes else ("background", "whole", "core")
+    expected = {f"energy/level0/{name}" for name in ("step0", "step1", "step2", "evidence", "hierarchy", "dependency")}
+    expected |= {"pi/level0/a", "pi/level0/b", "alignment/level0/independence", "alignment/level0/floor"}
+    expected |= {f"alignment/level0/factor{r}/{name}" for r in (1, 2, 3, 4) for name in ("direction", "distribution")}
+    shown = {f"energy/level0/class/{name}" for name in classes}
+    assert expected <= first_names(history, 0) <= expected | shown
+    assert first_names(history, 0) <= first_names(history, 1)
+    assert "task" in changes or shown <= first_names(history, 1)
+    for epoch in (0, 1):
+        steps = [value for at, name, value in history.rows if at == epoch and "/step" in name]
+        assert steps == sorted(steps, reverse=True)
+        parts = [v for at, n, v in history.rows if at == epoch and n.split("/")[-1] in
+                 ("evidence", "hierarchy", "dependency")]  # fmt: skip
+        assert sum(parts) == pytest.approx(steps[-1], rel=1e-4)
+
+
+def test_a_plan_without_energies_records_none(tmp_path: Path) -> None:
+    spec = run_spec(plan="separate[mean]", budget={"epochs": 1})
+    training = training_of(spec, tmp_path)
+    assert not has_energy(training.network)
+    assert not [name for _, name, _ in fitted(spec, training).rows if name.split("/")[0] in ("energy", "pi")]
+    record = EnergyRecord(tmp_path, make_model(spec, cohort_of(loaded_cases(1)), network=training.network,
+                                               size=(1, 16, 16), fabric=cpu()), ("a", "b"))  # fmt: skip
+    record.add(0, loaded_cases(1)[0], 0)
+    record.write()
+    assert not (tmp_path / "energy.csv").exists()
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_the_table_and_the_maps_of_a_case(dimensions: int, tmp_path: Path) -> None:
+    spec = run_spec(plan="separate[energy(width=8)]", sampling={"dimensions": dimensions})
+    cases, size = loaded_cases(1, shape=(4, 15, 18)), (1, 16, 16) if dimensions == 2 else (2, 8, 10)
+    training = training_of(spec, tmp_path)
+    model = make_model(spec, cohort_of(cases), network=training.network, size=size, fabric=cpu())
+    record = EnergyRecord(tmp_path, model, ("a", "b"))
+    record.add(3, cases[0], 2)
+    record.write()
+    rows = read_rows(tmp_path / "energy.csv", ("case", "level", "quantity", "value"))
+    table = {(int(row["level"]), row["quantity"]): float(row["value"]) for row in rows}
+    assert {row["case"] for row in rows} == {"case0"}
+    assert {name for _, name in table} == {
+        "energy", "step0", "step1", "step2", "step3", "evidence", "hierarchy", "dependency",
+        "pi/a", "pi/b", "without/a", "without/b",
+    }  # fmt: skip
+    assert table[1, "energy"] == table[1, "step3"]
+    assert table[0, "pi/a"] + table[0, "pi/b"] == pytest.approx(1, rel=1e-5)
+    with np.load(tmp_path / "energies" / "0003.npz") as maps:
+        assert maps["levels"].tolist() == [0, 1]
+        assert maps["modalities"].tolist() == ["a", "b"]
+        assert maps["energy"].shape == (2, 18, 15)
+        assert maps["weights"].shape == (2, 2, 18, 15)
+        assert np.allclose(maps["weights"].astype(float).sum(1), 1, atol=2e-3)
+    if dimensions == 2:
+        check_slices(model.predictor.network, Quantifier(model.predictor).quantify(cases[0], ("a", "b"), 2), cases[0])
+
+
+def check_slices(network: torch.nn.Module, found: object, case: object) -> None:
+    """Every slice alone, through the network itself."""
+    with torch.inference_mode():
+        outputs = [network(torch.from_numpy(image)[None], torch.ones(1, 2) > 0) for image in case.images]
+    rows = {(level, name): value for level, name, value in found.rows}
+    for level in (0, 1):
+        each = [output.records[level]["steps"][0, -1].item() for output in outputs]
+        assert rows[level, "energy"] == pytest.approx(np.mean(each), rel=1e-4)
+    expected = outputs[2].records[0]["energy"][0, :15, :18].numpy()
+    np.testing.assert_allclose(found.energy[0], expected, rtol=1e-3, atol=1e-5)
+    coarse = outputs[2].records[1]["weights"][0].numpy().repeat(2, 1).repeat(2, 2)[:, :15, :18]
+    np.testing.assert_allclose(found.weights[1], coarse, rtol=1e-3, atol=1e-5)
