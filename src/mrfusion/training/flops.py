@@ -16,6 +16,7 @@ def count_flops(network: nn.Module, size: Place, *, modalities: int, dimensions:
     images = torch.zeros((1, modalities, *(size[1:] if dimensions == 2 else size)), device=device)
     present = torch.ones((1, modalities), dtype=torch.bool, device=device)
     network.eval()
-    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+    # not inference_mode: the counter's hooks cannot read weights that are computed in it, such as orthogonal ones
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
         network(images, present)
     return int(counter.get_total_flops())
