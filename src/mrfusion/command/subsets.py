@@ -54,8 +54,8 @@ def _subsets(found: SubsetSummary, metric: str) -> Table:
         table.add_column(escape(name), justify="center", no_wrap=True)
     for region in found.regions:
         table.add_column("mean" if region == MEAN else escape(region), justify="right", no_wrap=True)
-    for heading in ("95 % interval", "drop from all"):
-        table.add_column(heading, justify="right")
+    for heading in ("95 % interval", "drop"):
+        table.add_column(heading, justify="right", no_wrap=True)
     columns = [found.of(metric, region) for region in found.regions]
     for rows in zip(*columns, strict=True):
         last = rows[-1]
@@ -68,7 +68,7 @@ def _subsets(found: SubsetSummary, metric: str) -> Table:
 def _worths(rows: tuple[Worth, ...]) -> Table:
     table = Table("modality", box=box.SIMPLE_HEAD)
     for heading in ("worth (Shapley)", "95 % interval"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(escape(row.modality), _figure(row.value), _range(row.low, row.high))
     return table
