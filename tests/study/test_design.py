@@ -108,3 +108,8 @@ def test_a_family_names_arms_that_exist(tmp_path):
     path.write_text(text + "family: {margins: {dice: -1}}\n")
     with pytest.raises(SpecError, match=r"family\.margins\.dice"):
         read_study(path)
+
+
+def test_a_search_may_place_modules_between_chosen_modalities(tmp_path: Path) -> None:
+    study = read_study(at(tmp_path, 'plan: "separate(t1c,t2f)>mean"\narms:\n  late: {}\n  where: {search: forward}\n'))
+    assert [arm.search for arm in study.arms] == [None, "forward"]

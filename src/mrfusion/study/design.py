@@ -204,7 +204,7 @@ def _check_search(arm: Arm, spec: RunSpec) -> None:
     if {"search", "ensemble"} <= set(arm.changes):
         raise SpecError("search and ensemble are two answers of a search; name one")
     parse_plan(f"separate[{families.load('searches', arm.search)().fusion}]")
-    if spec.plan.input != "separate":
+    if families.parse(spec.plan.input).name != "separate":
         raise SpecError(
             f"{arm.search}: plan is {str(spec.plan)!r}; modules are placed between the encoders of 'separate' "
             "(one decoder) or 'separate>mean' (late fusion)"
