@@ -92,7 +92,8 @@ def test_a_killed_process_is_an_outcome_and_the_others_go_on(calls: str) -> None
 
 def test_local_shares_the_cores_and_leaves_no_process_behind(calls: str) -> None:
     executor = families.load("executors", "local")(2)
-    found = outcomes_of(executor, [job(str(n), f"{calls}:about", ()) for n in range(4)])
+    jobs = [job(str(n), f"{calls}:about", ()) for n in range(4)]
+    found = {**outcomes_of(executor, jobs), **outcomes_of(executor, [job("a last one", f"{calls}:about", ())])}
     assert {o.result["threads"] for o in found.values()} == {str(max(1, executor.cores // 2))}
     assert os.getpid() not in {o.result["pid"] for o in found.values()}
     for child in multiprocessing.active_children():

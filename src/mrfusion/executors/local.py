@@ -20,6 +20,9 @@ KILLED = "its process was ended from outside, by the system for want of memory p
 class Local(Executor):
     """Up to ``workers`` processes, each with its share of the cores, or a GPU of its own.
 
+    The share is the cores over ``workers``, however few runs are left: a run's last bits depend on its threads, and
+    must not depend on what was finished before an interruption.
+
     Processes are started afresh (spawn), so that nothing of the parent leaks into a run. Each has a pool of its own:
     where one is killed, its job alone is lost.
     """
@@ -31,7 +34,7 @@ class Local(Executor):
 
     def run(self, jobs: Sequence[Job], tick: Callable[[], None]) -> Iterator[Outcome]:
         rest, count = iter(jobs), max(1, min(self.workers, len(jobs)))
-        pools = [self._pool(number, count) for number in range(count)]
+        pools = [self._pool(number) for number in range(count)]
         running = {
             pools[number].submit(carry_out, job): (number, job) for number, job in zip(range(count), rest, strict=False)
         }
@@ -43,7 +46,7 @@ class Local(Executor):
                     number, job = running.pop(future)
                     outcome = _outcome(future, job)
                     if outcome.failure == KILLED:
-                        pools[number] = self._pool(number, count)
+                        pools[number] = self._pool(number)
                     running |= {pools[number].submit(carry_out, job): (number, job) for job in islice(rest, 1)}
                     yield outcome
         finally:
@@ -52,8 +55,8 @@ class Local(Executor):
             for child in multiprocessing.active_children():
                 child.terminate()
 
-    def _pool(self, number: int, count: int) -> ProcessPoolExecutor:
-        settings = (number, max(1, self.cores // count), self.gpus)
+    def _pool(self, number: int) -> ProcessPoolExecutor:
+        settings = (number, max(1, self.cores // self.workers), self.gpus)
         context = multiprocessing.get_context("spawn")
         return ProcessPoolExecutor(1, context, initializer=_start_worker, initargs=settings)
 

@@ -1,5 +1,6 @@
 """A Ray cluster: runs go to whichever node has room, and to another one where a worker or a node is lost."""
 
+import logging
 import os
 import signal
 import socket
@@ -98,7 +99,7 @@ def _connect(address: str) -> None:
     stopping = signal.getsignal(signal.SIGTERM)
     try:
         _knock(address)
-        ray.init(address=address, log_to_driver=False)
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
         raise SpecError(
             f"expected a Ray cluster at --address {address}, found: {str(error).splitlines()[0]}; 'ray start --head' "
