@@ -10,9 +10,12 @@ from PIL import Image
 
 from mrfusion import families
 from mrfusion.case import Case, Cohort
+from mrfusion.data.read import read_cohort
 from mrfusion.data.slice_view import grey, upright
-from mrfusion.inspection import inspect_cohort, inspect_folder
+from mrfusion.inspection import Inspection, inspect_cohort
+from mrfusion.layouts._base import MAY_LACK
 from mrfusion.montage import COLOURS, write_montage
+from mrfusion.spec import Source
 
 OPTIONS = {"modalities": ["t1", "t2"], "label": "seg", "regions": {"whole": [1, 2], "core": [1]}}
 SHAPE = (20, 24, 10)
@@ -46,9 +49,15 @@ def test_a_modality_that_may_lack_is_a_note(folder):
     assert found.cases[0].notes == ("lacks t1, as may_lack allows",)
 
 
+def inspected(root, options, **more) -> Inspection:
+    """As the command looks at a folder."""
+    source = Source(path=root, layout="folder", options={**options, "may_lack": MAY_LACK})
+    return inspect_cohort(read_cohort([source]), **more)
+
+
 def test_a_sound_data_set_is_counted(folder):
     steps = []
-    found = inspect_folder(folder, "folder", OPTIONS, progress=lambda *step: steps.append(step))
+    found = inspected(folder, OPTIONS, progress=lambda *step: steps.append(step))
     assert (found.patients, found.faulty, found.modalities, found.regions) == (5, (), ("t1", "t2"), ("whole", "core"))
     assert found.grids() == {"20 x 24 x 10 at 2 x 2 x 5 mm": 5}
     labels = np.asarray(nib.load(folder / "a" / "seg.nii.gz").dataobj)
@@ -70,7 +79,7 @@ def test_every_fault_is_collected_with_its_remedy(folder):
     raw = gzip.decompress((folder / "e" / "t1.nii.gz").read_bytes())
     (folder / "e" / "t1.nii.gz").write_bytes(gzip.compress(raw)[:-300])
     (folder / "e" / "t2.nii.gz").write_bytes(b"")
-    faults = {one.case: one.faults for one in inspect_folder(folder, "folder", OPTIONS).cases}
+    faults = {one.case: one.faults for one in inspected(folder, OPTIONS).cases}
     assert [fault.split(";")[0] for fault in faults["a"][:1]] == ["lacks t1"]
     assert "expected a gzip file" in faults["a"][1]
     assert faults["b"] == ("lacks its label map; add it, or drop the case from training",)
@@ -82,21 +91,21 @@ def test_every_fault_is_collected_with_its_remedy(folder):
 def test_one_examination_under_two_names_is_a_fault(folder):
     for key in ("t1", "t2", "seg"):
         (folder / "e" / f"{key}.nii.gz").write_bytes((folder / "b" / f"{key}.nii.gz").read_bytes())
-    found = inspect_folder(folder, "folder", OPTIONS)
+    found = inspected(folder, OPTIONS)
     assert [one.case for one in found.faulty] == ["e"]
     assert "voxel for voxel that of case b" in found.faulty[0].faults[0]
-    assert not inspect_folder(folder, "folder", {**OPTIONS, "patient": "^()"}).faulty
+    assert not inspected(folder, {**OPTIONS, "patient": "^()"}).faulty
 
 
 def test_flat_images_are_noted(folder):
     save(folder, "a", t1=np.zeros(SHAPE), t2=np.ones(SHAPE) * 4)
-    notes = inspect_folder(folder, "folder", OPTIONS).cases[0].notes
+    notes = inspected(folder, OPTIONS).cases[0].notes
     assert notes == ("t1: every voxel is 0", "t2: every voxel that is not 0 is 4; it will be 0 throughout")
 
 
 def test_a_montage_has_every_modality_case_and_region_colour(folder, tmp_path):
     (folder / "b" / "t2.nii.gz").unlink()
-    found = inspect_folder(folder, "folder", OPTIONS)
+    found = inspected(folder, OPTIONS)
     assert [view.case for view in found.views] == list("abcde")
     write_montage(tmp_path / "m.png", found)
     with Image.open(tmp_path / "m.png") as image:
@@ -110,7 +119,7 @@ def test_a_montage_has_every_modality_case_and_region_colour(folder, tmp_path):
 def test_a_montage_of_nothing_says_so(folder, tmp_path):
     for path in folder.rglob("t?.nii.gz"):
         path.write_text("")
-    write_montage(tmp_path / "m.png", inspect_folder(folder, "folder", OPTIONS))
+    write_montage(tmp_path / "m.png", inspected(folder, OPTIONS))
     with Image.open(tmp_path / "m.png") as picture:
         assert picture.size[1] > 100
 

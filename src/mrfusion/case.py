@@ -24,8 +24,10 @@ class Region:
 class Case:
     """One examination on disk, nothing read yet.
 
-    ``images`` maps a modality's name to its file. ``label_values`` maps every value that may stand in the label map's
-    file to the internal value (BraTS 2021: {1: 1, 2: 2, 4: 3}); a value that is not there is refused when it is read.
+    ``images`` maps a modality's name to its file; where a file is four-dimensional and holds several modalities,
+    ``channels`` maps each of their names to its place on the fourth axis. ``label_values`` maps every value that may
+    stand in the label map's file to the internal value (BraTS 2021: {1: 1, 2: 2, 4: 3}); a value that is not there is
+    refused when it is read.
     Files are read through :mod:`mrfusion.data.volume`.
     """
 
@@ -35,11 +37,12 @@ class Case:
     label_map: Path | None = None
     label: str | None = None
     label_values: Mapping[int, int] = field(default_factory=dict)
+    channels: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Every file of the case, images in the order of their names, then the label map."""
-        images = tuple(self.images[name] for name in sorted(self.images))
+        """Every file of the case once, images in the order of their names, then the label map."""
+        images = tuple(dict.fromkeys(self.images[name] for name in sorted(self.images)))
         return images if self.label_map is None else (*images, self.label_map)
 
 
@@ -75,7 +78,8 @@ class Cohort:
         lines = [f"{self.modalities}|{[(r.name, sorted(r.labels)) for r in self.regions]}|{self.classes}"]
         for case in sorted(self.cases, key=lambda c: c.id):
             files = [(path.name, path.stat().st_size) for path in case.files]
-            lines.append(f"{case.id}|{case.patient}|{case.label}|{sorted(case.images)}|{files}")
+            places = [f"{name}@{case.channels[name]}" if name in case.channels else name for name in case.images]
+            lines.append(f"{case.id}|{case.patient}|{case.label}|{sorted(places)}|{files}")
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
     @property

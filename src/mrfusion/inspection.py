@@ -2,18 +2,18 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mrfusion import families
 from mrfusion.case import Case, Cohort
 from mrfusion.data.label_map import region_masks
-from mrfusion.data.nifti import check_plausible, read_header, read_image, read_labels
+from mrfusion.data.nifti import check_plausible, read_channels, read_header, read_labels
 from mrfusion.data.prepare import slice_axis
 from mrfusion.data.prepared import resampler
 from mrfusion.data.slice_view import grey, upright
@@ -91,24 +91,6 @@ class Inspection:
         }
 
 
-def inspect_folder(
-    root: Path,
-    layout: str,
-    options: Mapping[str, Any],
-    *,
-    resample_to: str | None = None,
-    progress: Progress | None = None,
-) -> Inspection:
-    """Read a data set through its layout, tolerating files that lack, and look at every case.
-
-    ``resample_to`` brings the modalities of a case to the grid of one, as the preparation of that name would. Raises
-    InputError only where no cases can be made out at all; whatever is wrong with one case is in its faults.
-    """
-    read = families.load("layouts", layout)
-    cohort = read(root, **{**options, "may_lack": ("images", "labels")})
-    return inspect_cohort(cohort, resample_to=resample_to, progress=progress)
-
-
 def inspect_cohort(
     cohort: Cohort,
     *,
@@ -167,14 +149,18 @@ def _look(case: Case, cohort: Cohort, onto: Target | None) -> tuple[Found, Volum
 def _each_file(case: Case) -> list[str]:
     """What is wrong with each file by itself."""
     faults = []
-    readers = [(path, read_image) for path in case.images.values()]
-    for path, read in [*readers, *([(case.label_map, read_labels)] if case.label_map else [])]:
+    readers: list[tuple[Path, Callable[[], object]]] = [
+        (path, partial(read_channels, path, [case.channels[name]] if name in case.channels else None))
+        for name, path in case.images.items()
+    ]
+    readers += [(case.label_map, partial(read_labels, case.label_map))] if case.label_map else []
+    for path, read in readers:
         try:
-            check_plausible([read_header(path)])
-            read(path)
+            check_plausible([read_header(path, many=bool(case.channels))])
+            read()
         except CaseError as error:
             faults.append(str(error))
-    return faults
+    return list(dict.fromkeys(faults))
 
 
 def _measured(found: Found, volume: Volume, cohort: Cohort) -> Found:

@@ -127,11 +127,11 @@ def write_rows(path: Path, header: tuple[str, ...], rows: Iterable[tuple[Any, ..
         table.writerows([repr(float(v)) if isinstance(v, float) else v for v in row] for row in rows)
 
 
-def read_rows(path: Path, header: tuple[str, ...]) -> list[dict[str, str]]:
+def read_rows(path: Path, header: tuple[str, ...], *, delimiter: str = ",") -> list[dict[str, str]]:
     """Read a CSV table that has at least the columns of ``header``; InputError that names the file otherwise."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
-            table = csv.DictReader(stream)
+            table = csv.DictReader(stream, delimiter=delimiter)
             rows = list(table)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"expected a CSV table at {path}, found: {error}") from None

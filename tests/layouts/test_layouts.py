@@ -1,7 +1,9 @@
 """Layouts: what every layout keeps to, then each on names as the world writes them, then on real data."""
 
 import inspect
+import json
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nibabel as nib
@@ -11,6 +13,7 @@ import pytest
 from mrfusion import families
 from mrfusion.case import Cohort, join_cohorts
 from mrfusion.data.cache import prepare_cohort
+from mrfusion.data.read import recognised
 from mrfusion.errors import CaseError, InputError, MrFusionError, SpecError
 from mrfusion.layouts.brats import patient_of
 from mrfusion.layouts.folder import matches
@@ -18,13 +21,85 @@ from mrfusion.spec import Preparation
 
 IMAGE = nib.Nifti1Image(np.ones((3, 3, 3), np.uint8), np.eye(4)).to_bytes()
 FOLDER = "folder(modalities=('C0','LGE'),label='gd',regions={'scar':[2221],'oedema':[1220,2221]})"
-# layout -> its text, and the files that make one case of it; a new layout adds a line here
-EXAMPLES = {
-    "brats": ("brats(year=2021)", [f"X_1/X_1_{m}.nii" for m in ("t1", "t1ce", "t2", "flair", "seg")]),
-    "folder": (FOLDER, [f"A/A_{m}.nii" for m in ("C0", "LGE", "gd")]),
-    "table": ("table(modalities=('t1','t2'),regions={'lesion':[1]})", ["A/t1.nii", "A/t2.nii", "A/seg.nii"]),
-}
 TABLE = "case,patient,t1,t2,label_map,label\nA,P,A/t1.nii,A/t2.nii,A/seg.nii,high\n"
+NNUNET = {"channel_names": {"0": "T1", "1": "T2"}, "labels": {"background": 0, "whole": [1, 2], "core": 2}}
+MSD = {
+    "modality": {"0": "T1", "1": "T2"},
+    "labels": {"0": "background", "1": "oedema", "2": "core"},
+    "training": [{"image": "imagesTr/A.nii", "label": "./labelsTr/A.nii"}],
+    "test": ["./imagesTs/B.nii"],
+}
+DATALIST = {
+    "modality": {"0": "t1", "1": "t2"},
+    "labels": {"0": "background", "1": "lesion"},
+    "training": [{"id": "A", "image": ["A/t1.nii", "A/t2.nii"], "label": "A/seg.nii", "fold": 0}],
+}
+
+
+@dataclass(frozen=True)
+class Example:
+    """One case of a layout: its text, the case's files, the label map last, and what text files lie beside them."""
+
+    text: str
+    names: tuple[str, ...]
+    beside: dict[str, str] = field(default_factory=dict)
+    recognised: str | None = ""  # the text that names alone tell; "" where it is ``text``
+    listed: bool = False  # files are named in a list
+
+    def put(self, root: Path) -> Path:
+        put(root, *self.names)
+        for name, content in self.beside.items():
+            (root / name).write_text(content)
+        return root
+
+    def without(self, root: Path, name: str) -> None:
+        """Take a file away, and its name out of a table."""
+        (root / name).unlink()
+        if "participants.csv" in self.beside:
+            (root / "participants.csv").write_text(TABLE.replace(name, ""))
+
+    def twice(self, root: Path) -> None:
+        """The same case once more."""
+        for name, content in self.beside.items():
+            found = json.loads(content) if name.endswith("json") else {}
+            if "training" in found:
+                (root / name).write_text(json.dumps(found | {"training": found["training"] * 2}))
+            elif name.endswith("csv"):
+                (root / name).write_text(content + content.splitlines()[1])
+        put(root, *(f"again/{name}" for name in self.names))
+
+
+# a new layout adds an entry here
+EXAMPLES = {
+    "brats": Example("brats(year=2021)", tuple(f"X_1/X_1_{m}.nii" for m in ("t1", "t1ce", "t2", "flair", "seg"))),
+    "folder": Example(FOLDER, tuple(f"A/A_{m}.nii" for m in ("C0", "LGE", "gd")), recognised=None),
+    "table": Example(
+        "table(modalities=('t1','t2'),regions={'lesion':[1]})",
+        ("A/t1.nii", "A/t2.nii", "A/seg.nii"),
+        {"participants.csv": TABLE},
+        "table(regions={'lesion':[1]})",
+        listed=True,
+    ),
+    "nnunet_raw": Example(
+        "nnunet_raw",
+        ("imagesTr/A_0000.nii", "imagesTr/A_0001.nii", "labelsTr/A.nii"),
+        {"dataset.json": json.dumps(NNUNET)},
+    ),
+    "msd": Example("msd", ("imagesTr/A.nii", "labelsTr/A.nii"), {"dataset.json": json.dumps(MSD)}, listed=True),
+    "bids": Example(
+        "bids(modalities=('T1w','T2w'))",
+        (
+            "sub-A/ses-1/anat/sub-A_ses-1_T1w.nii",
+            "sub-A/ses-1/anat/sub-A_ses-1_T2w.nii",
+            "derivatives/masks/sub-A/ses-1/sub-A_ses-1_label-lesion_mask.nii",
+        ),
+        recognised="bids",
+    ),
+    "datalist": Example(
+        "datalist", ("A/t1.nii", "A/t2.nii", "A/seg.nii"), {"datalist.json": json.dumps(DATALIST)}, listed=True
+    ),
+}
+CASE = r"(X_1|A|sub-A_ses-1)"
 
 
 def put(root: Path, *names: str) -> Path:
@@ -40,11 +115,7 @@ def read(text: str, root: Path, **options) -> Cohort:
 
 @pytest.fixture
 def example(request, tmp_path):
-    text, names = EXAMPLES[request.param]
-    put(tmp_path, *names)
-    if request.param == "table":
-        (tmp_path / "participants.csv").write_text(TABLE)
-    return text, tmp_path, names
+    return EXAMPLES[request.param], EXAMPLES[request.param].put(tmp_path)
 
 
 # --- the contract ---------------------------------------------------------------------------------------------------
@@ -58,20 +129,32 @@ def test_every_layout_has_an_example():
 
 @every
 def test_a_case_is_read_in_place_by_name(example):
-    text, root, names = example
-    cohort = read(text, root)
+    given, root = example
+    cohort = read(given.text, root)
     [case] = cohort.cases
-    assert tuple(case.images) == cohort.modalities
-    assert {path.relative_to(root).as_posix() for path in case.files} == set(names)
+    assert set(case.images) == set(cohort.modalities)
+    assert {path.relative_to(root).as_posix() for path in case.files} == set(given.names)
     assert cohort.regions
     assert all(set(r.labels) <= set(case.label_values.values()) for r in cohort.regions)
-    assert cohort == read(text, root)
+    assert cohort == read(given.text, root)
+
+
+@every
+def test_a_layout_is_recognised_by_names_alone_and_no_other_fits(example, tmp_path_factory):
+    given, root = example
+    if given.recognised is not None:
+        assert recognised(root) == (given.recognised or given.text)
+    else:
+        with pytest.raises(SpecError, match="no layout knows .* by its names; say with --layout"):
+            recognised(root)
+    with pytest.raises(SpecError, match="no layout knows"):
+        recognised(tmp_path_factory.mktemp("empty"))
 
 
 @every
 def test_options_follow_the_root_and_are_named(example):
-    text, *_ = example
-    function = families.load("layouts", families.parse(text).name)
+    given, _ = example
+    function = families.load("layouts", families.parse(given.text).name)
     first, *others = inspect.signature(function).parameters.values()
     assert first.name == "root"
     assert "may_lack" in [p.name for p in others]
@@ -80,72 +163,86 @@ def test_options_follow_the_root_and_are_named(example):
 
 @every
 def test_a_missing_file_names_the_case_and_may_be_allowed(example):
-    text, root, names = example
-    gone = root / names[0]
-    gone.unlink()
-    if families.parse(text).name == "table":
-        (root / "participants.csv").write_text(TABLE.replace(names[0], ""))
-    with pytest.raises(CaseError, match=r"case (X_1|A).*may_lack: \[images\]"):
-        read(text, root)
-    [case] = read(text, root, may_lack=("images",)).cases
-    assert len(case.images) == len(names) - 2
+    given, root = example
+    given.without(root, given.names[0])
+    with pytest.raises(CaseError, match=rf"case {CASE}.*may_lack: \[images\]"):
+        read(given.text, root)
+    if len(given.names) == 2:  # the only image there is
+        return
+    [case] = read(given.text, root, may_lack=("images",)).cases
+    assert len(case.images) == len(given.names) - 2
 
 
 @every
 def test_a_missing_label_map_names_the_case_and_may_be_allowed(example):
-    text, root, names = example
-    (root / names[-1]).unlink()
-    if families.parse(text).name == "table":
-        (root / "participants.csv").write_text(TABLE.replace(names[-1], ""))
-    with pytest.raises(CaseError, match=r"case (X_1|A).*may_lack: \[labels\]"):
-        read(text, root)
-    assert read(text, root, may_lack=["labels"]).cases[0].label_map is None
+    given, root = example
+    given.without(root, given.names[-1])
+    with pytest.raises(CaseError, match=rf"case {CASE}.*may_lack: \[labels\]"):
+        read(given.text, root)
+    assert read(given.text, root, may_lack=["labels"]).cases[0].label_map is None
 
 
 @every
 def test_two_cases_with_one_id_are_refused(example):
-    text, root, names = example
-    if families.parse(text).name == "table":
-        (root / "participants.csv").write_text(TABLE + TABLE.splitlines()[1])
-    put(root, *(f"again/{name}" for name in names))
-    with pytest.raises(CaseError, match=r"two cases are called '(X_1|A)': .* must be unique"):
-        read(text, root)
+    given, root = example
+    if families.parse(given.text).name == "nnunet_raw":
+        put(root, "imagesTr/A_0000.nii.gz")
+        message = r"expected one file of T1, found .*A_0000.nii and .*A_0000.nii.gz; remove one"
+    elif families.parse(given.text).name == "bids":
+        message = r"case sub-A_ses-1: expected one file for T1w, which ends in 'T1w', found"
+    else:
+        message = r"two cases are called '(X_1|A)': .* must be unique"
+    given.twice(root)
+    with pytest.raises(InputError, match=message):
+        read(given.text, root)
 
 
 @every
 def test_empty_and_absent_folders_say_what_was_looked_for(example, tmp_path_factory):
-    text, root, _names = example
+    given, root = example
     with pytest.raises(InputError, match=r"expected .* found"):
-        read(text, tmp_path_factory.mktemp("empty"))
+        read(given.text, tmp_path_factory.mktemp("empty"))
     with pytest.raises(InputError, match=r"expected .*nowhere.*found"):
-        read(text, root / "nowhere")
+        read(given.text, root / "nowhere")
     other = put(tmp_path_factory.mktemp("other"), "scan.nii.gz")
     with pytest.raises(InputError, match="expected"):
-        read(text, other)
+        read(given.text, other)
 
 
 @every
 def test_hidden_files_are_not_seen_and_links_do_not_lead_out(example, tmp_path_factory):
-    text, root, names = example
-    put(root, f"{Path(names[0]).parent}/._{Path(names[0]).name}", ".git/x_t1.nii", ".A/A_C0.nii")
-    assert len(read(text, root).cases) == 1
+    given, root = example
+    first = given.names[0]
+    put(root, f"{Path(first).parent}/._{Path(first).name}", ".git/x_t1.nii", ".A/A_C0.nii")
+    assert len(read(given.text, root).cases) == 1
     elsewhere = put(tmp_path_factory.mktemp("elsewhere"), "secret.nii")
-    (root / names[0]).unlink()
-    (root / names[0]).symlink_to(elsewhere / "secret.nii")
+    (root / first).unlink()
+    (root / first).symlink_to(elsewhere / "secret.nii")
     with pytest.raises(CaseError, match="leads out of"):
-        read(text, root)
-    (root / names[0]).unlink()
+        read(given.text, root)
+    (root / first).unlink()
     put(root, ".annex/object.nii")
-    (root / names[0]).symlink_to(root / ".annex/object.nii")  # as git-annex and DVC keep their files
-    assert len(read(text, root).cases) == 1
+    (root / first).symlink_to(root / ".annex/object.nii")  # as git-annex and DVC keep their files
+    assert len(read(given.text, root).cases) == 1
+
+
+@every
+@pytest.mark.parametrize("name", ["../secret.nii", "/etc/secret.nii", "a/../../secret.nii"])
+def test_names_in_lists_do_not_lead_out(example, name):
+    given, root = example
+    for beside, content in given.beside.items():
+        (root / beside).write_text(content.replace(given.names[0], name))
+    if given.listed:
+        with pytest.raises(CaseError, match=r"expected a name below .*, without '\.\.'"):
+            read(given.text, root, may_lack=("images", "labels"))
 
 
 @every
 def test_unknown_words_and_options_offer_the_nearest(example):
-    text, root, _ = example
+    given, root = example
     with pytest.raises(SpecError, match=r"'image' is not known; did you mean 'images'"):
-        read(text, root, may_lack=("image",))
-    name = families.parse(text).name
+        read(given.text, root, may_lack=("image",))
+    name = families.parse(given.text).name
     with pytest.raises(SpecError, match="did you mean 'regions'"):
         families.load("layouts", f"{name}(regionz={{'a':[1]}})")
 
@@ -236,7 +333,7 @@ def test_the_word_of_a_file(name, word, expected):
 
 
 def test_two_files_for_a_word_are_refused(tmp_path):
-    put(tmp_path, *EXAMPLES["folder"][1], "A/C0_raw.nii")
+    put(tmp_path, *EXAMPLES["folder"].names, "A/C0_raw.nii")
     with pytest.raises(CaseError, match=r"expected one file for C0 \(word 'C0'\), found A_C0.nii, C0_raw.nii"):
         read(FOLDER, tmp_path)
 
@@ -251,7 +348,7 @@ def test_a_folder_of_one_case_and_names_of_ones_own(tmp_path):
 
 
 def test_background_labels_are_known_and_mean_nothing(tmp_path):
-    put(tmp_path, *EXAMPLES["folder"][1])
+    put(tmp_path, *EXAMPLES["folder"].names)
     assert read(FOLDER, tmp_path, background_labels=[9]).cases[0].label_values == {2221: 2221, 1220: 1220, 9: 0}
     with pytest.raises(SpecError, match=r"\[1220\] also stand in a region"):
         read(FOLDER, tmp_path, background_labels=[1220])
@@ -270,13 +367,13 @@ def test_background_labels_are_known_and_mean_nothing(tmp_path):
     ],
 )
 def test_folder_options_that_cannot_be(options, message, tmp_path):
-    put(tmp_path, *EXAMPLES["folder"][1])
+    put(tmp_path, *EXAMPLES["folder"].names)
     with pytest.raises(SpecError, match=message):
         read("folder", tmp_path, **{"modalities": ["C0"], "label": "gd", "regions": {"a": [1]}, **options})
 
 
 def test_a_patient_that_is_not_in_the_name_is_refused(tmp_path):
-    put(tmp_path, *EXAMPLES["folder"][1])
+    put(tmp_path, *EXAMPLES["folder"].names)
     with pytest.raises(CaseError, match="case A: the patient is not found"):
         read(FOLDER, tmp_path, patient=r"\d+")
 
@@ -285,7 +382,7 @@ def test_a_patient_that_is_not_in_the_name_is_refused(tmp_path):
 
 
 def test_a_table_of_classes(tmp_path):
-    put(tmp_path, *EXAMPLES["table"][1])
+    put(tmp_path, *EXAMPLES["table"].names)
     (tmp_path / "participants.csv").write_text(TABLE + "B,P,A/t1.nii,A/t2.nii,A/seg.nii,low\n")
     cohort = read("table", tmp_path)
     assert (cohort.classes, cohort.regions, cohort.modalities) == (("high", "low"), (), ("t1", "t2"))
@@ -309,7 +406,7 @@ def test_a_table_of_classes(tmp_path):
     ],
 )
 def test_tables_that_cannot_be(before, after, message, tmp_path):
-    put(tmp_path, *EXAMPLES["table"][1])
+    put(tmp_path, *EXAMPLES["table"].names)
     (tmp_path / "participants.csv").write_text(TABLE.replace(before, after))
     with pytest.raises(MrFusionError, match=message) as error:
         read("table(regions={'lesion':[1]})", tmp_path)

@@ -7,11 +7,9 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from mrfusion import families
 from mrfusion.case import Cohort
-from mrfusion.data.read import read_cohort
+from mrfusion.data.read import read_cohort, recognised
 from mrfusion.display import console, one_bar
-from mrfusion.errors import SpecError
 from mrfusion.inspection import Inspection, inspect_cohort
 from mrfusion.layouts._base import MAY_LACK, lenience
 from mrfusion.montage import write_montage
@@ -23,7 +21,8 @@ from mrfusion.study.design import read_study
 def inspect_data(data: Path, *, layout: str | None, out: Path | None) -> bool:
     """Show what is in a data set and what is wrong with it; False if anything is.
 
-    ``data`` is a folder or table that ``layout`` reads, or the YAML file of a run or study that says how.
+    ``data`` is a folder or table that ``layout`` reads (default: the one that fits it), or the YAML file of a run or
+    study that says how.
     """
     cohort, resample_to, incomplete = _cohort_at(data, layout)
     with one_bar("inspecting") as progress:
@@ -49,8 +48,8 @@ def _cohort_at(data: Path, layout: str | None) -> tuple[Cohort, str | None, bool
         allowed = any(lenience(s.options.get("may_lack", ()))[0] for s in source.sources)
         return read_cohort(tolerant), source.preparation.resample_to, allowed
     if layout is None:
-        known = ", ".join(families.names("layouts"))
-        raise SpecError(f"say with --layout how {data} lies on disk, as in 'brats(year=2021)'. Known: {known}")
+        layout = recognised(data)
+        console.print(f"layout: {layout}", markup=False, highlight=False, soft_wrap=True)
     return read_cohort([Source(path=data, layout=layout, options={"may_lack": MAY_LACK})]), None, False
 
 

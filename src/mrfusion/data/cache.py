@@ -14,6 +14,7 @@ import shutil
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,7 @@ def _asked(case: Case, cohort: Cohort, preparation: Preparation, digests: FileDi
         "options": {
             **preparation.model_dump(mode="json"),
             "modalities": list(files),
+            **({"channels": sorted(case.channels.items())} if case.channels else {}),
             "label values": [list(cohort.label_values), sorted(case.label_values.items())],
             "version": VERSION,
         },
@@ -146,7 +148,7 @@ def _why(home: Path, asked: dict[str, Any]) -> tuple[str, Path | None]:
 def _build(case: Case, cohort: Cohort, preparation: Preparation, *, folder: Path, asked: dict[str, Any]) -> None:
     resample = resampler() if preparation.spacing_mm or preparation.resample_to else None
     onto = Target(preparation.resample_to, resample) if resample and preparation.resample_to else None
-    read = case if cohort.regions else Case(case.id, case.patient, case.images, None, case.label)
+    read = case if cohort.regions else replace(case, label_map=None)
     volume = read_volume(read, cohort.modalities, cohort.label_values, onto=onto)
     arrays = prepare(volume, spacing_mm=preparation.spacing_mm, crop=preparation.crop, resample=resample)
     try:

@@ -49,7 +49,7 @@ def write_label_map(path: Path, index_XYZ: NDArray[np.uint8], reference: Path, v
     ``index_XYZ`` is in RAS+ order as :func:`read_labels` gives it; index i + 1 is written as ``values[i]``, the
     number that the case's own label convention has for it (:func:`file_values`). Whole or not at all.
     """
-    header = read_header(reference)
+    header = read_header(reference, many=True)
     back = ornt_transform(_RAS, header.orientation)
     lookup = np.array([0, *values], np.int64)
     stored = apply_orientation(lookup[index_XYZ], back)

@@ -7,7 +7,7 @@ the checksum at the end of a gzip file is verified, and an over-long file is not
 import gzip
 import math
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
@@ -42,13 +42,17 @@ class Image:
 
 @dataclass(frozen=True, eq=False)
 class Header:
-    """What a file says of itself, checked: the shape it is stored in, three-dimensional, and the affine of that."""
+    """What a file says of itself, checked: the shape it is stored in, and the affine of that.
+
+    ``channels`` are the volumes of a four-dimensional file, one behind the other; ``stored`` is the shape of one.
+    """
 
     path: Path
     nifti: Any
     stored: tuple[int, ...]
     affine: NDArray[np.float64]
     notes: tuple[str, ...] = ()
+    channels: int = 1
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -57,7 +61,8 @@ class Header:
 
     @property
     def voxels(self) -> int:
-        return math.prod(self.stored)
+        """Of all channels."""
+        return math.prod(self.stored) * self.channels
 
     @property
     def orientation(self) -> NDArray[np.float64]:
@@ -72,7 +77,21 @@ class Header:
 
 def read_image(path: Path) -> Image:
     """Intensities as float32 in RAS+; CaseError if the file is not what it claims or holds NaN or infinity."""
-    header, raw, notes = _read(path)
+    ((header, raw, notes),) = _read(path, None)
+    return _intensities(header, raw, notes)
+
+
+def read_channels(path: Path, channels: Sequence[int] | None) -> list[Image]:
+    """Some volumes of a four-dimensional file, as :func:`read_image` reads one, in one pass over the file.
+
+    What lies in between is inflated and dropped, what lies behind is never looked at. A file of three dimensions is
+    its own channel 0; where ``channels`` is None, only such a file is read.
+    """
+    return [_intensities(header, raw, notes) for header, raw, notes in _read(path, channels)]
+
+
+def _intensities(header: Header, raw: NDArray[Any], notes: tuple[str, ...]) -> Image:
+    path = header.path
     slope, intercept = header.nifti.get_slope_inter()
     with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is infinite, and refused below
         array = raw.astype(np.float32)
@@ -88,7 +107,7 @@ def read_image(path: Path) -> Image:
 
 def read_labels(path: Path) -> Image:
     """Whole numbers as int32 in RAS+; values within 0.001 of a whole number are rounded with a note."""
-    header, raw, notes = _read(path)
+    ((header, raw, notes),) = _read(path, None)
     slope, intercept = header.nifti.get_slope_inter()
     if slope is not None and (slope, intercept) != (1.0, 0.0):
         with np.errstate(over="ignore", invalid="ignore"):
@@ -110,10 +129,13 @@ def read_labels(path: Path) -> Image:
     return _to_ras(header, raw.astype(np.int32), notes)
 
 
-def read_header(path: Path) -> Header:
-    """The header of a single-file NIfTI-1 or -2, checked before anything is allocated; CaseError otherwise."""
+def read_header(path: Path, *, many: bool = False) -> Header:
+    """The header of a single-file NIfTI-1 or -2, checked before anything is allocated; CaseError otherwise.
+
+    A file of four dimensions is refused unless ``many`` says that it may hold many volumes.
+    """
     with _opened(path) as stream:
-        return _header(path, stream)
+        return _header(path, stream, many)
 
 
 def check_regular(path: Path) -> None:
@@ -140,23 +162,38 @@ def check_plausible(headers: Iterable[Header], *, voxels: int = 0) -> None:
         )
 
 
-def _read(path: Path) -> tuple[Header, NDArray[Any], tuple[str, ...]]:
-    """The voxels as stored, (X, Y, Z) in the file's own order."""
+def _read(path: Path, channels: Sequence[int] | None) -> Iterator[tuple[Header, NDArray[Any], tuple[str, ...]]]:
+    """The wanted volumes as stored, (X, Y, Z) in the file's own order; the only one where ``channels`` is None."""
+    wanted = channels or (0,)
     with _opened(path) as stream:
-        header = _header(path, stream)
+        header = _header(path, stream, channels is not None)
+        if max(wanted) >= header.channels:
+            raise CaseError(
+                f"{path}: expected at least {max(wanted) + 1} volumes, found {header.channels}; mend the file"
+            )
         kind = header.nifti.get_data_dtype()
         needed = math.prod(header.stored) * kind.itemsize
+        found: dict[int, bytes] = {}
         try:
             stream.seek(max(int(header.nifti.get_data_offset()), header.nifti.sizeof_hdr))
-            content = stream.read(needed)
-            more = bool(stream.read(1))
+            for channel in range(max(wanted) + 1):
+                content = _exactly(path, stream, needed)
+                if channel in wanted:
+                    found[channel] = content
+            more = max(wanted) == header.channels - 1 and bool(stream.read(1))
         except (OSError, EOFError, zlib.error) as error:
             raise CaseError(f"{path}: the file is cut short or damaged ({error}); fetch it again") from None
+    notes = (f"{path.name}: the file goes on after the voxels that its header announces",) if more else ()
+    for channel in wanted:
+        array = np.frombuffer(found[channel], kind).reshape(header.shape, order="F")
+        yield header, array, (*header.notes, *notes)
+
+
+def _exactly(path: Path, stream: IO[bytes], needed: int) -> bytes:
+    content = stream.read(needed)
     if len(content) < needed:
         raise CaseError(f"{path}: the header announces {needed} bytes of voxels, found {len(content)}; fetch it again")
-    array = np.frombuffer(content, kind).reshape(header.shape, order="F")
-    notes = (f"{path.name}: the file goes on after the voxels that its header announces",) if more else ()
-    return header, array, (*header.notes, *notes)
+    return content
 
 
 def _opened(path: Path) -> IO[bytes]:
@@ -175,7 +212,7 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 @np.errstate(all="ignore")  # a damaged header may hold any bits; what comes out is checked
-def _header(path: Path, stream: IO[bytes]) -> Header:
+def _header(path: Path, stream: IO[bytes], many: bool) -> Header:
     try:
         block = stream.read(540)
         sizes = {int.from_bytes(block[:4], order) for order in ("little", "big")}
@@ -196,13 +233,16 @@ def _header(path: Path, stream: IO[bytes]) -> Header:
         raise CaseError(f"{path}: expected a NIfTI file, found that {error}; convert it to .nii.gz") from None
     if kind.kind not in "iuf" or kind.itemsize > 8:
         raise CaseError(f"{path}: expected one number per voxel, found the data type {kind}; convert it")
-    stored = _checked_shape(path, nifti, shape, kind.itemsize)
+    _check_shape(path, nifti, shape, itemsize=kind.itemsize, many=many)
+    channels = math.prod(shape[3:])
+    stored = shape if channels == 1 else shape[:3]
     affine, notes = _checked_affine(path, nifti, stored)
-    return Header(path, nifti, stored, affine, notes)
+    return Header(path, nifti, stored, affine, notes, channels)
 
 
-def _checked_shape(path: Path, nifti: Any, shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
-    if len(shape) < 2 or min(shape) < 1 or any(n != 1 for n in shape[3:]):
+def _check_shape(path: Path, nifti: Any, shape: tuple[int, ...], *, itemsize: int, many: bool) -> None:
+    is_volume = len(shape) >= 2 and min(shape) >= 1 and all(n == 1 for n in shape[3:])
+    if not is_volume and not (many and len(shape) == 4 and min(shape) >= 1):
         hint = (
             "; split the file into one per modality" if len(shape) > 3 and min(shape) > 0 else "; the file is damaged"
         )
@@ -218,7 +258,6 @@ def _checked_shape(path: Path, nifti: Any, shape: tuple[int, ...], itemsize: int
         )
     if not 0 <= float(nifti["vox_offset"]) <= MAX_OFFSET:
         raise CaseError(f"{path}: the header says that the voxels begin at byte {nifti['vox_offset']}; it is damaged")
-    return shape
 
 
 def _checked_affine(path: Path, nifti: Any, shape: tuple[int, ...]) -> tuple[NDArray[np.float64], tuple[str, ...]]:

@@ -12,7 +12,7 @@ from mrfusion.data.cache import prepare_cohort
 from mrfusion.data.prepared import Prepared
 from mrfusion.data.split import make_splits, strata_of
 from mrfusion.data.split_file import read_splits
-from mrfusion.errors import CaseError, InputError
+from mrfusion.errors import CaseError, InputError, SpecError
 from mrfusion.progress import Progress
 from mrfusion.spec import Data, Source, SplitRule
 
@@ -49,6 +49,22 @@ def read_cohort(sources: Sequence[Source]) -> Cohort:
         if not source.path.exists():
             raise InputError(f"expected data at {source.path.absolute()}, found nothing; mend data.sources.path")
     return join_cohorts(families.load("layouts", s.layout)(s.path, **s.options) for s in sources)
+
+
+def recognised(path: Path) -> str:
+    """The text of the one layout that fits what lies at ``path``; SpecError where none does, or several do."""
+    if not path.exists():
+        raise InputError(f"expected data at {path.absolute()}, found nothing")
+    names = families.names("layouts")
+    found = [text for name in names if (text := families.module_of("layouts", name).fits(path))]
+    if not found:
+        raise SpecError(
+            f"no layout knows {path} by its names; say with --layout how it lies on disk, as in "
+            f"\"folder(modalities=['t1','t2'],label='seg',regions={{'lesion':[1]}})\". Known: {', '.join(names)}"
+        )
+    if len(found) > 1:
+        raise SpecError(f"{path} could be {' or '.join(found)}; say which with --layout, as in --layout \"{found[0]}\"")
+    return str(found[0])
 
 
 def _splits(cohort: Cohort, strata: Mapping[str, str], rule: SplitRule) -> tuple[list[Split], tuple[str, ...]]:

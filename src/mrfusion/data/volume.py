@@ -1,5 +1,6 @@
 """One case in memory: its modalities and labels on one grid, RAS+, millimetres, float32."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from mrfusion.case import Case
 from mrfusion.data.label_map import index_labels
-from mrfusion.data.nifti import Image, check_plausible, read_header, read_image, read_labels
+from mrfusion.data.nifti import Image, check_plausible, read_channels, read_header, read_image, read_labels
 from mrfusion.errors import CaseError
 
 TOLERANCE_VOXELS = 0.1
@@ -88,7 +89,7 @@ def read_volume(
         raise CaseError(f"case {case.id} has none of the modalities {', '.join(modalities)}; drop the case")
     paths = {name: case.images[name] for name in there} | ({"label map": case.label_map} if case.label_map else {})
     _check_headers(case, paths, onto)
-    images = {name: read_image(case.images[name]) for name in there}
+    images = _read_images(case, there)
     labels = None if case.label_map is None else index_labels(read_labels(case.label_map), case, label_values)
     read = {**images, "label map": labels} if labels else images
     if onto:
@@ -100,8 +101,23 @@ def read_volume(
         read["label map"].array.astype(np.uint8, copy=False) if labels else None,
         first.affine,
         first.spacing_mm,
-        tuple(note for image in read.values() for note in image.notes),
+        tuple(dict.fromkeys(note for image in read.values() for note in image.notes)),
     )
+
+
+def _read_images(case: Case, names: Sequence[str]) -> dict[str, Image]:
+    """Every file once, whatever number of modalities it holds."""
+    images: dict[str, Image] = {}
+    for name in names:
+        path = case.images[name]
+        if name in images:
+            continue
+        if name not in case.channels:
+            images[name] = read_image(path)
+            continue
+        together = [other for other in names if case.images[other] == path and other in case.channels]
+        images |= zip(together, read_channels(path, [case.channels[other] for other in together]), strict=True)
+    return images
 
 
 def grid_of(image: Image) -> Grid:
@@ -127,17 +143,18 @@ def _bring(case: Case, read: dict[str, Image], onto: Target) -> dict[str, Image]
 
 def _check_headers(case: Case, paths: Mapping[str, Path], onto: Target | None) -> None:
     """Whether the files fit together and into memory, before a voxel is read."""
-    headers = {name: read_header(path) for name, path in paths.items()}
+    headers = {name: read_header(path, many=name in case.channels) for name, path in paths.items()}
+    once = {header.path: header for header in headers.values()}.values()
     if onto:
         target = headers.get(onto.modality)
-        check_plausible(headers.values(), voxels=len(headers) * target.voxels if target else 0)
+        check_plausible(once, voxels=len(headers) * math.prod(target.shape) if target else 0)
         return
     grids = {}
     for name, header in headers.items():
         (x, y, z), affine = header.turned
         grids[name] = Grid((x, y, z), affine)
     _check_same_grid(case, paths, grids)
-    check_plausible(headers.values())
+    check_plausible(once)
 
 
 def _check_same_grid(case: Case, paths: Mapping[str, Path], grids: Mapping[str, Grid]) -> None:

@@ -3,6 +3,9 @@
 A layout is ``layout(root: Path, *, may_lack=(), **options) -> Cohort``. It reads names, never voxels; hidden files are
 not seen; nothing outside ``root`` is reached, by ``..`` or by a symbolic link. ``may_lack`` opens two doors:
 ``images`` lets a case lack modalities (its ``images`` then lacks the name), ``labels`` lets it lack its label.
+
+Beside it in its file stands ``fits(root: Path) -> str | None``: the text that names the layout for what lies at
+``root``, with the options that names alone can tell; None where it is no such data, or needs options of the user's.
 """
 
 import os
@@ -71,6 +74,14 @@ def below(name: str, root: Path, where: str) -> Path:
     if Path(name).is_absolute() or ".." in Path(name).parts:
         raise CaseError(f"{where} is {name!r}; expected a name below {root}, without '..'")
     return inside(root / name, root)
+
+
+def there(name: str, root: Path, where: str) -> Path | None:
+    """As :func:`below`; None where no such file is there."""
+    check_text(name, where)
+    is_inside = not Path(name).is_absolute() and ".." not in Path(name).parts
+    absent = is_inside and not (root / name).exists() and not (root / name).is_symlink()
+    return None if absent else below(name, root, where)
 
 
 def named(modalities: Mapping[str, str] | Sequence[str]) -> dict[str, str]:

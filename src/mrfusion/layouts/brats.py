@@ -56,6 +56,17 @@ def brats(
     return Cohort(tuple(MODALITIES), cases, regions_from(chosen))
 
 
+def fits(root: Path) -> str | None:
+    """Old spelling or new, by the first file of contrast-enhanced T1; of each the values in label maps are the same."""
+    if not root.is_dir():
+        return None
+    for path in root.rglob("*.nii*"):
+        for ending, text in (("_t1ce", "brats(year=2021)"), ("-t1c", "brats(year=2023)")):
+            if (stem(path) or "").endswith(ending):
+                return text
+    return None
+
+
 def patient_of(case_id: str) -> str:
     """The id without its time point: BraTS-GLI-00012-001 and BraTS-GLI-00012-000 are one patient."""
     match = _TIME_POINT.match(case_id)

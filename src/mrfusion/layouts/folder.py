@@ -56,6 +56,12 @@ def folder(
     return Cohort(tuple(n for n in words if n != LABELS), tuple(cases), chosen)
 
 
+def fits(root: Path) -> str | None:
+    """Never: which words tell the files apart, and what the labels mean, only the user can say."""
+    del root
+    return None
+
+
 def matches(name: str, word: str) -> bool:
     """Whether a file name without its ending has ``word`` as its first or last part, or is the word."""
     return name == word or any(name.startswith(word + s) or name.endswith(s + word) for s in SEPARATORS)

@@ -51,6 +51,16 @@ def table(
     return Cohort(tuple(columns), tuple(cases), chosen, classes)
 
 
+def fits(root: Path) -> str | None:
+    """A table of classes, or one with label maps of which 1 is the region."""
+    path = root if root.suffix == ".csv" else root / "participants.csv"
+    if not path.is_file():
+        return None
+    with path.open(encoding="utf-8-sig", errors="replace") as stream:
+        columns = stream.readline(10_000).strip().split(",")
+    return "table(regions={'lesion':[1]})" if "label_map" in columns else "table" if "label" in columns else None
+
+
 def _image_columns(rows: list[Row]) -> list[str]:
     def holds_files(name: str) -> bool:
         cells = [str(row.get(name) or "").strip() for row in rows]
