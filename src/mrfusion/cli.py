@@ -179,6 +179,7 @@ def phantom(
     spacing: Annotated[float, typer.Option(help="Grid spacing in mm.")] = 2.0,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     control: Annotated[str, typer.Option(help="complementary, redundant, noise or xor.")] = "complementary",
+    box: Annotated[float | None, typer.Option(help="Keep only a cube of so many mm around each tumour.")] = None,
     workers: Workers = None,
 ) -> None:
     """Write a cohort of synthetic brain tumour MRI, BraTS 2023 names, whose right answer is known."""
@@ -187,7 +188,7 @@ def phantom(
     from mrfusion.display import console, one_bar
     from mrfusion.phantom.cohort import write_cohort
 
-    options: dict[str, Any] = {"cases": cases, "spacing_mm": spacing, "seed": seed, "control": control}
+    options: dict[str, Any] = {"cases": cases, "spacing_mm": spacing, "seed": seed, "control": control, "box_mm": box}
     with one_bar("phantom") as progress:
         write_cohort(out, **options, workers=workers or len(os.sched_getaffinity(0)), progress=progress)
     console.print(f"{cases} cases of the {control} phantom: {out}", markup=False, soft_wrap=True)

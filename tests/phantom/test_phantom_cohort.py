@@ -43,6 +43,23 @@ def test_table_points_at_the_files(phantom: Path) -> None:
         assert all((phantom / row[column]).is_file() for column in ("t1n", "t1c", "t2w", "t2f", "label_map"))
 
 
+def test_a_box_is_the_same_head_cut_around_the_tumour(phantom: Path, tmp_path: Path) -> None:
+    boxed = write_cohort(tmp_path / "B", cases=4, spacing_mm=SPACING_MM, seed=3, box_mm=80)
+    for name in (folder.name for folder in phantom.iterdir() if folder.is_dir()):
+        small, large = (nib.load(root / name / f"{name}-t2f.nii.gz") for root in (boxed, phantom))
+        assert small.shape == (10, 10, 10)
+        start = np.rint(np.linalg.inv(large.affine) @ small.affine[:, 3])[:3].astype(int)
+        cut = np.asarray(large.dataobj)[tuple(slice(s, s + 10) for s in start)]
+        np.testing.assert_array_equal(np.asarray(small.dataobj), cut)
+        core = np.isin(np.asarray(nib.load(boxed / name / f"{name}-seg.nii.gz").dataobj), (1, 3))
+        whole = np.isin(np.asarray(nib.load(phantom / name / f"{name}-seg.nii.gz").dataobj), (1, 3))
+        assert core.sum() == whole.sum()
+    with pytest.raises(OutputError, match="box_mm"):
+        write_cohort(tmp_path / "B", cases=4, spacing_mm=SPACING_MM, seed=3)
+    with pytest.raises(SpecError, match="--box must lie in"):
+        write_cohort(tmp_path / "C", cases=4, box_mm=3)
+
+
 def test_volumes_share_a_grid_and_are_stripped(phantom: Path) -> None:
     for folder in sorted(p for p in phantom.iterdir() if p.is_dir()):
         images = {kind: nib.load(folder / f"{folder.name}-{kind}.nii.gz") for kind in KINDS}
