@@ -1,23 +1,33 @@
 """Two CPU processes train what one trains, to rounding."""
 
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from lightning_fabric import Fabric
 
 from mrfusion import families
+from mrfusion.errors import SpecError
 from mrfusion.training.assemble import Parts, make_fabric, make_training
 from mrfusion.training.loop import fit
 from tiny import cohort_of, fitted, loaded_cases, run_spec, silent, training_of
 
-CHANGES = {"head": "labels", "losses": ["cross_entropy"]}  # a mean over samples; Dice is of the batch of each process
+# a mean over samples; and Dice, which is of the whole batch: regions with coarser heads, and weighted labels
+CHANGES: dict[str, dict[str, Any]] = {
+    "cross_entropy": {"head": "labels", "losses": ["cross_entropy"]},
+    "dice_ce": {"network": "residual(base=4,stages=1)"},
+    "dice_ce(weight=[0.5,2,4])": {"head": "labels", "losses": ["dice_ce(weight=[0.5,2,4])"]},
+}
+TWO = {"machine": {"device": "cpu", "devices": 2}}
 
 
-def train(fabric: Fabric, folder: Path) -> None:
+def train(fabric: Fabric, changes: dict[str, Any], folder: Path) -> None:
     """Both processes: the same training with their share of each batch."""
     torch.set_num_threads(1)
-    cases, spec = loaded_cases(4), run_spec(**CHANGES, machine={"device": "cpu", "devices": 2})
+    cases, spec = loaded_cases(4), run_spec(**changes, **TWO)
     parts = Parts(cases[:-1], cases[-1:], (1, 16, 16))
     training = make_training(spec, cohort_of(cases), parts, fabric=fabric, folder=folder, progress=silent)
     fit(training, families.load("schedules", spec.schedule)().phases(training.network, spec.loss_names))
@@ -25,13 +35,24 @@ def train(fabric: Fabric, folder: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-def test_two_processes_have_the_loss_curve_of_one(tmp_path: Path) -> None:
-    expected = fitted(run_spec(**CHANGES), training_of(run_spec(**CHANGES), tmp_path / "one"))
+@pytest.mark.parametrize("loss", CHANGES)
+def test_two_processes_have_the_loss_curve_of_one(tmp_path: Path, loss: str) -> None:
+    changes, name = CHANGES[loss], families.parse(loss).name
+    expected = fitted(run_spec(**changes), training_of(run_spec(**changes), tmp_path / "one"))
     (tmp_path / "two").mkdir()
-    spec = run_spec(**CHANGES, machine={"device": "cpu", "devices": 2})
-    make_fabric(spec.machine, spec.budget.precision).launch(train, tmp_path / "two")
+    spec = run_spec(**changes, **TWO)
+    make_fabric(spec.machine, spec.budget.precision).launch(partial(train, changes=changes, folder=tmp_path / "two"))
     lines = [line.split(",") for line in (tmp_path / "two" / "history.csv").read_text().splitlines()[1:]]
-    for quantity, tolerance in (("train/cross_entropy", 1e-4), ("val/cross_entropy", 1e-4), ("lr", 1e-9)):
-        found = [float(value) for _, name, value in lines if name == quantity]
+    for quantity, tolerance in ((f"train/{name}", 1e-4), (f"val/{name}", 1e-4), ("lr", 1e-9)):
+        found = [float(value) for _, row, value in lines if row == quantity]
         assert found == pytest.approx(expected.of(quantity), rel=tolerance), quantity
     assert sorted(path.name for path in (tmp_path / "two").iterdir()) == ["best.safetensors", "history.csv"]
+
+
+def test_batch_norm_is_refused_in_several_processes(tmp_path: Path) -> None:
+    """Its statistics would be of each share alone, so the numbers would depend on the number of processes."""
+    cases, spec = loaded_cases(2), run_spec(network="unet(base=4,stages=1)", **TWO)
+    two: Any = SimpleNamespace(world_size=2)
+    with pytest.raises(SpecError, match="norm=instance"):
+        parts = Parts(cases, cases, (1, 16, 16))
+        make_training(spec, cohort_of(cases), parts, fabric=two, folder=tmp_path, progress=silent)

@@ -8,12 +8,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from mrfusion.losses._base import Loss, Output
+from mrfusion.losses._processes import of_all_processes
 
 SMOOTH = 1e-5
 
 
 class DiceCE(Loss):
-    """Soft Dice over the batch (MONAI's) plus cross-entropy, binary for overlapping regions.
+    """Soft Dice over the batch of all processes (MONAI's) plus cross-entropy, binary for overlapping regions.
 
     ``weight`` are class weights of the cross-entropy ([0.5, 2, 5, 4] in Li, Zhao, Zhang), one a label with background
     first, or one a region; only their ratios matter. With exclusive labels the Dice leaves background out. Coarser
@@ -36,7 +37,7 @@ class DiceCE(Loss):
         total, weights = torch.zeros((), device=output.logits.device), 0.0
         for level, logits in enumerate((output.logits, *output.coarse)):
             here = target[(slice(None), slice(None), *[slice(None, None, 2**level)] * dimensions)]
-            total = total + 0.5**level * self._one_level(logits.float(), here)
+            total = total + 0.5**level * self._one_level(*of_all_processes(logits.float(), here))
             weights += 0.5**level
         return total / weights
 

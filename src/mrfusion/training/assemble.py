@@ -10,6 +10,7 @@ from lightning_fabric import Fabric
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mrfusion import families
 from mrfusion.balancers._base import Balancer
@@ -90,6 +91,11 @@ def make_training(
             f"budget.batch_size {budget.batch_size} must be a multiple of machine.devices {fabric.world_size}"
         )
     network = channels_last(make_network(spec, cohort), sampling.dimensions)
+    if fabric.world_size > 1 and any(isinstance(module, _BatchNorm) for module in network.modules()):
+        raise SpecError(
+            f"network {spec.network} has batch norm, whose statistics would be of each process's share of a batch "
+            "alone; write norm=instance, or set machine.devices to 1"
+        )
     if spec.machine.compile:
         network.compile()
     objective = make_objective(spec, cohort).to(fabric.device)
