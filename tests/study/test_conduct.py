@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mrfusion.errors import MrFusionError
+from mrfusion.errors import MrFusionError, OutputError
 from mrfusion.executors._base import Executor, Job, Outcome
 from mrfusion.study.conduct import conduct, estimate_seconds, missing, prepare
 from mrfusion.study.design import Study, plan_runs, read_study
@@ -86,6 +86,16 @@ def test_failures_do_not_stop_the_others_and_are_reported_together(
     assert "2 of 4 runs failed" in str(caught.value)
     assert all(f"{name} went wrong" in str(caught.value) for name in failing)
     assert [run.spec.digest for run in missing(planned, tmp_path)] == failing
+
+
+def test_folders_that_stay_on_another_machine_are_one_message(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mrfusion.study.conduct.PATIENCE_SECONDS", 0.0)
+    elsewhere = Pretend()
+    monkeypatch.setattr(elsewhere, "_result", lambda job: "done")
+    with pytest.raises(OutputError, match="all machines of the executor share"):
+        conduct(plan_runs(study, "f"), elsewhere, out=tmp_path, cache=tmp_path, watch=unseen)
 
 
 def test_estimates_time_one_run_of_each_arm(study: Study, tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
 """Conducting a study: prepare the data once, run what is missing, write down what was planned."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mrfusion.errors import MrFusionError
+from mrfusion.errors import MrFusionError, OutputError
 from mrfusion.executors._base import Executor, Job
 from mrfusion.plan import parse_plan
 from mrfusion.progress import forget_progress, read_progress
@@ -17,6 +18,7 @@ from mrfusion.study.subset_scores import FOLDER
 PREPARE, EXECUTE, ESTIMATE = "mrfusion.job:prepare_data", "mrfusion.job:execute_run", "mrfusion.job:estimate_run"
 SPACE, SUBSETS = "mrfusion.job:describe_space", "mrfusion.subsets:subsets_of_run"
 PROGRESS = "progress"
+PATIENCE_SECONDS = 60.0  # NFS shows what another machine made after 3 to 60 seconds
 Watch = Callable[[dict[str, dict[str, Any]], int], None]
 
 
@@ -80,6 +82,19 @@ def conduct(planned: Sequence[PlannedRun], executor: Executor, *, out: Path, cac
     todo = missing(planned, out)
     jobs = [Job(r.spec.digest, EXECUTE, (r.spec.model_dump_json(), str(out), str(cache)), r.title) for r in todo]
     _watched(jobs, executor, out, watch)
+    _await_folders(todo, out)
+
+
+def _await_folders(finished: Sequence[PlannedRun], out: Path) -> None:
+    """A run that ended well on another machine has its folder here, as soon as a network's file system shows it."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while absent := missing(finished, out):
+        if time.monotonic() > until:
+            raise OutputError(
+                f"run {absent[0].spec.digest} has ended well, and its folder is not in {out / 'runs'}; "
+                "--out must lie on a folder that all machines of the executor share"
+            )
+        time.sleep(0.5)
 
 
 def without_subsets(out: Path) -> dict[str, str]:
