@@ -138,6 +138,20 @@ def inspect(
 
 
 @app.command()
+def convert(
+    data: Annotated[Path, typer.Argument(help="Folder or table of cases, or the YAML file of a run or study.")],
+    out: Annotated[Path, typer.Option(help="A new folder.")],
+    to: Annotated[str, typer.Option(help="nnunet (raw data, copied) or datalist (MONAI's, files in place).")],
+    layout: Layout = None,
+    splits: Annotated[Path | None, typer.Option(help="splits.json of a study, to be written along.")] = None,
+) -> None:
+    """Write a data set as nnU-Net or MONAI reads it, with the same splits."""
+    from mrfusion.command.convert import convert_data
+
+    convert_data(data, to, out=out, layout=layout, splits=splits)
+
+
+@app.command()
 def evaluate(
     predictions: Annotated[Path, typer.Argument(help="Folder of predictions: label maps, or a mask per region.")],
     labels: Annotated[Path, typer.Argument(help="Folder of labels, the same cases by name.")],

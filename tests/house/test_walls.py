@@ -16,7 +16,17 @@ FLOORS = {
     1: {"surface"},
     3: {"data", "model", "phantom"},
     4: {"training"},
-    5: {"scoring", "class_scoring", "image_scoring", "evaluation", "prediction", "panel", "trial", "inspection"}
+    5: {
+        "scoring",
+        "class_scoring",
+        "image_scoring",
+        "evaluation",
+        "conversion",
+        "prediction",
+        "panel",
+        "trial",
+        "inspection",
+    }
     | {"montage", "energy_record"},
     6: {"run", "job", "apply"},
     7: {"study", "search", "subsets"},

@@ -145,7 +145,7 @@ def test_a_layout_is_recognised_by_names_alone_and_no_other_fits(example, tmp_pa
     if given.recognised is not None:
         assert recognised(root) == (given.recognised or given.text)
     else:
-        with pytest.raises(SpecError, match="no layout knows .* by its names; say with --layout"):
+        with pytest.raises(SpecError, match=r"no layout knows .* by its names; say with --layout"):
             recognised(root)
     with pytest.raises(SpecError, match="no layout knows"):
         recognised(tmp_path_factory.mktemp("empty"))

@@ -180,7 +180,7 @@ def test_channels_that_are_not_there_are_refused(task):
 
 def test_a_decathlon_list_that_cannot_be(task):
     written(task / "dataset.json", TASK | {"training": [["a", "b"]]})
-    with pytest.raises(InputError, match="expected {'image': a file"):
+    with pytest.raises(InputError, match=r"expected \{'image': a file"):
         read("msd", task)
     written(task / "dataset.json", TASK | {"training": "all"})
     with pytest.raises(InputError, match="training: expected a list"):
@@ -244,7 +244,7 @@ def test_a_stroke_patient_whose_flair_lies_on_another_grid(data_root, tmp_path):
         "sub-strokecase0009_ses-0001",
         "sub-strokecase0009",
     )
-    with pytest.raises(CaseError, match="must share one grid. resample_to: adc would bring them together"):
+    with pytest.raises(CaseError, match=r"must share one grid\. resample_to: adc would bring them together"):
         read_volume(case, cohort.modalities, (1,))
     one = prepare_cohort(cohort, Preparation(resample_to="dwi"), tmp_path)[case.id]
     assert one.placement.source.shape == (112, 112, 73)

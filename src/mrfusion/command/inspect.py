@@ -7,15 +7,11 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from mrfusion.case import Cohort
-from mrfusion.data.read import read_cohort, recognised
+from mrfusion.command.cohort import cohort_at
 from mrfusion.display import console, one_bar
 from mrfusion.inspection import Inspection, inspect_cohort
-from mrfusion.layouts._base import MAY_LACK, lenience
 from mrfusion.montage import write_montage
 from mrfusion.result import write_json
-from mrfusion.spec import Source
-from mrfusion.study.design import read_study
 
 
 def inspect_data(data: Path, *, layout: str | None, out: Path | None) -> bool:
@@ -24,9 +20,11 @@ def inspect_data(data: Path, *, layout: str | None, out: Path | None) -> bool:
     ``data`` is a folder or table that ``layout`` reads (default: the one that fits it), or the YAML file of a run or
     study that says how.
     """
-    cohort, resample_to, incomplete = _cohort_at(data, layout)
+    given = cohort_at(data, layout, tolerant=True)
     with one_bar("inspecting") as progress:
-        found = inspect_cohort(cohort, resample_to=resample_to, incomplete=incomplete, progress=progress)
+        found = inspect_cohort(
+            given.cohort, resample_to=given.resample_to, incomplete=given.incomplete, progress=progress
+        )
     _show(found)
     for case in found.cases:
         for note in case.notes:
@@ -38,19 +36,6 @@ def inspect_data(data: Path, *, layout: str | None, out: Path | None) -> bool:
         write_json(out / "inspection.json", found.as_json())
         console.print(f"montage: {out / 'montage.png'}", markup=False, soft_wrap=True)
     return not found.faulty
-
-
-def _cohort_at(data: Path, layout: str | None) -> tuple[Cohort, str | None, bool]:
-    """The cohort to look at, tolerating files that lack, the modality to resample to, whether cases may lack images."""
-    if data.suffix in (".yaml", ".yml"):
-        source = read_study(data).base.data
-        tolerant = [s.model_copy(update={"options": {**s.options, "may_lack": MAY_LACK}}) for s in source.sources]
-        allowed = any(lenience(s.options.get("may_lack", ()))[0] for s in source.sources)
-        return read_cohort(tolerant), source.preparation.resample_to, allowed
-    if layout is None:
-        layout = recognised(data)
-        console.print(f"layout: {layout}", markup=False, highlight=False, soft_wrap=True)
-    return read_cohort([Source(path=data, layout=layout, options={"may_lack": MAY_LACK})]), None, False
 
 
 def _show(found: Inspection) -> None:

@@ -1,0 +1,37 @@
+"""The cohort that a command is given: a folder or table in some layout, or the YAML file of a run or study."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mrfusion.case import Cohort
+from mrfusion.data.read import read_cohort, recognised
+from mrfusion.display import console
+from mrfusion.layouts._base import MAY_LACK, lenience
+from mrfusion.spec import Source
+from mrfusion.study.design import read_study
+
+
+@dataclass(frozen=True)
+class Given:
+    """A cohort, the modality that the YAML file resamples the others to, and whether it lets cases lack images."""
+
+    cohort: Cohort
+    resample_to: str | None = None
+    incomplete: bool = False
+
+
+def cohort_at(data: Path, layout: str | None, *, tolerant: bool = False) -> Given:
+    """What lies at ``data``; without ``layout`` the one that fits is taken, and said.
+
+    A ``tolerant`` reader gets the cases that lack files too, whatever the specification allows.
+    """
+    more = {"may_lack": MAY_LACK} if tolerant else {}
+    if data.suffix in (".yaml", ".yml"):
+        given = read_study(data).base.data
+        sources = [s.model_copy(update={"options": {**s.options, **more}}) for s in given.sources]
+        allowed = any(lenience(s.options.get("may_lack", ()))[0] for s in given.sources)
+        return Given(read_cohort(sources), given.preparation.resample_to, allowed)
+    if layout is None:
+        layout = recognised(data)
+        console.print(f"layout: {layout}", markup=False, highlight=False, soft_wrap=True)
+    return Given(read_cohort([Source(path=data, layout=layout, options=more)]))

@@ -1,0 +1,1 @@
+"""A cohort written, or listed, the way another program reads it."""

@@ -1,0 +1,147 @@
+"""nnU-Net's raw data: a file for each modality of each case, label maps with whole numbers from 1, the same splits.
+
+Files that lie as nnU-Net wants them (three dimensions, .nii.gz, one grid in one order of axes) are copied byte by byte;
+the others, and what is resampled, are written anew in RAS+ order. Label values become 1, 2, ... in the order of the
+cohort's.
+"""
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from mrfusion.case import Case, Cohort, Region, Split
+from mrfusion.data.label_map import write_label_map
+from mrfusion.data.nifti import read_header
+from mrfusion.data.volume import Target, Volume, read_volume
+from mrfusion.errors import CaseError, OutputError, SpecError
+from mrfusion.progress import Progress
+from mrfusion.result import temporary_folder, write_json, write_text
+
+ENDING = ".nii.gz"
+
+
+def write_nnunet(
+    cohort: Cohort, out: Path, *, splits: Sequence[Split], onto: Target | None = None, progress: Progress
+) -> Path:
+    """Write the folder ``out``, whole or not at all; CaseError for a case that cannot be used.
+
+    In ``splits_final.json``, which nnU-Net looks for among its preprocessed data, the ``val`` part of a fold is what
+    the split tests, and ``train`` all the rest of it.
+    """
+    names = file_names(cohort)
+    content = dataset_json(cohort, names)
+    try:
+        with temporary_folder(out.parent) as folder:
+            work = folder / out.name
+            for number, case in enumerate(cohort.cases):
+                progress(number, len(cohort.cases), case.id)
+                _write_case(case, cohort, work, names[case.id], onto)
+            # in this order: nnU-Net pairs the regions with regions_class_order by their place
+            write_text(work / "dataset.json", json.dumps(content, indent=1) + "\n")
+            if splits:
+                write_json(work / "splits_final.json", [_fold(split, names) for split in splits])
+            os.replace(work, out)
+    except OSError as error:
+        raise OutputError(f"cannot write {out}: {error.strerror or error}; nothing was kept of it") from None
+    progress(len(cohort.cases), len(cohort.cases), "dataset.json")
+    return out
+
+
+def file_names(cohort: Cohort) -> dict[str, str]:
+    """Case id -> what its files are called: letters, digits and ``-_.``; SpecError where two would be the same."""
+    names = {case.id: "".join(c if c.isalnum() or c in "-_." else "_" for c in case.id) for case in cohort.cases}
+    if len(set(names.values())) < len(names):
+        twice = sorted(case for case, name in names.items() if list(names.values()).count(name) > 1)
+        raise SpecError(f"the cases {', '.join(map(repr, twice[:4]))} would have one file name; rename one of them")
+    return names
+
+
+def dataset_json(cohort: Cohort, names: dict[str, str]) -> dict[str, Any]:
+    """What dataset.json says of a cohort; SpecError where its regions cannot be painted one over the other."""
+    patients = {names[case.id]: case.patient for case in cohort.cases if case.patient != case.id}
+    return {
+        "channel_names": {str(number): name for number, name in enumerate(cohort.modalities)},
+        **_labels(cohort),
+        "numTraining": len(cohort.cases),
+        "file_ending": ENDING,
+        **({"patients": patients} if patients else {}),
+    }
+
+
+def _labels(cohort: Cohort) -> dict[str, Any]:
+    """``labels``, and where regions overlap the label that each of them is painted with, the largest first."""
+    if not cohort.regions:
+        raise SpecError("nnU-Net segments; the cohort has classes and no regions. Write a datalist instead")
+    number = {value: place for place, value in enumerate(cohort.label_values, start=1)}
+    ordered = sorted(cohort.regions, key=lambda region: -len(region.labels))
+    if all(len(region.labels) == 1 for region in ordered):
+        single = {region.name: number[min(region.labels)] for region in cohort.regions}
+        return {"labels": {"background": 0, **single}}
+    paint = [_own_label(region, ordered) for region in ordered]
+    for value in number:
+        last = [colour for region, colour in zip(ordered, paint, strict=True) if value in region.labels][-1]
+        if last != value:
+            raise SpecError(
+                f"nnU-Net paints one region over the other, and of {', '.join(r.name for r in ordered)} the label "
+                f"{value} would be lost; name fewer regions, or such as lie inside each other"
+            )
+    regions = {region.name: sorted(number[value] for value in region.labels) for region in ordered}
+    return {"labels": {"background": 0, **regions}, "regions_class_order": [number[value] for value in paint]}
+
+
+def _own_label(region: Region, regions: Sequence[Region]) -> int:
+    inside = [other.labels for other in regions if other.labels < region.labels]
+    return min(region.labels.difference(*inside), default=min(region.labels))
+
+
+def _fold(split: Split, names: dict[str, str]) -> dict[str, list[str]]:
+    train = sorted(names[case] for case in (*split.train, *split.val))
+    return {"train": train, "val": sorted(names[case] for case in split.test)}
+
+
+def _write_case(case: Case, cohort: Cohort, out: Path, name: str, onto: Target | None) -> None:
+    lacking = [modality for modality in cohort.modalities if modality not in case.images]
+    if lacking or case.label_map is None:
+        raise CaseError(
+            f"case {case.id} lacks {', '.join(lacking) or 'its label map'}; nnU-Net needs it, drop the case"
+        )
+    volume = read_volume(case, cohort.modalities, cohort.label_values, onto=onto)
+    images = [out / "imagesTr" / f"{name}_{number:04d}{ENDING}" for number in range(len(cohort.modalities))]
+    label = out / "labelsTr" / f"{name}{ENDING}"
+    for path in (images[0], label):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    values = range(1, len(cohort.label_values) + 1)
+    if onto is None and _lies_as_wanted(case):
+        for modality, path in zip(cohort.modalities, images, strict=True):
+            shutil.copyfile(case.images[modality], path)
+        assert volume.labels_XYZ is not None
+        write_label_map(label, volume.labels_XYZ, case.label_map, values)
+    else:
+        _write_volume(volume, images, label)
+
+
+def _write_volume(volume: Volume, images: Sequence[Path], label: Path) -> None:
+    for path, array in zip(images, volume.images_MXYZ, strict=True):
+        nib.save(nib.Nifti1Image(array, volume.affine), path)
+    nib.save(nib.Nifti1Image(np.asarray(volume.labels_XYZ, np.uint8), volume.affine), label)
+
+
+def _lies_as_wanted(case: Case) -> bool:
+    """Whether every file is an image of three dimensions in .nii.gz, and all have one grid in one order of axes."""
+    if case.channels or any(not path.name.endswith(ENDING) for path in case.files):
+        return False
+    first, *others = (read_header(path) for path in case.files)
+    tolerance = 1e-3 * min(np.linalg.norm(first.affine[:3, :3], axis=0)) / math.sqrt(3)
+    return all(
+        len(first.stored) == 3
+        and other.stored == first.stored
+        and np.allclose(other.affine, first.affine, 0, tolerance)
+        for other in others
+    )
