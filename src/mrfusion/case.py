@@ -27,7 +27,8 @@ class Case:
     ``images`` maps a modality's name to its file; where a file is four-dimensional and holds several modalities,
     ``channels`` maps each of their names to its place on the fourth axis. ``label_values`` maps every value that may
     stand in the label map's file to the internal value (BraTS 2021: {1: 1, 2: 2, 4: 3}); a value that is not there is
-    refused when it is read.
+    refused when it is read. ``masks`` are label maps of the same that were drawn on other modalities; they are read
+    only to see whether the modalities lie over each other.
     Files are read through :mod:`mrfusion.data.volume`.
     """
 
@@ -38,6 +39,7 @@ class Case:
     label: str | None = None
     label_values: Mapping[int, int] = field(default_factory=dict)
     channels: Mapping[str, int] = field(default_factory=dict)
+    masks: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def files(self) -> tuple[Path, ...]:

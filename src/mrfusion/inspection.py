@@ -16,6 +16,7 @@ from mrfusion.data.label_map import region_masks
 from mrfusion.data.nifti import check_plausible, read_channels, read_header, read_labels
 from mrfusion.data.prepare import slice_axis
 from mrfusion.data.prepared import resampler
+from mrfusion.data.registration import misplaced
 from mrfusion.data.slice_view import grey, upright
 from mrfusion.data.volume import Target, Volume, read_volume
 from mrfusion.errors import CaseError
@@ -142,8 +143,17 @@ def _look(case: Case, cohort: Cohort, onto: Target | None) -> tuple[Found, Volum
         volume = read_volume(case, cohort.modalities, cohort.label_values, onto=onto)
     except CaseError as error:
         return replace(found, faults=(*faults, *(_each_file(case) or [str(error)]))), None
+    faults += _registered(case)
     measured = _measured(found, volume, cohort)
     return replace(measured, faults=tuple(faults)), volume
+
+
+def _registered(case: Case) -> list[str]:
+    """Whether the masks of the modalities, where there are several, lie over each other."""
+    try:
+        return misplaced(case)
+    except CaseError as error:
+        return [str(error)]
 
 
 def _each_file(case: Case) -> list[str]:

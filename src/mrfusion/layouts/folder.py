@@ -8,6 +8,7 @@ modality, the root itself too; its name is the case's id.
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mrfusion.case import Case, Cohort
@@ -26,6 +27,7 @@ def folder(
     regions: Mapping[str, Sequence[int]],
     background_labels: Sequence[int] = (),
     patient: str | None = None,
+    masks: Mapping[str, str] | None = None,
     may_lack: Sequence[str] = (),
 ) -> Cohort:
     """The cases under ``root``.
@@ -33,8 +35,11 @@ def folder(
     ``modalities`` is ``{name: word}`` or a list of words, ``label`` the word of the label map. ``regions`` is
     ``{name: [values in the file]}``; values of ``background_labels`` count as background, any other is refused when
     it is read. ``patient`` is a regular expression whose first group (or whole match) in the case's id is the patient.
+    ``masks`` is ``{modality: word}`` of label maps that were drawn on other modalities than ``label``; ``mrfusion
+    inspect`` tells by them whether the modalities are registered.
     """
     words = {**named(modalities), LABELS: str(label)}
+    extra = _masks(masks or {}, words)
     if len(set(words.values())) < len(words):
         raise SpecError(f"label: {label!r} is also the word of a modality; each needs its own")
     chosen = regions_from(regions)
@@ -46,6 +51,7 @@ def folder(
             images = {name: path for name, path in files.items() if name != LABELS}
             case_id = place.resolve().name
             case = Case(case_id, _patient(case_id, patient), images, files.get(LABELS), None, meaning)
+            case = replace(case, masks={n: p for n, word in extra.items() if (p := _the_one(place, paths, n, word))})
             expected = {name: f"{word}_*.nii.gz or *_{word}.nii.gz" for name, word in words.items()}
             cases.append(check_complete(case, expected, place, may_lack))
     if not cases:
@@ -54,6 +60,13 @@ def folder(
             f"found no name that begins or ends with one of the words {', '.join(words.values())} (capitals count)"
         )
     return Cohort(tuple(n for n in words if n != LABELS), tuple(cases), chosen)
+
+
+def _masks(masks: Mapping[str, str], words: Mapping[str, str]) -> dict[str, str]:
+    for name, word in masks.items():
+        if name not in words or name == LABELS or word in words.values():
+            raise SpecError(f"masks: expected {{modality: word}} with words of their own, found {name}: {word}")
+    return dict(masks)
 
 
 def fits(root: Path) -> str | None:
