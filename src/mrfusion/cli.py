@@ -20,6 +20,7 @@ app = typer.Typer(
 Out = Annotated[Path, typer.Option(help="Folder for everything that is written.")]
 Cache = Annotated[Path | None, typer.Option(help="Folder for prepared cases. Default: OUT/cache.")]
 Layout = Annotated[str | None, typer.Option(help="How the data lie on disk, e.g. 'brats(year=2021)'.")]
+ResampleTo = Annotated[str | None, typer.Option(help="A modality whose grid the others of a case are brought to.")]
 Trust = Annotated[list[str] | None, typer.Option(help="A package whose code the run may name; repeatable.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes side by side. Default: one a GPU, or a core.")]
 
@@ -128,12 +129,13 @@ def report(
 def inspect(
     data: Annotated[Path, typer.Argument(help="Folder or table of cases, or the YAML file of a run or study.")],
     layout: Layout = None,
+    resample_to: ResampleTo = None,
     out: Annotated[Path | None, typer.Option(help="Folder for montage.png and inspection.json.")] = None,
 ) -> None:
     """Say what is in a data set and what is wrong with it; exit code 2 if anything is."""
     from mrfusion.command.inspect import inspect_data
 
-    if not inspect_data(data, layout=layout, out=out):
+    if not inspect_data(data, layout=layout, resample_to=resample_to, out=out):
         raise typer.Exit(2)
 
 
@@ -143,12 +145,13 @@ def convert(
     out: Annotated[Path, typer.Option(help="A new folder.")],
     to: Annotated[str, typer.Option(help="nnunet (raw data, copied) or datalist (MONAI's, files in place).")],
     layout: Layout = None,
+    resample_to: ResampleTo = None,
     splits: Annotated[Path | None, typer.Option(help="splits.json of a study, to be written along.")] = None,
 ) -> None:
     """Write a data set as nnU-Net or MONAI reads it, with the same splits."""
     from mrfusion.command.convert import convert_data
 
-    convert_data(data, to, out=out, layout=layout, splits=splits)
+    convert_data(data, to, out=out, layout=layout, resample_to=resample_to, splits=splits)
 
 
 @app.command()

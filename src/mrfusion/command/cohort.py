@@ -20,18 +20,19 @@ class Given:
     incomplete: bool = False
 
 
-def cohort_at(data: Path, layout: str | None, *, tolerant: bool = False) -> Given:
+def cohort_at(data: Path, layout: str | None, *, resample_to: str | None = None, tolerant: bool = False) -> Given:
     """What lies at ``data``; without ``layout`` the one that fits is taken, and said.
 
-    A ``tolerant`` reader gets the cases that lack files too, whatever the specification allows.
+    ``resample_to`` stands in for what a YAML file says. A ``tolerant`` reader gets the cases that lack files
+    too, whatever the specification allows.
     """
     more = {"may_lack": MAY_LACK} if tolerant else {}
     if data.suffix in (".yaml", ".yml"):
         given = read_study(data).base.data
         sources = [s.model_copy(update={"options": {**s.options, **more}}) for s in given.sources]
         allowed = any(lenience(s.options.get("may_lack", ()))[0] for s in given.sources)
-        return Given(read_cohort(sources), given.preparation.resample_to, allowed)
+        return Given(read_cohort(sources), resample_to or given.preparation.resample_to, allowed)
     if layout is None:
         layout = recognised(data)
         console.print(f"layout: {layout}", markup=False, highlight=False, soft_wrap=True)
-    return Given(read_cohort([Source(path=data, layout=layout, options=more)]))
+    return Given(read_cohort([Source(path=data, layout=layout, options=more)]), resample_to)

@@ -15,13 +15,15 @@ from mrfusion.errors import OutputError, SpecError, nearest
 TARGETS = ("nnunet", "datalist")
 
 
-def convert_data(data: Path, to: str, *, out: Path, layout: str | None, splits: Path | None) -> None:
+def convert_data(
+    data: Path, to: str, *, out: Path, layout: str | None, resample_to: str | None, splits: Path | None
+) -> None:
     """Write what lies at ``data`` to the new folder ``out``, and say how to go on."""
     if to not in TARGETS:
         raise SpecError(f"--to: {to!r} is not known; {nearest(to, TARGETS)}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise OutputError(f"expected a folder that is new or empty at {out}; name another --out")
-    given = cohort_at(data, layout)
+    given = cohort_at(data, layout, resample_to=resample_to)
     cohort = given.cohort
     parts = _splits(splits, cohort)
     with one_bar("converting") as progress:

@@ -14,13 +14,13 @@ from mrfusion.montage import write_montage
 from mrfusion.result import write_json
 
 
-def inspect_data(data: Path, *, layout: str | None, out: Path | None) -> bool:
+def inspect_data(data: Path, *, layout: str | None, resample_to: str | None, out: Path | None) -> bool:
     """Show what is in a data set and what is wrong with it; False if anything is.
 
     ``data`` is a folder or table that ``layout`` reads (default: the one that fits it), or the YAML file of a run or
     study that says how.
     """
-    given = cohort_at(data, layout, tolerant=True)
+    given = cohort_at(data, layout, resample_to=resample_to, tolerant=True)
     with one_bar("inspecting") as progress:
         found = inspect_cohort(
             given.cohort, resample_to=given.resample_to, incomplete=given.incomplete, progress=progress
