@@ -12,7 +12,7 @@ except ImportError as error:
     if (error.name or "").startswith("mrfusion"):
         raise
     warnings.warn(
-        f"numba cannot be used ({error}): metrics are the same to the last bit but take ten times as long; "
+        f"numba cannot be used ({error}): metrics are the same to the last bit but take ten to fifteen times as long; "
         "pip install numba",
         RuntimeWarning,
         stacklevel=2,
