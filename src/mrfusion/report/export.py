@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mrfusion.errors import SpecError, nearest
+from mrfusion.report import energy_words
 from mrfusion.report.load import LoadedStudy, load_study
 from mrfusion.report.methods import paragraphs
 from mrfusion.report.metric import metric_named
@@ -24,8 +25,8 @@ _TEX |= {letter: f"\\{letter}" for letter in "&%$#_{}"} | {"<": r"\textless{}", 
 
 
 def as_json(study: LoadedStudy) -> dict[str, Any]:
-    """The question, the verdict in words, the terms, every comparison in the unit of the stored scores, and what the
-    subsets of modalities scored where that was asked for."""
+    """The question, the verdict in words, the terms, every comparison in the unit of the stored scores, what the
+    subsets of modalities scored where that was asked for, and what the energies say where there are any."""
     return {
         "study": study.name,
         "question": study.question,
@@ -36,6 +37,7 @@ def as_json(study: LoadedStudy) -> dict[str, Any]:
         "splits_sha256": study.splits_digest,
         "runs": {"done": len(study.done), "planned": len(study.runs)},
         "modalities": [arm.as_json() for arm in load_subsets(study)],
+        "energy": energy_words.as_json(study),
         "comparisons": [{name: getattr(row, name) for name in COLUMNS} for row in study.comparisons],
     }
 

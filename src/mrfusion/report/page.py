@@ -19,6 +19,7 @@ from mrfusion.report.section import (
     cohort,
     cost,
     curves,
+    energy,
     headline,
     methods,
     modalities,
@@ -33,8 +34,8 @@ from mrfusion.result import write_json, write_text
 
 # the page, top to bottom
 SECTIONS = (
-    *(headline, verdicts, ranking, arms, paper_tables, search, modalities, cohort, points, cases, viewer, curves),
-    *(balance, cost, methods, appendix),
+    *(headline, verdicts, ranking, arms, paper_tables, search, modalities, energy, cohort, points, cases, viewer),
+    *(curves, balance, cost, methods, appendix),
 )
 _HERE = Path(__file__).parent
 

@@ -73,7 +73,8 @@ def _ends(series: Series) -> str:
 
 def _names(runs: Sequence[LoadedRun], prefix: str) -> list[str]:
     found = (name for run in runs for _, name, _ in run.history)
-    return [name for name in dict.fromkeys(found) if name.startswith(prefix)]
+    # terms of a level are of energies, which have a section of their own
+    return [name for name in dict.fromkeys(found) if name.startswith(prefix) and "/level" not in name]
 
 
 def _series(runs: Iterable[LoadedRun], quantity: str) -> Series:

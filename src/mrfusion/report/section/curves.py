@@ -7,14 +7,15 @@ from mrfusion.report.figure import Drawing, Figure, Switch, axis, colour, dash, 
 from mrfusion.report.load import LoadedStudy
 from mrfusion.report.part import Section, render
 
-_NOT_DRAWN = ("seconds",)
+_NOT_DRAWN = ("seconds", "energy", "pi", "alignment", "term")  # what quantities begin with; sections of their own
 Series = dict[int, list[float]]  # epoch to the values of the runs that reached it
 
 
 def section(study: LoadedStudy) -> Section | None:
     """The figure; None where no run has a history."""
     quantities = dict.fromkeys(quantity for run in study.done for _, quantity, _ in run.history)
-    shown = sorted((q for q in quantities if q not in _NOT_DRAWN), key=lambda q: (not q.startswith("val/"), q == "lr"))
+    shown = [q for q in quantities if q.split("/")[0] not in _NOT_DRAWN]
+    shown.sort(key=lambda q: (not q.startswith("val/"), q == "lr"))
     if not shown:
         return None
     figure = Figure(
