@@ -192,6 +192,20 @@ def test_one_arm_without_pictures(make_study, tmp_path):
     assert "No picture was kept of this case." in text
 
 
+def test_of_a_large_cohort_the_worst_are_drawn_and_one_metric_stands_in_full(make_study, tmp_path, monkeypatch):
+    folder = make_study(tmp_path / "s", cases=6, folds=1, seeds=1, size=32)
+    monkeypatch.setattr("mrfusion.report.section.cases.MOST_DRAWN", 2)
+    for section in ("appendix", "points"):
+        monkeypatch.setattr(f"mrfusion.report.section.{section}.MOST_CASES", 5)
+    page = read(build_report(folder))
+    text = " ".join("".join(page.text).split())
+    assert text.count("Not drawn: only the 2 worst cases are.") == 2, "nor the best and the median"
+    assert "The scores of 6 cases are too many for this page" in text
+    assert "Dice of every case and region" not in text
+    assert {key.split("|")[1] for key in json.loads(page.scripts[0])["points-figure"]} == {"dice"}
+    test_every_anchor_exists(page)
+
+
 def test_arms_on_one_slice_share_its_images_and_others_keep_their_own(make_study, tmp_path):
     folder = make_study(tmp_path / "s", arms={"concat": 0.0, "only-t1c": -0.1}, cases=3, folds=1, seeds=1, size=32)
     changes = ({"modalities": ["t1c"]}, {"index": 30}, {"modalities": ["unheard-of"]})

@@ -25,6 +25,8 @@ _PAGES.filters.update(
     region=wording.region,
 )
 
+MOST_CASES = 300  # of a larger cohort the page holds one metric's scores case by case, not all metrics'
+
 
 @dataclass(frozen=True)
 class Section:

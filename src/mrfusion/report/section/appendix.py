@@ -4,7 +4,7 @@ import math
 
 from mrfusion.report.load import LoadedStudy
 from mrfusion.report.metric import metric_named
-from mrfusion.report.part import Section, render
+from mrfusion.report.part import MOST_CASES, Section, render
 
 
 def section(study: LoadedStudy) -> Section:
@@ -19,7 +19,7 @@ def section(study: LoadedStudy) -> Section:
         versions=_versions(study),
         commands=dict.fromkeys(str(run.environment["command"]) for run in study.done if "command" in run.environment),
         losses=_losses(study),
-        metrics=[metric_named(name) for name in study.metrics],
+        metrics=[metric_named(name) for name in study.metrics] if len(folds) <= MOST_CASES else [],
         values={(r.metric, r.case, r.region, r.arm): r for r in study.case_rows},
         problems=[run for run in study.runs if run.state == "unreadable"],
         seconds=lambda run: float(run.environment.get("train_seconds") or math.nan),

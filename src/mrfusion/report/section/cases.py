@@ -1,4 +1,8 @@
-"""The cases to look at: best, median and worst, then all from the worst up; every arm side by side with the target."""
+"""The cases to look at: best, median and worst, then all from the worst up; every arm side by side with the target.
+
+Of a large cohort the worst are drawn and the others named: a picture of each case and arm would make a page that no
+browser opens.
+"""
 
 import math
 from collections.abc import Hashable, Sequence
@@ -16,6 +20,7 @@ from mrfusion.report.part import Section, render
 from mrfusion.report.wording import region
 from mrfusion.study.aggregate import MEAN
 
+MOST_DRAWN = 150
 Pictures = dict[str, dict[str, tuple[LoadedRun, Slice]]]  # case to arm to its picture
 
 
@@ -66,9 +71,10 @@ def section(study: LoadedStudy) -> Section | None:
     if not study.metrics:
         return None
     metric = metric_named(study.metrics[0])
-    slices, problems = _slices(study)
     ranked = _ranked(study, metric)
     roles = _roles([name for name, _ in ranked])
+    drawn = {*roles, *(name for name, _ in ranked[:MOST_DRAWN])}
+    slices, problems = _slices(study, drawn)
     views = [_view(study, metric, roles.get(name, ""), slices.get(name, {}), (name, mean)) for name, mean in ranked]
     order = ("best", "median", "worst")
     chosen = sorted((v for v in views if v.role), key=lambda v: order.index(v.role.split(" ")[0]))
@@ -82,12 +88,14 @@ def section(study: LoadedStudy) -> Section | None:
         first=study.modalities.index(_clearest(slices)) if shown else 0,
         regions=study.drawn_regions,
         problems=problems,
+        drawn=drawn,
+        most=MOST_DRAWN,
     )
     return Section("cases", "Cases to look at", html)
 
 
-def _slices(study: LoadedStudy) -> tuple[Pictures, list[str]]:
-    """The pictures, from each arm's lowest seed that tested the case; and what could not be read."""
+def _slices(study: LoadedStudy, drawn: set[str]) -> tuple[Pictures, list[str]]:
+    """The pictures of ``drawn``, from each arm's lowest seed that tested the case; and what could not be read."""
     found: Pictures = {}
     problems = []
     for run in _first_seeds(study):
@@ -95,7 +103,8 @@ def _slices(study: LoadedStudy) -> tuple[Pictures, list[str]]:
             try:
                 picture = read_slice(path)
                 _check_known(picture, study, path)
-                found.setdefault(picture.case, {}).setdefault(run.arm, (run, picture))
+                if picture.case in drawn:
+                    found.setdefault(picture.case, {}).setdefault(run.arm, (run, picture))
             except InputError as error:
                 problems.append(str(error))
     return found, problems

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from mrfusion.report.figure import Drawing, Figure, Switch, axis, colour, layout, plain, rounded, symbol
 from mrfusion.report.load import LoadedStudy
 from mrfusion.report.metric import Metric, metric_named
-from mrfusion.report.part import Section, render
+from mrfusion.report.part import MOST_CASES, Section, render
 from mrfusion.report.wording import region
 from mrfusion.study.aggregate import MEAN, CaseRow
 
@@ -22,13 +22,13 @@ def section(study: LoadedStudy) -> Section | None:
     values = {(r.case, r.arm): r for r in study.case_rows if (r.metric, r.region) == (metric.name, MEAN)}
     anchors = {case.id: f"case-{n}" for n, case in enumerate(study.cases)}
     cases = [case for case in study.cases if any((case.id, arm.name) in values for arm in study.arms)]
-    figure = _figure(study)
+    figure = _figure(study, study.metrics if len(cases) <= MOST_CASES else study.metrics[:1])
     shown = {"figure": figure, "metric": metric, "values": values, "cases": cases, "anchors": anchors}
     return Section("points", "Case by case", render("section/points.html", study=study, **shown), (figure,))
 
 
-def _figure(study: LoadedStudy) -> Figure:
-    metrics = tuple((name, metric_named(name).title) for name in study.metrics)
+def _figure(study: LoadedStudy, offered: Sequence[str]) -> Figure:
+    metrics = tuple((name, metric_named(name).title) for name in offered)
     names = [*([MEAN] if len(study.regions) > 1 else []), *study.regions]
     regions = tuple((name, region(name)) for name in names)
     views = _VIEWS if len(study.arms) > 1 else _VIEWS[1:]
