@@ -27,11 +27,11 @@ FLOORS = {
         "trial",
         "inspection",
     }
-    | {"montage", "energy_record"},
+    | {"montage", "energy_record", "mismatch"},
     6: {"run", "job", "apply"},
     7: {"study", "search", "subsets"},
     8: {"report"},
-    9: {"command", "display", "cli"},
+    9: {"command", "display", "cli", "__main__"},
 }
 FAMILY_FLOOR = 2
 BELOW_FAMILIES = {"metrics": {"surface"}}  # distances and lesions are computed once, there, for every metric

@@ -13,7 +13,7 @@ FLOOR = 0.5  # of the standard deviation of a direction; that of all is 1 where 
 
 @dataclass(frozen=True)
 class Alignment:
-    """Each in [0, 1] but the distribution, which is 0 or more; ``direction`` and ``distribution`` (r,) a factor."""
+    """``direction`` (r,) and ``independence`` are in [0, 1], ``distribution`` (r,) and ``floor`` are 0 or more."""
 
     direction: Float[Tensor, " r"]
     distribution: Float[Tensor, " r"]
@@ -66,7 +66,10 @@ def distribution(blocks: Float[Tensor, "b m r k v"], here: Tensor) -> Float[Tens
 
 
 def _together(vectors: Float[Tensor, "b m d v"], here: Float[Tensor, "b m 1 1"], factors: int) -> tuple[Tensor, Tensor]:
-    """Of all modalities' vectors: mean squared correlation between factors, and how far deviations are below FLOOR."""
+    """Of all modalities' vectors: mean squared correlation between factors, and how far deviations are below FLOOR.
+
+    The floor is a barrier, FLOOR / deviation - 1, because all modalities agree most easily on a constant vector.
+    """
     width = vectors.shape[2]
     count = (here.sum() * vectors.shape[3]).clamp(min=1)
     mean = (vectors * here).sum((0, 1, 3)) / count
@@ -77,4 +80,4 @@ def _together(vectors: Float[Tensor, "b m d v"], here: Float[Tensor, "b m 1 1"],
     block = torch.arange(width, device=vectors.device) // (width // factors)
     between = (block.unsqueeze(0) != block.unsqueeze(1)).to(vectors.dtype)
     independence = (correlation.square() * between).sum() / between.sum().clamp(min=1)
-    return independence, functional.relu(1 - deviation / FLOOR).mean()
+    return independence, functional.relu(FLOOR / deviation - 1).mean()

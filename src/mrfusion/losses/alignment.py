@@ -15,6 +15,7 @@ class Alignment(Loss):
     The orthogonal Q belongs to the fusion, whose vectors come turned; its columns are ``factors`` blocks, the first
     ``aligned`` of which are aligned (default: half of them; all of them is the paper's literal reading, which forces
     redundancy). The mean over levels. All factors are recorded, aligned or not.
+    The weights pi of E_dir send no gradient: the cheapest agreement would be to listen to one modality alone.
     The paper has the idea; the formulas, and the floor under each direction's deviation, are ours.
     """
 
@@ -43,7 +44,8 @@ class Alignment(Loss):
             raise SpecError(
                 f"loss alignment: {self.factors} factors do not divide the {width} dimensions of the energy"
             )
-        found = measure(state["vectors"], state["vector_weights"], state["present"], self.factors)
+        weights = state["vector_weights"].detach()
+        found = measure(state["vectors"], weights, state["present"], self.factors)
         each = (found.direction + 0.5 * found.distribution)[: self.aligned]
         total = each.sum() / max(1, self.aligned) + 0.1 * found.independence + 0.1 * found.floor
         return total, found.terms()

@@ -11,7 +11,7 @@ from mrfusion.errors import SpecError
 from mrfusion.losses._base import Itemised, Loss, Output
 from mrfusion.losses._levels import class_energies, class_masks, levels_of
 
-DELTA = 1e-12
+DELTA = 1e-8
 
 
 class Energy(Loss):
