@@ -132,12 +132,12 @@ def read_rows(path: Path, header: tuple[str, ...], *, delimiter: str = ",") -> l
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             table = csv.DictReader(stream, delimiter=delimiter)
-            rows = list(table)
+            columns, rows = list(table.fieldnames or []), list(table)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"expected a CSV table at {path}, found: {error}") from None
-    missing = [name for name in header if name not in (table.fieldnames or [])]
+    missing = [name for name in header if name not in columns]
     if missing:
-        raise InputError(f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(table.fieldnames or [])}")
+        raise InputError(f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(columns) or 'none'}")
     return rows
 
 
