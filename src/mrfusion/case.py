@@ -59,6 +59,8 @@ class Cohort:
 
     def __post_init__(self) -> None:
         seen: dict[str, Case] = {}
+        for name in (*self.modalities, *(region.name for region in self.regions), *self.classes):
+            check_text(name, "the name of a modality, region or class")
         for case in self.cases:
             for name in (case.id, case.patient, case.label or ""):
                 check_text(name, f"a name of the case in {_place(case)}")
