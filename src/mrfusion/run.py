@@ -24,10 +24,12 @@ from mrfusion.training.assemble import (
     make_training,
     sample_size,
 )
+from mrfusion.training.checkpoint import drop_checkpoints
 from mrfusion.training.environment import environment, reset_peak
 from mrfusion.training.flops import count_flops
 from mrfusion.training.inherit import warmed
 from mrfusion.training.loop import Training, fit, save_weights
+from mrfusion.training.optimiser import count_trained
 from mrfusion.trial import Trial
 
 
@@ -58,7 +60,8 @@ def fit_and_try(fabric: Fabric, spec: RunSpec, data: RunData, folder: Path, prog
     training = make_training(spec, data.cohort, parts, fabric=fabric, folder=folder, progress=progress)
     if spec.origin is not None:
         training = warmed(training, spec.plan, spec.origin, folder.parent)
-    history = fit(training, _phases(spec, training))
+    phases = _phases(spec, training)
+    history = fit(training, phases)
     if not fabric.is_global_zero:
         return
     save_weights(folder / "model.safetensors", training.network)
@@ -69,7 +72,9 @@ def fit_and_try(fabric: Fabric, spec: RunSpec, data: RunData, folder: Path, prog
     modalities = len(spec.plan.modalities(data.cohort.modalities))
     flops = count_flops(network, parts.size, modalities=modalities, dimensions=spec.sampling.dimensions)
     facts |= {"sample_size": parts.size, "flops": flops, "losses": training.objective.recorded}
+    facts |= {"trained_parameters": count_trained(phases)}
     write_json(folder / "environment.json", facts)
+    drop_checkpoints(folder)
 
 
 def _phases(spec: RunSpec, training: Training) -> list[Phase]:

@@ -59,6 +59,7 @@ class Data(Part):
     """
 
     sources: tuple[Source, ...] = Field(min_length=1)
+    modalities: tuple[str, ...] = Field((), description="take these, absent ones too; default: those of the layout")
     preparation: Preparation = Preparation()
     split: SplitRule = SplitRule()
     fingerprint: str = ""
@@ -122,6 +123,7 @@ class Origin(Part):
 
     parents: tuple[str, ...] = Field(min_length=1, description="their digests: one, or one for each of plan's members")
     keep: bool = Field(False, description="take the weights as they are; nothing is trained")
+    new_head: bool = Field(False, description="the head, of other regions or classes, begins anew")
     rival: str | None = Field(None, description="digest of a run to race against: ended early when it gains far less")
     grace: int = Field(2, ge=1, description="epochs before a race may end a run")
 
@@ -189,12 +191,19 @@ class RunSpec(Part):
         content["data"]["sources"] = [s.model_dump(mode="json", exclude={"path"}) for s in self.data.sources]
         content["data"]["split"].pop("file")
         unsaid: dict[str, Any] = {"members": [], "origin": None, "absence": "none"}
-        content = {key: value for key, value in content.items() if key not in unsaid or value != unsaid[key]}
+        content = _without(content, unsaid) | {"data": _without(content["data"], {"modalities": []})}
+        if "origin" in content:
+            content["origin"] = _without(content["origin"], {"new_head": False})
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     def changed(self, changes: Mapping[str, Any]) -> "RunSpec":
         """This spec with some keys changed, parts merged key by key; SpecError for a key that does not exist."""
         return read_part(RunSpec, merge(self.model_dump(mode="json"), changes), "changes")
+
+
+def _without(content: Mapping[str, Any], unsaid: Mapping[str, Any]) -> dict[str, Any]:
+    """The content without what later versions added, where it says nothing: digests stay what they were."""
+    return {key: value for key, value in content.items() if key not in unsaid or value != unsaid[key]}
 
 
 P = TypeVar("P", bound=Part)

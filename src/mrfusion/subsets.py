@@ -37,8 +37,15 @@ def write_subsets(run: FinishedRun, data: RunData, out: Path, *, machine: Machin
         write_subset_scores(work / TABLE, rows)
         about = {"run": run.folder.name, "plan": str(run.spec.plan), "absence": run.spec.absence}
         cases = len({row.case for row in rows})
-        write_json(work / SUMMARY, about | {"cases": cases} | summarise_subsets(rows, run.modalities).as_json())
+        write_json(
+            work / SUMMARY, about | {"cases": cases} | summarise_subsets(rows, modalities_of(run, data)).as_json()
+        )
     return out
+
+
+def modalities_of(run: FinishedRun, data: RunData) -> tuple[str, ...]:
+    """The modalities that there are subsets of: those of the run, without one that every case lacks."""
+    return tuple(name for name in run.modalities if any(name in case.images for case in data.cohort.cases))
 
 
 def is_done(out: Path) -> bool:
@@ -80,14 +87,15 @@ def subsets_of_run(folder: str, out: str, cache: str) -> str:
 def _scores(run: FinishedRun, data: RunData, machine: Machine, progress: Progress) -> Iterator[ScoreRow]:
     model = run.model(make_fabric(machine, run.spec.budget.precision))
     names: Sequence[str] = getattr(data.splits[run.spec.fold], run.spec.score_on)
-    cases = [case for case in map(data.cohort.case, names) if set(run.modalities) <= set(case.images)]
+    there = modalities_of(run, data)
+    cases = [case for case in map(data.cohort.case, names) if set(there) <= set(case.images)]
     if not cases:
-        raise InputError(f"expected test cases with all of {', '.join(run.modalities)}, found none")
-    every = subsets(run.modalities)
+        raise InputError(f"expected test cases with all of {', '.join(there)}, found none")
+    every = subsets(there)
     one = {"segmentation": _segmented, "classification": _classified}[run.spec.task]
     for number, case in enumerate(cases):
         for place, subset in enumerate(every):
-            text = text_of(subset, run.modalities)
+            text = text_of(subset, there)
             progress(number * len(every) + place, len(cases) * len(every), f"{case.id}, {text}")
             for score in one(run, model, case, data.prepared[case.id], seen=subset):
                 yield ScoreRow(text, 0, 0, case.id, case.patient, score.region, score.metric, score.value)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mrfusion import families
@@ -35,7 +35,7 @@ class RunData:
 
 def read_data(data: Data, *, task: str, cache: Path, progress: Progress) -> RunData:
     """Read, prepare (from the cache where nothing has changed) and split; every case must have what ``task`` needs."""
-    cohort = read_cohort(data.sources)
+    cohort = with_modalities(read_cohort(data.sources), data.modalities)
     _check_task(cohort, task)
     prepared = prepare_cohort(cohort, data.preparation, cache, workers=2, progress=progress)
     splits, notes = _splits(cohort, strata_of(cohort, prepared), data.split)
@@ -51,6 +51,21 @@ def read_cohort(sources: Sequence[Source]) -> Cohort:
     return join_cohorts(families.load("layouts", s.layout)(s.path, **s.options) for s in sources)
 
 
+def with_modalities(cohort: Cohort, names: Sequence[str]) -> Cohort:
+    """The cohort with these modalities, also those that none of its cases has; its own where none are named.
+
+    InputError where no case has any of them.
+    """
+    if not names:
+        return cohort
+    if not any(set(names) & set(case.images) for case in cohort.cases):
+        raise InputError(
+            f"expected cases with some of {', '.join(names)}, found {', '.join(cohort.modalities)}; what is the same "
+            "must be called the same, by the layout's options, as in folder(modalities={'t1c': 'T1POST'}, ..)"
+        )
+    return replace(cohort, modalities=tuple(names))
+
+
 def recognised(path: Path) -> str:
     """The text of the one layout that fits what lies at ``path``; SpecError where none does, or several do."""
     if not path.exists():
@@ -63,7 +78,7 @@ def recognised(path: Path) -> str:
             f"\"folder(modalities=['t1','t2'],label='seg',regions={{'lesion':[1]}})\". Known: {', '.join(names)}"
         )
     if len(found) > 1:
-        raise SpecError(f"{path} could be {' or '.join(found)}; say which with --layout, as in --layout \"{found[0]}\"")
+        raise SpecError(f'{path} could be {" or ".join(found)}; say which with --layout, as in --layout "{found[0]}"')
     return str(found[0])
 
 

@@ -1,5 +1,6 @@
 """Warm starts: the weights of finished runs become the first weights of a network, to the bit."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,33 +18,36 @@ from mrfusion.spec import Origin
 from mrfusion.training.loop import Training
 from mrfusion.training.race import Race, race_against
 
+_HEAD = re.compile(r"heads\.\d+\.heads?\.")  # the last layers of a network's decoders or classifiers
 _GATE = "behind."  # what a gated fusion puts in front of the names of the fusion behind its gate
 
 
 def warmed(training: Training, plan: FusionPlan, origin: Origin, runs: Path) -> Training:
     """A training that begins with the weights of finished runs, which lie in ``runs`` under their digests."""
-    inherit(training.network, plan, [runs / digest for digest in origin.parents])
+    inherit(training.network, plan, [runs / digest for digest in origin.parents], new_head=origin.new_head)
     race = Race() if origin.rival is None else race_against(runs / origin.rival, origin.grace)
     return replace(training, warm=True, race=race)
 
 
-def inherit(network: nn.Module, plan: FusionPlan, parents: Sequence[Path]) -> None:
+def inherit(network: nn.Module, plan: FusionPlan, parents: Sequence[Path], *, new_head: bool = False) -> None:
     """Give ``network`` the weights of a finished run, or of one for each member of an ensemble.
 
     All parameters and buffers that both have are taken over. Only the fusion of a level where the two plans differ
-    keeps its own start; a fusion behind a gate is the same fusion. InputError where anything else differs.
+    keeps its own start, and the last layer where it is a ``new_head``; a fusion behind a gate is the same fusion.
+    InputError where anything else differs.
     """
     if isinstance(network, Ensemble):
         for member, parent in zip(network.members, parents, strict=True):
             _inherit_one(member, _plan_of(parent), parent)
     else:
-        _inherit_one(network, plan, parents[0])
+        _inherit_one(network, plan, parents[0], new_head=new_head)
 
 
-def _inherit_one(network: nn.Module, plan: FusionPlan, parent: Path) -> None:
+def _inherit_one(network: nn.Module, plan: FusionPlan, parent: Path, *, new_head: bool = False) -> None:
     theirs, other = _weights(parent), _plan_of(parent)
     known = {_ungated(name): value for name, value in theirs.items()}
-    same = {name: known.get(_ungated(name)) for name in network.state_dict() if not _is_new(name, plan, other)}
+    names = [name for name in network.state_dict() if not (new_head and _HEAD.match(name))]
+    same = {name: known.get(_ungated(name)) for name in names if not _is_new(name, plan, other)}
     lacking = [name for name, value in same.items() if value is None]
     if lacking:
         raise InputError(

@@ -1,6 +1,7 @@
 """Optimisers and learning rates: names in a budget to torch's own."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -60,3 +61,9 @@ def decay(budget: Budget, epoch: int) -> float:
 def count_parameters(network: nn.Module) -> int:
     """How many numbers a network learns."""
     return sum(p.numel() for p in network.parameters())
+
+
+def count_trained(phases: Iterable[Phase]) -> int:
+    """How many of them any phase trains."""
+    trained = {id(p): p.numel() for phase in phases for module in phase.modules for p in module.parameters()}
+    return sum(trained.values())
