@@ -86,6 +86,23 @@ def predict(
 
 
 @app.command()
+def adapt(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run, OUT/runs/<digest>, whose plan has energies.")],
+    data: Annotated[Path, typer.Argument(help="Folder or table of the new cases, with their labels.")],
+    out: Out,
+    layout: Layout = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Default: as many as the run was trained for.")] = None,
+    trust: Trust = None,
+) -> None:
+    """Fine-tune a run's energies and last layer on other patients, modalities or regions; the rest stays as it is."""
+    from mrfusion.apply import read_run
+    from mrfusion.command.adapt import adapt_run
+
+    executor = _executor("local", workers=1)
+    adapt_run(read_run(run, trust or ()), data, executor, out=out, layout=layout, epochs=epochs)
+
+
+@app.command()
 def subsets(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run, OUT/runs/<digest>.")],
     data: Annotated[Path | None, typer.Option(help="Where the run's cases are, if they have moved.")] = None,
@@ -195,8 +212,9 @@ def phantom(
     cases: Annotated[int, typer.Option(min=1)] = 60,
     spacing: Annotated[float, typer.Option(help="Grid spacing in mm.")] = 2.0,
     seed: Annotated[int, typer.Option(min=0)] = 0,
-    control: Annotated[str, typer.Option(help="complementary, redundant, noise or xor.")] = "complementary",
-    box: Annotated[float | None, typer.Option(help="Keep only a cube of so many mm around each tumour.")] = None,
+    control: Annotated[
+        str, typer.Option(help="complementary, redundant, noise or xor; boxes alone: 'xor(box_mm=64)'.")
+    ] = "complementary",
     workers: Workers = None,
 ) -> None:
     """Write a cohort of synthetic brain tumour MRI, BraTS 2023 names, whose right answer is known."""
@@ -205,7 +223,7 @@ def phantom(
     from mrfusion.display import console, one_bar
     from mrfusion.phantom.cohort import write_cohort
 
-    options: dict[str, Any] = {"cases": cases, "spacing_mm": spacing, "seed": seed, "control": control, "box_mm": box}
+    options: dict[str, Any] = {"cases": cases, "spacing_mm": spacing, "seed": seed, "control": control}
     with one_bar("phantom") as progress:
         write_cohort(out, **options, workers=workers or len(os.sched_getaffinity(0)), progress=progress)
     console.print(f"{cases} cases of the {control} phantom: {out}", markup=False, soft_wrap=True)

@@ -44,7 +44,7 @@ def test_table_points_at_the_files(phantom: Path) -> None:
 
 
 def test_a_box_is_the_same_head_cut_around_the_tumour(phantom: Path, tmp_path: Path) -> None:
-    boxed = write_cohort(tmp_path / "B", cases=4, spacing_mm=SPACING_MM, seed=3, box_mm=80)
+    boxed = write_cohort(tmp_path / "B", cases=4, spacing_mm=SPACING_MM, seed=3, control="complementary(box_mm=80)")
     for name in (folder.name for folder in phantom.iterdir() if folder.is_dir()):
         small, large = (nib.load(root / name / f"{name}-t2f.nii.gz") for root in (boxed, phantom))
         assert small.shape == (10, 10, 10)
@@ -54,10 +54,10 @@ def test_a_box_is_the_same_head_cut_around_the_tumour(phantom: Path, tmp_path: P
         core = np.isin(np.asarray(nib.load(boxed / name / f"{name}-seg.nii.gz").dataobj), (1, 3))
         whole = np.isin(np.asarray(nib.load(phantom / name / f"{name}-seg.nii.gz").dataobj), (1, 3))
         assert core.sum() == whole.sum()
-    with pytest.raises(OutputError, match="box_mm"):
+    with pytest.raises(OutputError, match=r"complementary\(box_mm=80\)"):
         write_cohort(tmp_path / "B", cases=4, spacing_mm=SPACING_MM, seed=3)
-    with pytest.raises(SpecError, match="--box must lie in"):
-        write_cohort(tmp_path / "C", cases=4, box_mm=3)
+    with pytest.raises(SpecError, match="boxes of 16 mm or more"):
+        write_cohort(tmp_path / "C", cases=4, control="xor(box_mm=3)")
 
 
 def test_volumes_share_a_grid_and_are_stripped(phantom: Path) -> None:

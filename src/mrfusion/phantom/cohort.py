@@ -18,7 +18,7 @@ import numpy as np
 
 from mrfusion.errors import InputError, OutputError, SpecError
 from mrfusion.phantom.controls import control_named
-from mrfusion.phantom.crop import around_tumour, whole
+from mrfusion.phantom.crop import around_tumour
 from mrfusion.phantom.fields import Box, Grid
 from mrfusion.phantom.signal import MODALITIES
 from mrfusion.phantom.subject import Subject, make_subject, warm_up
@@ -29,7 +29,6 @@ TABLE = "participants.csv"
 RECORD = "phantom.json"
 COLUMNS = ("case", "patient", *MODALITIES, "label_map", "label")
 SPACINGS_MM = (0.5, 10.0)
-BOXES_MM = (16.0, 160.0)
 MOST_CASES = 100_000  # five digits in a BraTS name
 Progress = Callable[[int, int, str], None]
 
@@ -41,7 +40,6 @@ def write_cohort(
     spacing_mm: float = 2.0,
     seed: int = 0,
     control: str = "complementary",
-    box_mm: float | None = None,
     workers: int = 1,
     progress: Progress | None = None,
 ) -> Path:
@@ -49,12 +47,11 @@ def write_cohort(
 
     Images are int16, at least 1 in the brain and 0 outside; labels uint8: 1 NCR, 2 ED, 3 ET. Axes point left,
     posterior, superior as in BraTS. ``participants.csv`` has one row a case with relative paths and the class, low or
-    high; ``phantom.json`` says how it was made. With ``box_mm`` only a cube around the tumour is kept. A folder that
-    holds the same phantom gets the cases it lacks.
+    high; ``phantom.json`` says how it was made. A folder that holds the same phantom gets the cases it lacks.
 
     Raises SpecError for options that cannot be, OutputError where ``out`` holds something else or cannot be written.
     """
-    record = _record(cases, spacing_mm, seed, control) | _boxed(box_mm)
+    record = _record(cases, spacing_mm, seed, control)
     if workers < 1:
         raise SpecError(f"--workers must be at least 1, found {workers}")
     if _holds(out, record):
@@ -83,16 +80,6 @@ def _record(cases: int, spacing_mm: float, seed: int, control: str) -> dict[str,
     if seed < 0:
         raise SpecError(f"--seed must be 0 or more, found {seed}")
     return {"version": VERSION, "control": control, "spacing_mm": float(spacing_mm), "seed": seed, "cases": cases}
-
-
-def _boxed(box_mm: float | None) -> dict[str, float]:
-    """What the record says of the box; nothing where heads are whole."""
-    if box_mm is None:
-        return {}
-    low, high = BOXES_MM
-    if not low <= box_mm <= high:
-        raise SpecError(f"--box must lie in {low} to {high} mm, found {box_mm}")
-    return {"box_mm": float(box_mm)}
 
 
 def _holds(out: Path, record: dict[str, Any]) -> bool:
@@ -162,7 +149,7 @@ def _written(folder: Path, record: dict[str, Any], indices: list[int], workers: 
 def _write_case(folder: Path, record: dict[str, Any], index: int) -> int:
     subject = make_subject(record["seed"], index, record["spacing_mm"], record["control"])
     name, spacing_mm, labels = case_name(index), record["spacing_mm"], subject.labels
-    box = around_tumour(labels, record["box_mm"], spacing_mm) if "box_mm" in record else whole(labels)
+    box = around_tumour(labels, control_named(record["control"]).box_mm, spacing_mm)
     with building(folder / name) as partial:
         for kind, values in _volumes(subject):
             _write_image(partial / f"{name}-{kind}.nii.gz", values, spacing_mm, box=box)

@@ -10,17 +10,20 @@ complementary: sizes .50, t1n .58, t2w .55, t2f .66, t1c .76 (what the ring alon
 xor: any single modality .44-.50, t1c + t2f .90.
 """
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from mrfusion import families
 from mrfusion.errors import SpecError, nearest
 from mrfusion.phantom.fields import Array, Grid, SmoothField
 from mrfusion.phantom.scanner import GAIN, Scanner
 from mrfusion.phantom.signal import LESION, MODALITIES, Tissue
 
 NOISE_MODALITY = "t1n"
+NARROWEST_MM = 16.0
 _CELLS = ((True, False), (True, True), (False, False), (False, True))
 _GLIOMA_CELLS = (0.50, 0.24, 0.24, 0.02)
 _BLEND = {"t1c": 0.6, "t2f": 0.4}  # shows rim, oedema, necrosis and mismatch at once
@@ -41,13 +44,15 @@ Scan = Callable[[np.random.Generator, dict[str, Array], Grid], dict[str, Array]]
 class Control:
     """``frequencies`` of the cells (ring, mismatch) = (1,0), (1,1), (0,0), (0,1), and what follows from a cell.
 
-    ``scan`` makes pictures [X, Y, Z] out of signals that are 1 in white matter. ``is_high`` is the class.
+    ``scan`` makes pictures [X, Y, Z] out of signals that are 1 in white matter. ``is_high`` is the class. Of a head
+    only a cube of ``box_mm`` around its tumour is kept: all of it, unless the control says otherwise.
     """
 
     frequencies: tuple[float, float, float, float]
     is_high: Callable[[Signs], bool]
     interior: Callable[[np.random.Generator, Signs], Tissue]
     scan: Scan
+    box_mm: float = math.inf
 
     def signs(self, seed: int, index: int) -> Signs:
         """The signs of a case; a golden-ratio sequence keeps every run of cases near the wanted frequencies."""
@@ -112,8 +117,15 @@ CONTROLS = {
 }
 
 
-def control_named(name: str) -> Control:
-    """The control of this name; SpecError with the nearest ones otherwise."""
-    if name not in CONTROLS:
-        raise SpecError(f"no phantom control is called {name!r}; {nearest(name, CONTROLS)}")
-    return CONTROLS[name]
+def control_named(text: str) -> Control:
+    """The control of this name, perhaps of boxes alone, ``xor(box_mm=64)``; SpecError for any other name or option."""
+    call = families.parse(text)
+    if call.name not in CONTROLS:
+        raise SpecError(f"no phantom control is called {call.name!r}; {nearest(call.name, CONTROLS)}")
+    options = dict(call.kwargs)
+    box_mm = options.pop("box_mm", math.inf)
+    if call.args or options or not isinstance(box_mm, int | float) or not box_mm >= NARROWEST_MM:
+        raise SpecError(
+            f"expected a control such as xor or xor(box_mm=64), boxes of {NARROWEST_MM:g} mm or more, found {text!r}"
+        )
+    return replace(CONTROLS[call.name], box_mm=float(box_mm))
