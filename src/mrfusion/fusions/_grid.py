@@ -27,10 +27,13 @@ def products(
 def joined(
     streams: Float[Tensor, "b m k *xyz"],
     amounts: Float[Tensor, "b m v"],
-    change: Float[Tensor, "c mk"],
-    span: Float[Tensor, "d mk"],
+    change: Float[Tensor, "c n"],
+    span: Float[Tensor, "d n"] | None,
 ) -> tuple[Float[Tensor, "b c v"], Float[Tensor, "b d *xyz"]]:
-    """``change`` of the streams times their amounts, and ``span`` of the same on half the grid."""
+    """``change`` of the streams times their amounts side by side (n = m k), and ``span`` of the same on half the grid.
+
+    Without a span the streams are of the same space: they are summed up first (n = k), and halved as they are.
+    """
     return _Joined.apply(streams, amounts, change, span)  # type: ignore[no-untyped-call, no-any-return]
 
 
@@ -54,13 +57,14 @@ class _Products(torch.autograd.Function):
         ctx.save_for_backward(x, metric, prior, low, top)
         batch, count, width, points = x.shape
         found = x.new_empty(batch, count * (count + 1) // 2 + count * (1 if top is None else 2), points)
+        row = prior.unsqueeze(1).repeat(batch, 1, 1)  # (b m, 1, k)
         for span in stretches(x.device, batch, points):
             here, place = x[..., span], 0
             for j in range(count):
                 right = here[:, j : j + 1] if metric is None else _lowered(metric[: j + 1, j], here[:, j], width)
                 found[:, place : place + j + 1, span] = (here[:, : j + 1] * right).sum(2)
                 place += j + 1
-            found[:, place : place + count, span] = (here * prior.unsqueeze(2)).sum(2)
+            found[:, place : place + count, span] = torch.bmm(row, here.flatten(0, 1)).view(batch, count, -1)
             if top is not None and low is not None:
                 found[:, place + count :, span] = (here * _lowered(low, top[..., span], width)).sum(2)
         return found
@@ -79,8 +83,9 @@ class _Products(torch.autograd.Function):
             pair, of_prior, of_top = torch.split(
                 g, [count * (count + 1) // 2, count, g.shape[1] - count * (count + 3) // 2], 1
             )
-            back_prior += (here * of_prior.unsqueeze(2)).sum((0, 3))
-            to = prior.unsqueeze(2) * of_prior.unsqueeze(2)
+            crossed = torch.bmm(here.flatten(0, 1), of_prior.reshape(batch * count, -1, 1))
+            back_prior += crossed.view(batch, count, width).sum(0)
+            to = torch.mul(prior.unsqueeze(2), of_prior.unsqueeze(2), out=back[..., span])
             for i in range(count):
                 scaled = here * pair[:, _row(i, count)].mul(_twice(i, count, g)).unsqueeze(2)
                 if rows is None or back_metric is None:
@@ -94,7 +99,6 @@ class _Products(torch.autograd.Function):
                 scaled = (here * of_top.unsqueeze(2)).flatten(1, 2)
                 back_top[..., span] = times(low.flatten(0, 1).mT, scaled)
                 back_low += torch.bmm(scaled, top[..., span].mT).sum(0).view_as(low)
-            back[..., span] = to
         if back_metric is not None:
             back_metric.diagonal().mul_(0.5)
         return back, back_metric, back_prior, back_low, back_top
@@ -102,16 +106,18 @@ class _Products(torch.autograd.Function):
 
 class _Joined(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, amounts: Tensor, change: Tensor, span: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def forward(  # type: ignore[override]
+        ctx: Any, x: Tensor, amounts: Tensor, change: Tensor, span: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(x, amounts, change, span)
         ctx.set_materialize_grads(False)
-        flat, grid = x.flatten(3), x.shape[3:]
+        flat, grid, row = x.flatten(3), x.shape[3:], x.shape[4:].numel()
         found, half = x.new_empty(len(x), len(change), flat.shape[3]), []
-        for cut in stretches(x.device, len(x), flat.shape[3], grid[1:].numel()):
-            mixed = (flat[..., cut] * amounts[:, :, None, cut]).flatten(1, 2)
+        for cut in stretches(x.device, len(x), flat.shape[3], row):
+            mixed = _mixed(flat[..., cut], amounts[:, :, None, cut], span)
             found[..., cut] = times(change, mixed)
-            coarse = halved(mixed, torch.Size((mixed.shape[2] // grid[1:].numel(), *grid[1:])))
-            half.append(times(span, coarse.flatten(2)).view(len(x), -1, *coarse.shape[2:]))
+            coarse = halved(mixed, _rows(cut, row, grid))
+            half.append(coarse if span is None else times(span, coarse.flatten(2)).view(len(x), -1, *coarse.shape[2:]))
         return found, torch.cat(half, 2)
 
     @staticmethod
@@ -120,23 +126,36 @@ class _Joined(torch.autograd.Function):
         x, amounts, change, span = ctx.saved_tensors
         flat, grid, row = x.flatten(3), x.shape[3:], x.shape[4:].numel()
         back, back_amounts = torch.empty_like(flat), torch.empty_like(amounts)
-        back_change, back_span, done = torch.zeros_like(change), torch.zeros_like(span), 0
+        back_change, back_span = torch.zeros_like(change), None if span is None else torch.zeros_like(span)
+        done = 0
         for cut in stretches(x.device, len(x), flat.shape[3], row):
-            here, share = flat[..., cut], amounts[:, :, None, cut]
-            mixed, part = (here * share).flatten(1, 2), torch.Size(((cut.stop - cut.start) // row, *grid[1:]))
+            here, share, part = flat[..., cut], amounts[:, :, None, cut], _rows(cut, row, grid)
+            mixed = _mixed(here, share, span)
             to = torch.zeros_like(mixed) if of_change is None else times(change.mT, of_change[..., cut])
             if of_change is not None:
                 back_change += torch.bmm(of_change[..., cut], mixed.mT).sum(0)
             if of_half is not None:
-                coarse = halved(mixed, part)
-                g = of_half.narrow(2, done, coarse.shape[2]).flatten(2)
-                done += coarse.shape[2]
-                back_span += torch.bmm(g, coarse.flatten(2).mT).sum(0)
-                to += unhalved(times(span.mT, g).view_as(coarse), part)
-            to = to.view_as(here)
+                g = of_half.narrow(2, done, -(-part[0] // 2))
+                done += g.shape[2]
+                if span is not None and back_span is not None:
+                    coarse = halved(mixed, part)
+                    back_span += torch.bmm(g.flatten(2), coarse.flatten(2).mT).sum(0)
+                    g = times(span.mT, g.flatten(2)).view_as(coarse)
+                to += unhalved(g, part)
+            to = to.unsqueeze(1) if span is None else to.view_as(here)
             back_amounts[..., cut] = (here * to).sum(2)
             torch.mul(to, share, out=back[..., cut])
         return back.view_as(x), back_amounts, back_change, back_span
+
+
+def _mixed(here: Tensor, share: Tensor, span: Tensor | None) -> Float[Tensor, "b n v"]:
+    each = here * share
+    return each.sum(1) if span is None else each.flatten(1, 2)
+
+
+def _rows(cut: slice, row: int, grid: torch.Size) -> torch.Size:
+    """The grid of a stretch."""
+    return torch.Size(((cut.stop - cut.start) // row, *grid[1:]))
 
 
 def _lowered(matrices: Float[Tensor, "n k j"], values: Float[Tensor, "b j v"], width: int) -> Float[Tensor, "b n k v"]:

@@ -24,9 +24,9 @@ class Prepared(NamedTuple):
     """What a grid point is worked on with: a frame's tensors, ``state`` (b, m, n) of the last step, ``costs``
     (b, m + 1, q) of each pair's distance (e_m / tau, then e).
 
-    With k channels a stream, those of the streams or, where these are more, of P F / sqrt D: ``prior`` (m, k);
-    ``metric`` (m, m, k, k), P_i' P_j / D or none; ``change`` (c, m k), O Q' P; ``span`` (D, m k), P; ``lower``
-    (m, k, D), P' / D.
+    Where streams have fewer channels c than the space they are worked on as they are: ``prior`` (m, c); ``metric``
+    (m, m, c, c), P_i' P_j / D; ``change`` (c, m c), O Q' P; ``span`` (D, m c), P; ``lower`` (m, c, D), P' / D. Else
+    X / sqrt D of the nodes before their norm are, with ``change`` (c, D) and no metric, span or lower.
     """
 
     project: Tensor
@@ -38,8 +38,8 @@ class Prepared(NamedTuple):
     costs: Tensor
     metric: Tensor | None
     change: Tensor
-    span: Tensor
-    lower: Tensor
+    span: Tensor | None
+    lower: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -63,19 +63,11 @@ class Quadratic:
         level = level_costs(law, state).sum(1, keepdim=True)
         costs = self._cut(torch.cat((modality_costs(law, state) / self.tau, level), 1))
         state = state if self.told else state[..., :-1]
-        project, (count, width, channels) = frame.project, frame.project.shape
+        project, (_, width, channels) = frame.project, frame.project.shape
         if channels >= width:
-            one, root = torch.eye(width).to(project), width**0.5
-            prior, lower = frame.prior * root, (one / root).expand(count, -1, -1)
-            return Prepared(
-                *frame._replace(prior=prior),
-                state,
-                costs,
-                None,
-                root * frame.out.repeat(1, count),
-                root * one.repeat(1, count),
-                lower,
-            )
+            prior = torch.cat((frame.prior, frame.prior[:1] * 0)) if self.told else frame.prior
+            root = width**0.5
+            return Prepared(*frame._replace(prior=prior * root), state, costs, None, frame.out * root, None, None)
         return Prepared(
             *frame._replace(prior=torch.einsum("md,mdc->mc", frame.prior, project)),
             state,
@@ -92,18 +84,13 @@ class Quadratic:
         The weights pi (b, m, *xyz), e (b, *xyz), O Q' F (b, c, *xyz) and F on half the grid (b, D, *xyz / 2); and
         the sums over the grid of each pair's |X_i - X_j|^2 / 2D (b, q).
         """
-        w, grid = self.weights, maps[0].shape[3:]
-        streams = self._entered(maps[0], w)
-        top = told_by(maps[1].flatten(2), w.lift) if len(maps) > 1 else None
-        inner = products(streams.flatten(3), w.metric, w.prior, None if top is None else (w.lower, top))
-        own = None if top is None else top.square().mean(1, keepdim=True)
-        amounts, share, level, sums = checkpoint(
-            self._weighed, inner, own, w.bias, w.state, w.costs, use_reentrant=False, preserve_rng_state=False
-        )
-        change, half = joined(streams, amounts[:, : streams.shape[1]], w.change, w.span)
-        if top is not None:
-            from_top = amounts[:, -1:] * top
-            change, half = change + times(w.out, from_top), half + halved(from_top, grid)
+        clean, top = maps[0].to(self.frame.project.dtype), None
+        if not everything(self.present):
+            clean = where_present(clean, self.present)
+        if len(maps) > 1:
+            top = told_by(maps[1].flatten(2), self.frame.lift)
+        share, level, change, half, sums = (self._inside if self.weights.metric is None else self._outside)(clean, top)
+        grid = maps[0].shape[3:]
         return [
             share.view(*share.shape[:2], *grid),
             level.view(-1, *grid),
@@ -111,34 +98,37 @@ class Quadratic:
             half,
         ], sums
 
-    def _entered(self, streams: Tensor, w: Prepared) -> Float[Tensor, "b m k *xyz"]:
-        """The present streams; in the energy space, before its norm, where they have more channels than it."""
-        clean = streams.to(w.project.dtype)
-        if not everything(self.present):
-            clean = where_present(clean, self.present)
-        if w.metric is not None:
-            return clean
-        flat = clean.flatten(3).flatten(0, 1)
-        lifted = torch.bmm((w.project / w.project.shape[1] ** 0.5).repeat(len(clean), 1, 1), flat)
-        return lifted.view(*clean.shape[:2], -1, *clean.shape[3:])
+    def _outside(self, streams: Tensor, top: Tensor | None) -> tuple[Tensor, ...]:
+        """From streams of fewer channels than the space has; T (b, D, v)."""
+        w, count, grid = self.weights, streams.shape[1], streams.shape[3:]
+        lower = None if top is None or w.lower is None else (w.lower, top)
+        found = products(streams.flatten(3), w.metric, w.prior, lower)
+        pair, prior, with_top = torch.split(found, [count * (count + 1) // 2, count, 0 if top is None else count], 1)
+        packed = pair if top is None else torch.cat((pair, with_top, top.square().mean(1, keepdim=True)), 1)
+        amounts, share, level, sums = self._weighed(packed, prior)
+        change, half = joined(streams, amounts[:, :count], w.change, w.span)
+        if top is not None:
+            from_top = amounts[:, -1:] * top
+            change, half = change + times(w.out, from_top), half + halved(from_top, grid)
+        return share, level, change, half, sums
 
-    def _weighed(
-        self, inner: Tensor, own: Tensor | None, bias: Tensor, state: Tensor, costs: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """What of each node joins at each point (not yet normed), pi, e, and the distances' sums, from products."""
-        count = self.present.shape[1]
-        pair, prior, with_top = torch.split(
-            inner, [count * (count + 1) // 2, count, inner.shape[1] - count * (count + 3) // 2], 1
-        )
-        packed = pair if own is None else torch.cat((pair, with_top, own), 1)
-        distances, scale = _distances(packed, count)
-        both = costs @ distances
-        logits = prior * scale + bias.unsqueeze(1) - both[:, :-1]
-        share = torch.softmax(torch.where(self.present.unsqueeze(2), logits, float("-inf")), 1)
-        amounts = state.mT @ share
-        normed = amounts[:, :count] * scale
-        amounts = normed if own is None else torch.cat((normed, amounts[:, count:]), 1)
-        return amounts, share, both[:, -1], distances.detach().sum(2)
+    def _inside(self, streams: Tensor, top: Tensor | None) -> tuple[Tensor, ...]:
+        """In the space, where T is one more node."""
+        w, count, root = self.weights, streams.shape[1], self.frame.project.shape[1] ** 0.5
+        nodes = torch.bmm((w.project / root).repeat(len(streams), 1, 1), streams.flatten(3).flatten(0, 1))
+        nodes = nodes.view(len(streams), count, *nodes.shape[1:])
+        nodes = nodes if top is None else torch.cat((nodes, top.unsqueeze(1) / root), 1)
+        number = nodes.shape[1]
+        packed, prior = torch.split(products(nodes, None, w.prior, None), [number * (number + 1) // 2, number], 1)
+        amounts, share, level, sums = self._weighed(packed, prior[:, :count])
+        change, half = joined(nodes.view(*nodes.shape[:3], *streams.shape[3:]), amounts, w.change, None)
+        return share, level, change, half * root, sums
+
+    def _weighed(self, packed: Tensor, prior: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What of each node joins at each point (before its norm), pi, e, and the distances' sums."""
+        w, present = self.weights, self.present
+        given = (packed, prior, w.bias, w.state, w.costs, present)
+        return checkpoint(_weigh, *given, use_reentrant=False, preserve_rng_state=False)  # type: ignore[no-any-return]
 
     def account(self, means: Float[Tensor, "b q"]) -> Float[Tensor, "b k 3"]:
         """Evidence, hierarchy and dependency of E at each step, from the mean distances of a grid."""
@@ -168,13 +158,30 @@ class Quadratic:
         return costs if self.told else costs[..., : count * (count - 1) // 2]
 
 
-def _distances(products: Tensor, modalities: int) -> tuple[Float[Tensor, "b q v"], Float[Tensor, "b m v"]]:
-    """|X_i - X_j|^2 / 2D of the normed nodes, and 1 / RMS of the modalities."""
-    nodes = next(n for n in range(1, 100) if n * (n + 1) // 2 == products.shape[1])
-    squares = products[:, [j * (j + 3) // 2 for j in range(nodes)]]
+def _weigh(
+    packed: Float[Tensor, "b q v"],
+    prior: Float[Tensor, "b m v"],
+    bias: Tensor,
+    state: Tensor,
+    costs: Tensor,
+    present: Tensor,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    distances, scale = _distances(packed, prior.shape[1])
+    both = costs @ distances
+    logits = prior * scale[:, : prior.shape[1]] + bias.unsqueeze(1) - both[:, :-1]
+    share = torch.softmax(torch.where(present.unsqueeze(2), logits, float("-inf")), 1)
+    return (state.mT @ share) * scale, share, both[:, -1], distances.detach().sum(2)
+
+
+def _distances(
+    packed: Float[Tensor, "b q v"], modalities: int
+) -> tuple[Float[Tensor, "b p v"], Float[Tensor, "b n v"]]:
+    """|X_i - X_j|^2 / 2D of the normed nodes, from products before it, and what norms them; a T is normed already."""
+    nodes = next(n for n in range(1, 100) if n * (n + 1) // 2 == packed.shape[1])
+    squares = packed[:, [j * (j + 3) // 2 for j in range(nodes)]]
     scale = torch.rsqrt(squares[:, :modalities] + EPSILON)
+    scale = scale if nodes == modalities else torch.cat((scale, torch.ones_like(scale[:, :1])), 1)
     first, second = pairs(nodes)
-    crossed = products[:, [j * (j + 1) // 2 + i for i, j in zip(first, second, strict=True)]]
-    every = scale if nodes == modalities else torch.cat((scale, torch.ones_like(scale[:, :1])), 1)
-    norms = squares * every.square()
-    return (norms[:, first] + norms[:, second]) / 2 - crossed * every[:, first] * every[:, second], scale
+    crossed = packed[:, [j * (j + 1) // 2 + i for i, j in zip(first, second, strict=True)]]
+    norms = squares * scale.square()
+    return (norms[:, first] + norms[:, second]) / 2 - crossed * scale[:, first] * scale[:, second], scale
