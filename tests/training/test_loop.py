@@ -68,7 +68,12 @@ def test_an_interrupted_training_ends_in_the_same_bits(changes: dict[str, Any], 
     assert rows_of(found) == rows_of(expected)
     for name, value in weights_of(whole).items():
         assert torch.equal(weights_of(resumed)[name], value), name
-    assert sorted(p.name for p in (tmp_path / "broken").iterdir()) == ["best.safetensors", "history.csv"]
+    assert sorted(p.name for p in (tmp_path / "broken").iterdir()) == [
+        "best.safetensors",
+        "history.csv",
+        "last.pt",
+        "previous.pt",
+    ]
 
 
 @pytest.mark.parametrize("calls", [2, 3])
@@ -241,3 +246,13 @@ def test_gradients_are_clipped(tmp_path: Path) -> None:
     fitted(spec, training)
     moved = torch.cat([(value - before[name]).flatten() for name, value in weights_of(training).items()]).norm()
     assert 0.9e-3 < float(moved) <= 1e-3 * 1.99 * 1.01
+
+
+def test_a_run_that_is_lost_while_it_is_scored_is_not_trained_again(tmp_path: Path) -> None:
+    spec = run_spec()
+    first = training_of(spec, tmp_path)
+    expected = fitted(spec, first)
+    again = training_of(spec, tmp_path)
+    assert fitted(spec, again).rows == expected.rows, "no epoch takes the same seconds twice"
+    for name, value in weights_of(first).items():
+        assert torch.equal(weights_of(again)[name], value), name

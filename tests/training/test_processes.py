@@ -46,7 +46,12 @@ def test_two_processes_have_the_loss_curve_of_one(tmp_path: Path, loss: str) -> 
     for quantity, tolerance in ((f"train/{name}", 1e-4), (f"val/{name}", 1e-4), ("lr", 1e-9)):
         found = [float(value) for _, row, value in lines if row == quantity]
         assert found == pytest.approx(expected.of(quantity), rel=tolerance), quantity
-    assert sorted(path.name for path in (tmp_path / "two").iterdir()) == ["best.safetensors", "history.csv"]
+    assert sorted(path.name for path in (tmp_path / "two").iterdir()) == [
+        "best.safetensors",
+        "history.csv",
+        "last.pt",
+        "previous.pt",
+    ]
 
 
 def test_batch_norm_is_refused_in_several_processes(tmp_path: Path) -> None:

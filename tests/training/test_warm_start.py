@@ -12,6 +12,7 @@ from mrfusion.model.ensemble import Ensemble
 from mrfusion.result import write_json
 from mrfusion.spec import Origin, RunSpec
 from mrfusion.training.assemble import make_network
+from mrfusion.training.checkpoint import drop_checkpoints
 from mrfusion.training.history import History
 from mrfusion.training.inherit import inherit, warmed
 from mrfusion.training.loop import Training, fit, save_weights
@@ -28,6 +29,7 @@ def finished(spec: RunSpec, runs: Path) -> History:
     history = fitted(spec, training)
     save_weights(folder / "model.safetensors", training.network)
     write_json(folder / "spec.json", spec.model_dump(mode="json"))
+    drop_checkpoints(folder)
     return history
 
 

@@ -54,9 +54,9 @@ def _loaded(path: Path, content: bytes) -> dict[str, Any]:
 
 
 def drop_checkpoints(folder: Path) -> None:
-    """Remove what only an unfinished training needs."""
+    """Remove what only an unfinished run needs; the best weights are kept as those of the run."""
     try:
-        for name in ("last.pt", "previous.pt"):
+        for name in ("last.pt", "previous.pt", "best.safetensors"):
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise OutputError(f"cannot tidy {folder}: {error.strerror}") from None

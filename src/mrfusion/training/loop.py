@@ -19,7 +19,7 @@ from mrfusion.progress import Progress
 from mrfusion.result import writing
 from mrfusion.schedules._base import Phase
 from mrfusion.spec import Budget
-from mrfusion.training.checkpoint import drop_checkpoints, load_checkpoint, save_checkpoint
+from mrfusion.training.checkpoint import load_checkpoint, save_checkpoint
 from mrfusion.training.energies import KINDS, has_energy
 from mrfusion.training.history import History
 from mrfusion.training.objective import Objective
@@ -70,7 +70,8 @@ class State:
 def fit(training: Training, phases: list[Phase]) -> History:
     """Train phase after phase and leave the network with the weights of its best epoch.
 
-    Goes on exactly where an interrupted training in the same folder stopped. Raises TrainingError, naming the batch,
+    Goes on exactly where an interrupted training in the same folder stopped, at its end too: the checkpoint stays until
+    the run has been scored (:func:`drop_checkpoints`). Raises TrainingError, naming the batch,
     when a loss is not finite; the last good checkpoint stays in the folder.
     """
     saved = load_checkpoint(training.folder)
@@ -79,7 +80,6 @@ def fit(training: Training, phases: list[Phase]) -> History:
         if number > state.phase:
             state = State(phase=number, history=state.history)
         _run_phase(training, phases[number], state, saved if saved and saved["phase"] == number else None)
-    drop_checkpoints(training.folder)
     return state.history
 
 
