@@ -13,7 +13,7 @@ RECIPE ?= recipes/demo.yaml
 CASES ?= 24
 DEMO ?= demo
 
-.PHONY: help setup demo test test-all lint bench
+.PHONY: help setup demo test test-all lint audit bench
 
 help:
 	@echo "make setup     the environment in $(VENV), once"
@@ -21,6 +21,7 @@ help:
 	@echo "make test      the tests, without those marked slow"
 	@echo "make test-all  the slow ones too"
 	@echo "make lint      ruff and mypy"
+	@echo "make audit     known holes in the installed packages (asks PyPI), and their licences"
 	@echo "make bench     every script of bench/, one after the other"
 
 setup: $(READY)
@@ -47,6 +48,12 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# In an environment of its own: what audits is not what is audited. --strict: what cannot be asked about is a failure.
+audit: setup
+	@test -x .audit/bin/pip-audit || { $(PYTHON) -m venv .audit && .audit/bin/pip install --quiet pip-audit; }
+	.audit/bin/pip-audit --strict --skip-editable --path $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+	$(BIN)/python .ci/licences.py
 
 bench: setup
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

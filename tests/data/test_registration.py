@@ -14,8 +14,7 @@ from mrfusion.layouts._base import MAY_LACK
 
 STS = {
     "modalities": {"mr_t1": "MR_T1_image", "pet": "PET_image", "ct": "CT_image"},
-    "label": "MR_T1_mask",
-    "masks": {"pet": "PET_mask", "ct": "CT_mask"},
+    "label": {"mr_t1": "MR_T1_mask", "pet": "PET_mask", "ct": "CT_mask"},
     "regions": {"tumour": [1]},
 }
 
@@ -76,7 +75,7 @@ def test_inspection_counts_it_as_a_fault(tmp_path):
     options = {"modalities": {"mr": "mr_image", "ct": "ct_image"}, "label": "mr_mask", "regions": {"tumour": [1]}}
     plain = families.load("layouts", "folder")(tmp_path, **options)
     assert not inspect_cohort(plain).faulty
-    cohort = families.load("layouts", "folder")(tmp_path, **options, masks={"ct": "ct_mask"})
+    cohort = families.load("layouts", "folder")(tmp_path, **{**options, "label": {"mr": "mr_mask", "ct": "ct_mask"}})
     assert cohort.fingerprint == plain.fingerprint
     [found] = inspect_cohort(cohort).faulty
     assert "ct is not registered" in found.faults[0]

@@ -360,6 +360,8 @@ def test_background_labels_are_known_and_mean_nothing(tmp_path):
         ({"modalities": "C0"}, "expected a list of names"),
         ({"modalities": ["C0", "C0"]}, "each name and suffix once"),
         ({"modalities": ["C0", "gd"]}, "also the word of a modality"),
+        ({"label": {"C0": "C0"}}, "also the word of a modality"),
+        ({"label": {"C9": "gd"}}, "expected a word, or"),
         ({"regions": [1]}, "expected {name:"),
         ({"regions": {"a": ["1"]}}, "expected label values above 0"),
         ({"regions": {"a": [True]}}, "expected label values above 0"),

@@ -23,24 +23,24 @@ def folder(
     root: Path,
     *,
     modalities: Mapping[str, str] | Sequence[str],
-    label: str,
+    label: str | Mapping[str, str],
     regions: Mapping[str, Sequence[int]],
     background_labels: Sequence[int] = (),
     patient: str | None = None,
-    masks: Mapping[str, str] | None = None,
     may_lack: Sequence[str] = (),
 ) -> Cohort:
     """The cases under ``root``.
 
-    ``modalities`` is ``{name: word}`` or a list of words, ``label`` the word of the label map. ``regions`` is
-    ``{name: [values in the file]}``; values of ``background_labels`` count as background, any other is refused when
-    it is read. ``patient`` is a regular expression whose first group (or whole match) in the case's id is the patient.
-    ``masks`` is ``{modality: word}`` of label maps that were drawn on other modalities than ``label``; ``mrfusion
-    inspect`` tells by them whether the modalities are registered.
+    ``modalities`` is ``{name: word}`` or a list of words, ``label`` the word of the label map. Where several modalities
+    have a label map of the same, ``label`` is ``{modality: word}``: the first is learnt, by the others ``mrfusion
+    inspect`` tells whether the modalities are registered. ``regions`` is ``{name: [values in the file]}``; values of
+    ``background_labels`` count as background, any other is refused when it is read. ``patient`` is a regular
+    expression whose first group (or whole match) in the case's id is the patient.
     """
-    words = {**named(modalities), LABELS: str(label)}
-    extra = _masks(masks or {}, words)
-    if len(set(words.values())) < len(words):
+    images_by = named(modalities)
+    own, masks = _labels(label, images_by)
+    words = {**images_by, LABELS: own}
+    if len({*words.values(), *masks.values()}) < len(words) + len(masks):
         raise SpecError(f"label: {label!r} is also the word of a modality; each needs its own")
     chosen = regions_from(regions)
     meaning = meaning_of(chosen, background_labels)
@@ -51,7 +51,7 @@ def folder(
             images = {name: path for name, path in files.items() if name != LABELS}
             case_id = place.resolve().name
             case = Case(case_id, _patient(case_id, patient), images, files.get(LABELS), None, meaning)
-            case = replace(case, masks={n: p for n, word in extra.items() if (p := _the_one(place, paths, n, word))})
+            case = replace(case, masks={n: p for n, word in masks.items() if (p := _the_one(place, paths, n, word))})
             expected = {name: f"{word}_*.nii.gz or *_{word}.nii.gz" for name, word in words.items()}
             cases.append(check_complete(case, expected, place, may_lack))
     if not cases:
@@ -62,11 +62,16 @@ def folder(
     return Cohort(tuple(n for n in words if n != LABELS), tuple(cases), chosen)
 
 
-def _masks(masks: Mapping[str, str], words: Mapping[str, str]) -> dict[str, str]:
-    for name, word in masks.items():
-        if name not in words or name == LABELS or word in words.values():
-            raise SpecError(f"masks: expected {{modality: word}} with words of their own, found {name}: {word}")
-    return dict(masks)
+def _labels(label: str | Mapping[str, str], modalities: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """The word of what is learnt, and those of the other modalities' label maps."""
+    if not isinstance(label, Mapping):
+        return str(label), {}
+    if not label or not set(label) <= set(modalities):
+        raise SpecError(
+            f"label: expected a word, or {{modality: word}} of {', '.join(modalities)}, found {dict(label)}"
+        )
+    (_, own), *others = ((str(name), str(word)) for name, word in label.items())
+    return own, dict(others)
 
 
 def fits(root: Path) -> str | None:

@@ -11,14 +11,14 @@ from mrfusion.errors import InputError
 _MAKERS = frozenset(f"aten::{name}" for name in ("empty", "zeros", "ones", "full", "rand", "randn"))
 
 
-class Ceiling(TorchDispatchMode):
+class Ceiling(TorchDispatchMode):  # type: ignore[misc]
     """Inside the block tensors of at most ``limit`` bytes are made, all together; InputError before one more is.
 
     What is freed in between counts as well; ``what`` is being made, for the message.
     """
 
     def __init__(self, limit: int, what: str) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.left, self.what = limit, what
 
     def __torch_dispatch__(
