@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from mrfusion.errors import SpecError
-from mrfusion.spec import RunSpec, Sampling, check_choices, merge, read_part
+from mrfusion.result import read_json
+from mrfusion.spec import RunSpec, Sampling, check_choices, merge, read_part, write_spec
 from mrfusion.yaml_file import read_yaml
 
 BASE: dict[str, Any] = {"data": {"sources": [{"path": "/data/a", "layout": "brats(year=2023)"}]}}
@@ -224,3 +225,14 @@ def test_losses_default_to_the_tasks_usual_one() -> None:
 def test_sizes() -> None:
     assert Sampling(size=(64, 64)).size == (64, 64)
     assert Sampling(size=[32, 32, 32]).size == (32, 32, 32)  # type: ignore[arg-type]
+
+
+def test_a_specification_on_disk_keeps_the_order_of_regions(tmp_path: Path) -> None:
+    regions = {"scar": [2], "oedema": [1, 2], "a": [3]}
+    source = {"path": "x", "layout": "folder", "options": {"regions": regions}}
+    spec = read_part(RunSpec, {"data": {"sources": [source]}}, "here")
+    write_spec(tmp_path / "spec.json", spec)
+    back = read_part(RunSpec, read_json(tmp_path / "spec.json"), "there")
+    assert list(back.data.sources[0].options["regions"]) == list(regions)
+    assert back == spec
+    assert back.digest == spec.digest

@@ -14,7 +14,7 @@ from mrfusion.lock import alone
 from mrfusion.progress import Progress
 from mrfusion.result import building, write_json
 from mrfusion.schedules._base import Phase
-from mrfusion.spec import RunSpec
+from mrfusion.spec import RunSpec, write_spec
 from mrfusion.training.assemble import (
     Parts,
     load_network,
@@ -49,7 +49,7 @@ def _carry_out(spec: RunSpec, folder: Path, *, cache: Path, progress: Progress) 
     with building(folder) as work:
         train = partial(fit_and_try, spec=spec, data=data, folder=work, progress=progress)
         make_fabric(spec.machine, spec.budget.precision).launch(train)
-        write_json(work / "spec.json", spec.model_dump(mode="json"))
+        write_spec(work / "spec.json", spec)
         write_json(work / "cohort.json", data.cohort.outline)
 
 

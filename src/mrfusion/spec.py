@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from mrfusion import families
 from mrfusion.errors import SpecError, nearest
 from mrfusion.plan import FusionPlan, parse_plan
+from mrfusion.result import write_text
 
 Plan = Annotated[
     FusionPlan,
@@ -217,6 +218,11 @@ def read_part(kind: type[P], content: Any, place: str) -> P:
         return kind.model_validate(dict(content))
     except ValidationError as error:
         raise SpecError("\n".join(_sentence(kind, place, e) for e in error.errors())) from None
+
+
+def write_spec(path: Path, spec: RunSpec) -> None:
+    """Write a specification, whole or not at all, with its keys in their order: that of regions is that of channels."""
+    write_text(path, json.dumps(spec.model_dump(mode="json"), indent=1) + "\n")
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
