@@ -99,7 +99,7 @@ def apply_run(
     in each case's own grid, affine and label convention; classifications as one table, ``probabilities.csv``.
     InputError or CaseError for what cannot be read.
     """
-    cases = _prepared_cases(run, _cohort(run, places, layout), out, progress)
+    cases = prepared_cases(run, _cohort(run, places, layout), out, progress)
     model = run.model(make_fabric(machine, run.spec.budget.precision))
     return {"segmentation": _segment, "classification": _classify}[run.spec.task](run, cases, model, out)
 
@@ -119,7 +119,7 @@ def _classify(run: FinishedRun, cases: Iterable[Entry], model: Model, out: Path)
     return [table]
 
 
-def _prepared_cases(run: FinishedRun, cohort: Cohort, out: Path, progress: Progress) -> Iterator[Entry]:
+def prepared_cases(run: FinishedRun, cohort: Cohort, out: Path, progress: Progress) -> Iterator[Entry]:
     """One case after the other, prepared in a folder inside ``out`` that is removed again."""
     with temporary_folder(out) as cache:
         for number, case in enumerate(cohort.cases):

@@ -147,11 +147,24 @@ def inspect(
     data: Annotated[Path, typer.Argument(help="Folder or table of cases, or the YAML file of a run or study.")],
     layout: Layout = None,
     resample_to: ResampleTo = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for montage.png and inspection.json.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for montage.png and inspection.json, or energies.csv.")
+    ] = None,
+    energy: Annotated[
+        Path | None, typer.Option(help="A finished run whose energies judge whether each case's modalities fit.")
+    ] = None,
+    trust: Trust = None,
 ) -> None:
     """Say what is in a data set and what is wrong with it; exit code 2 if anything is."""
     from mrfusion.command.inspect import inspect_data
 
+    if energy is not None:
+        from mrfusion.apply import read_run
+        from mrfusion.command.quality import check_quality
+
+        if not check_quality(read_run(energy, trust or ()), data, layout=layout, out=out):
+            raise typer.Exit(2)
+        return
     if not inspect_data(data, layout=layout, resample_to=resample_to, out=out):
         raise typer.Exit(2)
 

@@ -29,7 +29,7 @@ FLOORS = {
     }
     | {"montage", "energy_record", "mismatch"},
     6: {"run", "job", "apply"},
-    7: {"study", "search", "subsets", "adaptation"},
+    7: {"study", "search", "subsets", "adaptation", "quality"},
     8: {"report"},
     9: {"command", "display", "cli", "__main__"},
 }
