@@ -23,10 +23,13 @@ _GATE = "behind."  # what a gated fusion puts in front of the names of the fusio
 
 
 def warmed(training: Training, plan: FusionPlan, origin: Origin, runs: Path) -> Training:
-    """A training that begins with the weights of finished runs, which lie in ``runs`` under their digests."""
+    """A training that begins with the weights of finished runs, which lie in ``runs`` under their digests.
+
+    With a new head nothing is worth keeping before the first epoch.
+    """
     inherit(training.network, plan, [runs / digest for digest in origin.parents], new_head=origin.new_head)
     race = Race() if origin.rival is None else race_against(runs / origin.rival, origin.grace)
-    return replace(training, warm=True, race=race)
+    return replace(training, warm=not origin.new_head, race=race)
 
 
 def inherit(network: nn.Module, plan: FusionPlan, parents: Sequence[Path], *, new_head: bool = False) -> None:
