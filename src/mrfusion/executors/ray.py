@@ -20,7 +20,7 @@ try:
 except ModuleNotFoundError:
     raise SpecError("executor ray needs the package ray, which is not installed: pip install 'mrfusion[ray]'") from None
 
-TICK_SECONDS = 0.25
+TICK_SECONDS = 1.0  # the progress of many runs lies in many small files of a shared folder
 KNOCK_SECONDS = 10.0
 
 
