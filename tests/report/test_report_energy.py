@@ -129,6 +129,16 @@ def test_without_energies_there_is_no_section(folder: Path) -> None:
     assert as_json(study)["energy"] == []
 
 
+def test_a_history_without_energies_leaves_what_the_test_cases_say(folder: Path) -> None:
+    with_energies(folder, "energy")
+    for run in load_study(folder).runs_of("energy"):
+        write_rows(run.folder / "history.csv", ("epoch", "quantity", "value"), [(0, "val/dice", 0.5)])
+    found = energy.section(load_study(folder))
+    assert found is not None
+    assert "What the energy is made of" not in found.html
+    assert "Weight π of each modality" in found.html
+
+
 def test_curves_and_balance_leave_energies_to_their_section(folder: Path) -> None:
     with_energies(folder, "energy")
     study = load_study(folder)

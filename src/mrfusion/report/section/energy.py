@@ -92,13 +92,18 @@ def _shown(study: LoadedStudy, arm: ArmEnergies) -> Shown:
     return Shown(
         arm,
         account_of(study, arm),
-        tuple(_parts(arm, level) for level in arm.levels),
+        tuple(_parts(arm, level) for level in _recorded(arm)),
         tuple(one for level in arm.levels if (one := _classes(arm, level)).rows),
         _weights(arm),
         _factors(arm),
         tuple((says, _over_levels(arm, name)) for name, says in TOGETHER.items()),
         tuple(tiles_of(arm)),
     )
+
+
+def _recorded(arm: ArmEnergies) -> list[int]:
+    """The levels whose steps the history holds."""
+    return [level for level in arm.levels if _steps(arm.below(f"energy/level{level}/"))]
 
 
 def _parts(arm: ArmEnergies, level: int) -> Parts:
@@ -181,7 +186,7 @@ def _drawing(arm: ArmEnergies, kind: str) -> Drawing:
     make = {_STEPS: _step_lines, _EPOCHS: _epoch_lines}[kind]
     whole = {"dtick": 1} if kind == _STEPS else {}
     return {
-        "data": [line for level in arm.levels for line in make(arm, level)],
+        "data": [line for level in _recorded(arm) for line in make(arm, level)],
         "layout": layout(
             xaxis=axis({_STEPS: "step of the propagation", _EPOCHS: "epoch"}[kind], fixedrange=True, showgrid=False,
                        **whole),
