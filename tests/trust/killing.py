@@ -51,10 +51,15 @@ def make_recipe(folder: Path, phantom: Path) -> Path:
 
 
 def start(recipe: Path, out: Path) -> subprocess.Popen[bytes]:
-    """The study as a user starts it, in a process group of its own."""
+    """The study as a user starts it at a terminal, in a process group of its own."""
     command = [sys.executable, "-m", "mrfusion", "study", str(recipe), "--out", str(out), "--workers", "2"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, start_new_session=True, **quiet)  # type: ignore[call-overload, no-any-return]
+    return subprocess.Popen(command, start_new_session=True, preexec_fn=_hear_ctrl_c, **quiet)  # type: ignore[call-overload, no-any-return]
+
+
+def _hear_ctrl_c() -> None:
+    """What runs in the background of a script is deaf to Ctrl-C, and so are its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def finish(recipe: Path, out: Path) -> None:

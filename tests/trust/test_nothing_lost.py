@@ -117,7 +117,7 @@ def test_a_full_disk_is_one_message_and_what_was_finished_stays(recipe: Path, tm
 
 
 def _others_of(group: int) -> list[str]:
-    """The commands of the processes that are left in a process group."""
+    """The commands of the processes that are left in a process group; one that only waits to be reaped has none."""
     left = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
@@ -125,4 +125,4 @@ def _others_of(group: int) -> list[str]:
                 left.append((path / "cmdline").read_bytes().replace(b"\0", b" ").decode())
         except (OSError, ProcessLookupError):
             continue
-    return left
+    return [command for command in left if command]
