@@ -32,6 +32,7 @@ def two_nodes() -> Iterator[Cluster]:
     from ray.cluster_utils import Cluster as Nodes
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112  at Ray's 15 a busy machine's workers starve
     each = {"num_cpus": 1, "num_gpus": 0, "object_store_memory": STORE_BYTES}
     nodes = Nodes(initialize_head=True, head_node_args={**each, "include_dashboard": False})
     try:

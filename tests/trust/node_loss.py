@@ -46,8 +46,10 @@ def lose_a_node(recipe: Path, out: Path) -> list[str]:
     """Carry the study out, killing a node when both train; the seconds of the epochs that were safe by then."""
     with two_nodes() as cluster:
         process = start(recipe, out, "--executor", "ray", "--address", cluster.address)
+        until = time.monotonic() + PATIENCE_SECONDS
         while len(list(out.glob("runs/.*.partial/previous.pt"))) < 2:
             assert process.poll() is None, process.communicate()[1].decode()
+            assert time.monotonic() < until, "the two runs have not come to their second epoch"
             time.sleep(0.02)
         cluster.lose_second()
         done = [row for path in sorted(out.glob("runs/.*.partial/history.csv")) for row in seconds(path)[:-1]]
