@@ -152,3 +152,9 @@ def test_controls_are_recognised():
     assert arms.arms["a"].step_matched == ("long",)
     assert "2.5 times the parameters; wide has as many" in arms.violations["a"]
     assert arms.unequal_budget == {"a", "long"}
+
+
+def test_a_control_is_called_one_and_equal_steps_need_none():
+    arms = examine([run("ref"), run("a", plan="late", parameters=250), run("wide", parameters=245)], "ref")
+    assert arms.arms["a"].step_matched == ()
+    assert "2.5 times the parameters; the reference's own plan, a control of size" in arms.violations["wide"]

@@ -26,7 +26,8 @@ class RunFacts:
 class ArmFacts:
     """One arm: mean costs over its runs (NaN where not recorded) and the arms that control for its size or steps.
 
-    A control follows the reference's plan and has this arm's parameters (within 10 %) or steps (within 2 %).
+    A control follows the reference's plan and has this arm's parameters (within 10 %) or, where these are not the
+    reference's, its steps (within 2 %).
     """
 
     arm: str
@@ -75,7 +76,8 @@ def _with_controls(facts: ArmFacts, arms: Mapping[str, ArmFacts], reference: Arm
         return facts
     alike = [a for a in arms.values() if a.plan == reference.plan and a.arm not in (facts.arm, reference.arm)]
     size = tuple(a.arm for a in alike if _near(a, facts, "parameters", SIZE_SLACK))
-    steps = tuple(a.arm for a in alike if _near(a, facts, "steps", BUDGET_SLACK))
+    longer = not _near(facts, reference, "steps", BUDGET_SLACK)
+    steps = tuple(a.arm for a in alike if longer and _near(a, facts, "steps", BUDGET_SLACK))
     return ArmFacts(facts.arm, facts.plan, facts.costs, size, steps)
 
 
@@ -107,12 +109,17 @@ def _budget(mine: ArmFacts, theirs: ArmFacts) -> Iterable[str]:
 def _size(mine: ArmFacts, theirs: ArmFacts) -> Iterable[str]:
     size = ratio(mine.costs["parameters"], theirs.costs["parameters"])
     if size > 1 + SIZE_SLACK:
-        matched = ", ".join(mine.parameter_matched)
-        control = f"{matched} has as many" if matched else "no arm with the reference's plan has as many"
-        yield f"{size:.2g} times the parameters; {control}"
+        yield f"{size:.2g} times the parameters; {_size_control(mine, theirs)}"
     seconds = ratio(mine.costs["train_seconds"], theirs.costs["train_seconds"])
     if seconds > 1 + TIME_SLACK:
         yield f"{seconds:.2g} times the training time"
+
+
+def _size_control(mine: ArmFacts, theirs: ArmFacts) -> str:
+    if mine.plan == theirs.plan:
+        return "the reference's own plan, a control of size"
+    matched = ", ".join(mine.parameter_matched)
+    return f"{matched} has as many" if matched else "no arm with the reference's plan has as many"
 
 
 def _costs(runs: Sequence[RunFacts]) -> dict[str, float]:
