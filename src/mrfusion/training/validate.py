@@ -42,9 +42,10 @@ class Samples:
 class Validation:
     """The losses and a score, higher is better, over fixed samples of each case.
 
-    Segmentation: the score is the mean over cases and regions of the Dice of all of a case's samples together (1 where
-    prediction and target are both empty). Classification: minus the mean of the losses, since accuracies tie on few
-    cases. Each phase's losses are all computed, whatever is trained. Rows of ``energies`` come along.
+    Segmentation: the score is the mean over regions of the Dice of all cases' samples together, as nnU-Net's; a mean
+    over cases would count a region that is absent and not predicted as 1, and so choose a network that predicts
+    nothing. Classification: minus the mean of the losses, since accuracies tie on few cases. Each phase's losses are
+    all computed, whatever is trained. Rows of ``energies`` come along.
     """
 
     def __init__(
@@ -63,16 +64,16 @@ class Validation:
 
     def segmentation(self, network: nn.Module) -> dict[str, float]:
         """``val/score`` (mean Dice), ``val/dice_<i>`` for region i, ``val/<loss>``."""
-        dice = []
+        counts = []
 
         def take(output: Output, batch: Batch) -> None:
             target = self.regions(batch)
-            dice.append(_counts(self.decision(output.logits), target))
+            counts.append(_counts(self.decision(output.logits), target))
             self.energies.add(output, lambda: class_masks(target, target.shape[1], exclusive=False))
 
         losses = self._over_cases(network, take)
-        each = torch.stack([_dice(counts) for counts in dice]).cpu()
-        regions = {f"val/dice_{i}": value for i, value in enumerate(each.mean(0).tolist())}
+        each = _dice(torch.stack(counts).sum(0)).cpu()
+        regions = {f"val/dice_{i}": value for i, value in enumerate(each.tolist())}
         return {"val/score": float(each.mean())} | regions | losses | self.energies.means()
 
     def classification(self, network: nn.Module) -> dict[str, float]:
