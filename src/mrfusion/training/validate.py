@@ -42,10 +42,10 @@ class Samples:
 class Validation:
     """The losses and a score, higher is better, over fixed samples of each case.
 
-    Segmentation: the score is the mean over regions of the Dice of all cases' samples together, as nnU-Net's; a mean
-    over cases would count a region that is absent and not predicted as 1, and so choose a network that predicts
-    nothing. Classification: minus the mean of the losses, since accuracies tie on few cases. Each phase's losses are
-    all computed, whatever is trained. Rows of ``energies`` come along.
+    Segmentation: the score is the mean over regions of the Dice of all cases' samples together, as nnU-Net's, of the
+    regions that any sample holds; a mean over cases would count a region that is absent and not predicted as 1, and so
+    choose a network that predicts nothing. Classification: minus the mean of the losses, since accuracies tie on few
+    cases. Each phase's losses are all computed, whatever is trained. Rows of ``energies`` come along.
     """
 
     def __init__(
@@ -72,9 +72,10 @@ class Validation:
             self.energies.add(output, lambda: class_masks(target, target.shape[1], exclusive=False))
 
         losses = self._over_cases(network, take)
-        each = _dice(torch.stack(counts).sum(0)).cpu()
+        together = torch.stack(counts).sum(0).cpu()
+        each = _dice(together)
         regions = {f"val/dice_{i}": value for i, value in enumerate(each.tolist())}
-        return {"val/score": float(each.mean())} | regions | losses | self.energies.means()
+        return {"val/score": _score(each, held=together[2] > 0)} | regions | losses | self.energies.means()
 
     def classification(self, network: nn.Module) -> dict[str, float]:
         """``val/score`` (minus the sum of the losses that judge), ``val/accuracy``, ``val/<loss>``."""
@@ -128,3 +129,8 @@ def _counts(decided: Tensor, target: Tensor) -> Tensor:
 def _dice(counts: Tensor) -> Tensor:
     both, predicted, wanted = counts.float()
     return torch.where(predicted + wanted > 0, 2 * both / (predicted + wanted).clamp(min=1), 1.0)
+
+
+def _score(dice: Tensor, *, held: Tensor) -> float:
+    """The mean over the regions that are ``held`` by some sample; over all where no sample holds any."""
+    return float(dice[held].mean() if held.any() else dice.mean())
