@@ -1,16 +1,17 @@
 """What searches find and what they cost, against every placement trained: a task with a planted truth, and the phantom.
 
-    python bench/search.py [--seeds 10] [--truths 3] [--phantom FOLDER] [--only planted|phantom|eight]
+    python bench/search.py [--seeds 10] [--truths 3] [--out FOLDER] [--only planted|tumours|eight]
 
-Planted: two modalities, four levels, classes that late fusion cannot tell apart. Modality b shows a pattern whose
-values differ between the classes at one level of resolution only; the class is a's sign unless b shows it. Each level
-of the network sees the values at its own resolution and passes on nothing but the averaged image, so a module at that
-level, and nowhere else, can carry the cue over. Which level it is changes with the seed.
+Planted: heads of the phantom, t1c and t2f, with a cue put into them; four levels; classes that late fusion cannot tell
+apart. t2f shows a pattern whose values differ between the classes at one level of resolution only; the class is the
+sign of t1c's mean unless t2f shows it. Each level of the network sees the values at its own resolution and passes on
+nothing but the averaged image, so a module at that level, and nowhere else, can carry the cue over. Which level it is
+changes with the seed.
 
-Phantom: tumours in the complementary phantom, late fusion of four small networks, modules at four levels; FOLDER is
-where it and its runs are kept (default: a temporary one). A placement's true loss is the mean of two trainings from
-scratch with different seeds, since one training is not the truth; ``again_regret`` is what the exhaustive search itself
-regrets when its other training is asked: below that nothing can be told apart.
+Tumours: segmentation in the complementary phantom, late fusion of four small networks, modules at four levels. A
+placement's true loss is the mean of two trainings from scratch with different seeds, since one training is not the
+truth; ``again_regret`` is what the exhaustive search itself regrets when its other training is asked: below that
+nothing can be told apart. FOLDER keeps the phantom and all runs (default: a temporary one).
 
 Eight: a ladder of eight levels, to show how the cost grows. Regrets are shares of the range between the worst and the
 best placement. Last line: JSON.
@@ -20,13 +21,15 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
 import torch
+from scipy.ndimage import zoom
 from scipy.stats import kendalltau
 from torch import Tensor, nn
 
@@ -48,10 +51,23 @@ from mrfusion.training.loop import fit, save_weights
 
 PLAIN = {"flip": False, "share": 0, "brightness": 0, "contrast": 0, "gamma": 0, "noise": 0}
 EPOCHS, SHORT = 12, 3
-PHANTOM_EPOCHS, PHANTOM_SHORT = 32, 8
+TUMOUR_EPOCHS, TUMOUR_SHORT = 32, 8
+CLUTTER = 0.3  # of the anatomy, beside a planted cue of 1
 FORWARD = f"forward(epochs={SHORT},min_delta=0.01)"
 RACED = f"forward(epochs={SHORT},min_delta=0.01,race=true)"
-SUPERNET = f"supernet(epochs={SHORT})"
+PLANTED = {
+    "forward": FORWARD,
+    "raced": RACED,
+    "supernet": f"supernet(epochs={SHORT})",
+    "random": "random(count=4)",
+}
+TUMOURS = {
+    "forward": f"forward(epochs={TUMOUR_SHORT},min_delta=0.002)",
+    "gentle": f"forward(epochs={TUMOUR_SHORT},min_delta=0.002,rate=0.3)",
+    "raced": f"forward(epochs={TUMOUR_SHORT},min_delta=0.002,race=true)",
+    "supernet": f"supernet(epochs={TUMOUR_SHORT})",
+    "random": "random(count=4)",
+}
 
 
 class Ladder(Backbone):
@@ -100,23 +116,46 @@ def board(size: int, block: int, random: np.random.Generator) -> np.ndarray:
     return (1 - 2 * (cells % 2)) * random.choice([-1.0, 1.0])
 
 
-def planted_case(number: int, levels: int, level: int, random: np.random.Generator) -> LoadedCase:
-    """Modality a: its mean is the sign; b: blocks of 2^level points if the cue is there, of half that if not."""
-    size = 2**levels
+def read_phantom(folder: Path, spec: RunSpec) -> tuple[Cohort, Parts]:
+    """Whole heads at 4 mm, made where they are not there yet; 24 cases train and 8 validate."""
+    if not (folder / "cases").is_dir():
+        options: dict[str, Any] = {"cases": 40, "spacing_mm": 4.0, "seed": 0, "control": "complementary"}
+        write_cohort(folder / "cases", **options, workers=2, progress=silent)
+    data = read_data(spec.data, task=spec.task, cache=folder / "cache", progress=silent)
+    return data.cohort, parts_of(spec, data)
+
+
+def slices_of(folder: Path, size: int) -> np.ndarray:
+    """(n, 2, size, size) float32: t1c and t2f of the heads' inner slices on this grid, of mean 0 and deviation 1."""
+    cohort, parts = read_phantom(folder, tumour_spec(folder, 0))
+    channels = [cohort.modalities.index(name) for name in ("t1c", "t2f")]
+    inner = [
+        case.images[len(case.images) // 3 : -(len(case.images) // 3), channels] for case in (*parts.train, *parts.val)
+    ]
+    grids = [
+        zoom(each.astype(np.float32), (1, 1, size / each.shape[2], size / each.shape[3]), order=1) for each in inner
+    ]
+    found = np.concatenate(grids)
+    return (found - found.mean((2, 3), keepdims=True)) / found.std((2, 3), keepdims=True)
+
+
+def planted_case(number: int, head: np.ndarray, level: int, random: np.random.Generator) -> LoadedCase:
+    """t1c: its mean is the sign; t2f: blocks of 2^level points if the cue is there, of half that if not."""
+    size = head.shape[-1]
     sign, cue = bool(random.random() < 0.75), bool(random.random() < 0.4)
     fine = board(size, 2 ** (level - 1), random) if level else np.zeros((size, size))
-    b = board(size, 2**level, random) if cue else fine
-    a = np.full((size, size), 1.0 if sign else -1.0) + 0.5 * random.normal(size=(size, size))
-    images = np.stack((a, b + 0.1 * random.normal(size=b.shape)))[None].astype(np.float32)
+    planted = np.stack((np.full((size, size), 1.0 if sign else -1.0), board(size, 2**level, random) if cue else fine))
+    images = (planted + CLUTTER * head + 0.1 * random.normal(size=head.shape))[None].astype(np.float32)
     labels = np.zeros((1, size, size), np.uint8)
     return LoadedCase(f"case{number}", images, labels, (True, True), int(sign and not cue), (0, 1))
 
 
-def planted_task(seed: int, level: int, levels: int = 4, cases: int = 192) -> Task:
-    """Two thirds of the cases to train on, the others to validate on."""
+def planted_task(folder: Path, seed: int, level: int, levels: int = 4, cases: int = 192) -> Task:
+    """Two thirds of the cases to train on, the others to validate on; each is one slice of a head."""
     random = np.random.default_rng([seed, level])
-    drawn = [planted_case(number, levels, level, random) for number in range(cases)]
-    names = ("a", "b")
+    heads = slices_of(folder, 2**levels)
+    drawn = [planted_case(n, heads[random.integers(len(heads))], level, random) for n in range(cases)]
+    names = ("t1c", "t2f")
     paths = {name: Path(name) for name in names}
     cohort = Cohort(names, tuple(Case(c.id, c.id, paths) for c in drawn), (), ("no", "yes"))
     settings: dict[str, Any] = {
@@ -139,25 +178,26 @@ def planted_task(seed: int, level: int, levels: int = 4, cases: int = 192) -> Ta
     )
 
 
-def phantom_task(folder: Path, seed: int) -> Task:
-    """Slices of the whole head at 4 mm; 24 cases train and 8 validate."""
-    if not (folder / "cases").is_dir():
-        options: dict[str, Any] = {"cases": 40, "spacing_mm": 4.0, "seed": 0, "control": "complementary"}
-        write_cohort(folder / "cases", **options, workers=2, progress=silent)
+def tumour_spec(folder: Path, seed: int) -> RunSpec:
+    """Late fusion of four small networks, on slices of whole heads."""
     settings: dict[str, Any] = {
         "data": {"sources": [{"path": str(folder / "cases"), "layout": "brats(year=2023)"}], "split": {"folds": 1}},
         "plan": "separate>mean",
         "network": "unet(base=4,stages=3,norm=instance)",
         "sampling": {"per_case": 4},
-        "budget": {"epochs": PHANTOM_EPOCHS, "learning_rate": 0.005},
+        "budget": {"epochs": TUMOUR_EPOCHS, "learning_rate": 0.005},
         "seed": seed,
         "machine": {"device": "cpu"},
     }
-    spec = RunSpec.model_validate(settings)
-    data = read_data(spec.data, task=spec.task, cache=folder / "cache", progress=silent)
-    write_json(folder / "cohort.json", data.cohort.outline)
-    costs = tuple(describe_space(spec.model_dump_json(), "mmtm", str(folder)))
-    return Task(data.cohort, parts_of(spec, data), spec, costs)
+    return RunSpec.model_validate(settings)
+
+
+def tumour_task(folder: Path, seed: int) -> Task:
+    """Tumours in whole heads."""
+    spec = tumour_spec(folder, seed)
+    cohort, parts = read_phantom(folder, spec)
+    write_json(folder / "cohort.json", cohort.outline)
+    return Task(cohort, parts, spec, tuple(describe_space(spec.model_dump_json(), "mmtm", str(folder))))
 
 
 def carry_out(task: Task, spec: RunSpec, out: Path) -> None:
@@ -203,57 +243,34 @@ def epochs_of(run: Path) -> int:
     return sum(row["quantity"] == "seconds" for row in rows)
 
 
-def compared(task: Task, out: Path) -> dict[str, Any]:
-    """Forward, raced forward and supernet beside the exhaustive truth."""
-    every = searched("exhaustive", task, out)
-    truth = {trial.candidate.places: trial.loss for trial in every.trials}
-    low, spread = min(truth.values()), max(truth.values()) - min(truth.values())
-    row: dict[str, Any] = {
-        "best": min(truth, key=truth.__getitem__),
-        "range": spread,
-        "exhaustive_epochs": every.epochs,
-    }
-    for name, text in (("forward", FORWARD), ("raced", RACED), ("supernet", SUPERNET), ("random", "random(count=4)")):
-        found = searched(text, task, out)
-        row[name] = {
-            "chosen": found.chosen.places,
-            "regret": (truth[found.chosen.places] - low) / spread,
-            "cost": found.epochs / every.epochs,
-        }
-        if name == "supernet":
-            ranked = [t for t in found.trials if t.candidate.kind == "inherited"]
-            pairs = [(t.loss, truth[t.candidate.places]) for t in ranked]
-            row[name]["kendall_tau"] = float(kendalltau(*zip(*pairs, strict=True)).statistic)
-    return row
-
-
-def on_phantom(folder: Path) -> dict[str, Any]:
-    """Forward, raced forward and supernet with two seeds, against the mean of two exhaustive trainings."""
-    tasks = [phantom_task(folder, seed) for seed in (0, 1)]
-    every = [searched("exhaustive", task, folder) for task in tasks]
+def compared(tasks: Sequence[Task], texts: Mapping[str, str], out: Path) -> dict[str, Any]:
+    """Searches on tasks that are trainings of the same networks, against the mean of their exhaustive truths."""
+    every = [searched("exhaustive", task, out) for task in tasks]
     single = [{trial.candidate.places: trial.loss for trial in each.trials} for each in every]
     truth = {places: float(np.mean([losses[places] for losses in single])) for places in single[0]}
-    spread = max(truth.values()) - min(truth.values())
     for places, loss in sorted(truth.items(), key=lambda pair: pair[1]):
-        print(f"phantom {places}: {loss:.4f} ({', '.join(f'{losses[places]:.4f}' for losses in single)})", flush=True)
-
-    def regret(places: tuple[int, ...], losses: dict[tuple[int, ...], float]) -> float:
-        return (losses[places] - min(losses.values())) / (max(losses.values()) - min(losses.values()))
-
-    again = [regret(min(a, key=a.__getitem__), b) for a, b in (single, single[::-1])]
-    answer = {"range": spread, "again_regret": float(np.mean(again))}
-    small = f"epochs={PHANTOM_SHORT},min_delta=0.002"
-    texts = {
-        "forward": f"forward({small})",
-        "raced": f"forward({small},race=true)",
-        "supernet": f"supernet(epochs={PHANTOM_SHORT})",
-    }
+        print(f"  {places}: {loss:.4f} ({', '.join(f'{losses[places]:.4f}' for losses in single)})", flush=True)
+    answer = {"range": max(truth.values()) - min(truth.values())}
+    if len(single) > 1:
+        others = zip(single, single[1:] + single[:1], strict=True)
+        answer["again_regret"] = fmean(regret(min(mine, key=mine.__getitem__), other) for mine, other in others)
     for name, text in texts.items():
-        found = [searched(text, task, folder) for task in tasks]
-        print(f"phantom, {name}: {[each.chosen.places for each in found]}", flush=True)
-        answer[f"{name}_regret"] = float(np.mean([regret(each.chosen.places, truth) for each in found]))
-        answer[f"{name}_cost"] = float(np.mean([f.epochs / e.epochs for f, e in zip(found, every, strict=True)]))
-    return {name: round(value, 4) for name, value in answer.items()}
+        found = [searched(text, task, out) for task in tasks]
+        answer[f"{name}_regret"] = fmean(regret(each.chosen.places, truth) for each in found)
+        answer[f"{name}_cost"] = fmean(f.epochs / e.epochs for f, e in zip(found, every, strict=True))
+        ranked = [
+            (t.loss, truth[t.candidate.places]) for f in found for t in f.trials if t.candidate.kind == "inherited"
+        ]
+        if ranked:
+            answer[f"{name}_kendall_tau"] = float(kendalltau(*zip(*ranked, strict=True)).statistic)
+        costs = ", ".join(f"{key} {answer[key]:.4f}" for key in answer if key.startswith(f"{name}_"))
+        print(f"  {name}: {[each.chosen.places for each in found]}; {costs}", flush=True)
+    return answer
+
+
+def regret(places: tuple[int, ...], losses: Mapping[tuple[int, ...], float]) -> float:
+    """By how much a placement is worse than the best, as a share of the range to the worst."""
+    return (losses[places] - min(losses.values())) / (max(losses.values()) - min(losses.values()))
 
 
 def false_stops(task: Task, out: Path) -> tuple[int, int]:
@@ -279,67 +296,65 @@ def silent(done: int, total: int, what: str) -> None:
 
 
 def main() -> None:
-    """Print a line for each experiment, and the figures last."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--truths", type=int, default=3)
-    parser.add_argument("--phantom", type=Path)
-    parser.add_argument("--only", choices=("planted", "phantom", "eight"))
+    """Print what was found, and the figures last."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--seeds", type=int, default=10, help="of the planted cue")
+    parser.add_argument("--truths", type=int, default=3, help="of them with every placement trained")
+    parser.add_argument("--out", type=Path, help="kept; default: a temporary folder")
+    parser.add_argument("--only", choices=("planted", "tumours", "eight"))
     given = parser.parse_args()
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as temporary:
+        out = given.out or Path(temporary)
         parts = {
-            "planted": lambda: planted(given.seeds, given.truths, Path(place)),
-            "phantom": lambda: on_phantom(given.phantom or Path(place) / "phantom"),
-            "eight": lambda: growth(Path(place)),
+            "planted": lambda: planted(given.seeds, given.truths, out),
+            "tumours": lambda: tumours(out),
+            "eight": lambda: growth(out),
         }
         answer: dict[str, Any] = {}
         for name in [given.only] if given.only else parts:
             answer |= parts[name]()
-    print(json.dumps(answer))
+    print(json.dumps({name: round(value, 4) for name, value in answer.items()}))
 
 
-def planted(seeds: int, truths: int, place: Path) -> dict[str, Any]:
+def planted(seeds: int, truths: int, out: Path) -> dict[str, Any]:
     """How often the planted level is found; stops of the race; regrets where every placement was trained."""
-    found, stops = [], []
+    found, stops, rows = [], [], []
     for seed in range(seeds):
-        level = seed % 3
-        task = planted_task(seed, level)
-        result, seconds = timed(lambda t=task, s=seed: searched(FORWARD, t, place / f"planted{s}"))
+        level, place = seed % 3, out / f"planted{seed}"
+        task = planted_task(out, seed, level)
+        result, seconds = timed(lambda t=task, p=place: searched(FORWARD, t, p))
         found.append(level in result.chosen.places)
-        stops.append(false_stops(task, place / f"planted{seed}"))
+        stops.append(false_stops(task, place))
         print(
             f"planted at {level}, seed {seed}: {result.chosen.places}, {result.epochs} epochs, {seconds:.0f} s",
             flush=True,
         )
-    rows = [compared(planted_task(seed, seed % 3), place / f"planted{seed}") for seed in range(truths)]
-    for seed, row in enumerate(rows):
-        print(f"planted, seed {seed}: {row}", flush=True)
-    answer: dict[str, Any] = {"planted_found": sum(found) / max(1, len(found))}
-    answer |= {"race_false_stops": sum(w for w, _ in stops), "race_stops": sum(n for _, n in stops)}
-    return answer | means("planted_", rows)
+        if seed < truths:
+            rows.append(compared([task], PLANTED, place))
+    answer: dict[str, Any] = {"planted_found": fmean(found)}
+    answer |= {"race_false_stops": sum(wrong for wrong, _ in stops), "race_stops": sum(number for _, number in stops)}
+    return answer | {name: fmean(row[name] for row in rows) for name in (rows[0] if rows else ())}
 
 
-def means(prefix: str, rows: list[dict[str, Any]]) -> dict[str, float]:
-    names = ("forward", "raced", "supernet", "random")
-    return {
-        f"{prefix}{name}_{what}": round(float(np.mean([row[name][what] for row in rows])), 4)
-        for name in names
-        for what in ("regret", "cost")
-        if rows
-    }
+def tumours(out: Path) -> dict[str, Any]:
+    """The searches with two seeds, against the mean of two exhaustive trainings."""
+    print("tumours")
+    found = compared([tumour_task(out, seed) for seed in (0, 1)], TUMOURS, out / "tumours")
+    return {f"tumours_{name}": value for name, value in found.items()}
 
 
-def growth(place: Path) -> dict[str, Any]:
+def growth(out: Path) -> dict[str, Any]:
     """Epochs at eight levels, where exhaustive would train 256 networks; and whether the planted level is found."""
-    task, answer = planted_task(0, 5, levels=8, cases=96), dict[str, Any]()
-    for name, text in (("forward", FORWARD), ("supernet", SUPERNET)):
-        found, seconds = timed(lambda t=text: searched(t, task, place / "eight"))
+    task, answer = planted_task(out, 0, 5, levels=8, cases=96), dict[str, Any]()
+    for name in ("forward", "supernet"):
+        found, seconds = timed(lambda text=PLANTED[name]: searched(text, task, out / "eight"))
         print(
             f"eight levels, planted at 5, {name}: {found.chosen.places}, {found.epochs} epochs, {seconds:.0f} s",
             flush=True,
         )
         answer[f"levels8_{name}_epochs"] = found.epochs
+        answer[f"levels8_{name}_found"] = float(5 in found.chosen.places)
     return answer | {"levels8_exhaustive_epochs": 2**8 * EPOCHS}
 
 

@@ -140,6 +140,18 @@ def test_searches_share_runs_and_the_ledger_says_so(tmp_path: Path) -> None:
     assert sum(trial["seconds"] for trial in forward["trials"]) == 16.0 + 4.0 * 9
 
 
+def test_warm_starts_have_the_epochs_and_the_rate_that_the_search_says(tmp_path: Path) -> None:
+    text = STUDY.replace("forward(epochs=2)", "forward(epochs=2,rate=0.25)")
+    executor = Pretending()
+    conducted(study_of(tmp_path, text), executor, tmp_path)
+    budgets = [
+        (spec.origin is not None, spec.budget) for spec in executor.done if not (spec.origin and spec.origin.keep)
+    ]
+    whole = {budget.learning_rate for warm, budget in budgets if not warm}
+    assert len(whole) == 1
+    assert {(b.epochs, b.learning_rate) for warm, b in budgets if warm} == {(2, 0.25 * whole.pop())}
+
+
 def test_a_search_goes_on_where_it_was(tmp_path: Path) -> None:
     study, first = study_of(tmp_path), Pretending()
     agenda = prepare(study, first, out=tmp_path, cache=tmp_path, watch=lambda told, done: None)
@@ -160,6 +172,7 @@ def test_a_search_goes_on_where_it_was(tmp_path: Path) -> None:
     ("search: forwrd", "nearest|did you mean|forward"),
     ("search: forward(speed=9)", "takes no argument 'speed'"),
     ("search: forward(fusion=mmtn)", "mmtm"),
+    ("search: forward(rate=0)", "above 0"),
     ("search: forward, plan: concat", "encoders of 'separate'"),
     ("search: forward, ensemble: exhaustive", "name one"),
 ])  # fmt: skip

@@ -75,9 +75,14 @@ class Quest:
             rival = None if candidate.rival is None else self.digest_of(candidate.rival)
             parents, keep = [self.digest_of(candidate.parent)], candidate.kind == "inherited"
             changes["origin"] = {"parents": parents, "keep": keep, "rival": rival}
-            if self.search.epochs is not None:
-                changes["budget"] = {"epochs": self.search.epochs}
+            changes["budget"] = self._short
         return self.base.changed(changes)
+
+    @property
+    def _short(self) -> dict[str, Any]:
+        """What is other in the budget of a candidate that starts from a parent's weights."""
+        budget, search = self.base.budget, self.search
+        return {"epochs": search.epochs or budget.epochs, "learning_rate": search.rate * budget.learning_rate}
 
     def final_spec(self, verdict: Verdict, trials: Iterable[Trial]) -> RunSpec:
         """The run that tries the answer on the cases that the base is scored on; nothing is trained for it."""

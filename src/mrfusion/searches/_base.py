@@ -5,6 +5,8 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
+from mrfusion.errors import SpecError
+
 Kind = Literal["trained", "null", "supernet", "inherited"]
 
 
@@ -77,12 +79,15 @@ Walk = Generator[list[Candidate], list[Trial], T]
 class Search(ABC):
     """Proposes candidates from what was tried so far; keeps nothing, so there is no state to save.
 
-    ``fusion`` is the module that is placed, a choice of ``fusions`` (in quotes where it has arguments); ``epochs`` the
-    budget of a candidate that starts from a parent's weights (default: the run's own).
+    ``fusion`` is the module that is placed, a choice of ``fusions`` (in quotes where it has arguments). A candidate
+    that starts from a parent's weights is trained for ``epochs`` (default: the run's own number), with ``rate`` times
+    the run's learning rate: all of it may throw such weights out of the minimum that they are in.
     """
 
-    def __init__(self, fusion: str = "mmtm", *, epochs: int | None = None) -> None:
-        self.fusion, self.epochs = fusion, epochs
+    def __init__(self, fusion: str = "mmtm", *, epochs: int | None = None, rate: float = 1.0) -> None:
+        if not rate > 0:
+            raise SpecError(f"expected rate, the share of the learning rate of a warm start, above 0, found {rate:g}")
+        self.fusion, self.epochs, self.rate = fusion, epochs, rate
 
     @abstractmethod
     def walk(self, space: Space) -> Walk[Verdict]:

@@ -12,9 +12,15 @@ class Backward(Search):
     """
 
     def __init__(
-        self, fusion: str = "mmtm", *, epochs: int | None = None, min_delta: float = 0.0, tau: float = 0.0
+        self,
+        fusion: str = "mmtm",
+        *,
+        epochs: int | None = None,
+        rate: float = 1.0,
+        min_delta: float = 0.0,
+        tau: float = 0.0,
     ) -> None:
-        super().__init__(fusion, epochs=epochs)
+        super().__init__(fusion, epochs=epochs, rate=rate)
         self.min_delta, self.tau = min_delta, tau
 
     def walk(self, space: Space) -> Walk[Verdict]:

@@ -10,8 +10,8 @@ class Exhaustive(Search):
     Refuses more than ``most`` sets, because nobody wants to wait for 2^8 trainings by accident.
     """
 
-    def __init__(self, fusion: str = "mmtm", *, epochs: int | None = None, most: int = 64) -> None:
-        super().__init__(fusion, epochs=epochs)
+    def __init__(self, fusion: str = "mmtm", *, most: int = 64) -> None:
+        super().__init__(fusion)
         self.most = most
 
     def walk(self, space: Space) -> Walk[Verdict]:

@@ -24,8 +24,8 @@ class Floating(Search):
     a set that is met again is not trained again. [ours]
     """
 
-    def __init__(self, fusion: str = "mmtm", *, epochs: int | None = None, tau: float = 0.0) -> None:
-        super().__init__(fusion, epochs=epochs)
+    def __init__(self, fusion: str = "mmtm", *, epochs: int | None = None, rate: float = 1.0, tau: float = 0.0) -> None:
+        super().__init__(fusion, epochs=epochs, rate=rate)
         self.tau = tau
 
     def walk(self, space: Space) -> Walk[Verdict]:

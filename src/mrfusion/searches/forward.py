@@ -20,12 +20,13 @@ class Forward(Search):
         fusion: str = "mmtm",
         *,
         epochs: int | None = None,
+        rate: float = 1.0,
         mode: str = "greedy",
         min_delta: float = 0.001,
         tau: float = 0.0,
         race: bool = False,
     ) -> None:
-        super().__init__(fusion, epochs=epochs)
+        super().__init__(fusion, epochs=epochs, rate=rate)
         self.full_path = {"greedy": False, "full_path": True}[mode]
         self.min_delta, self.tau, self.race = min_delta, tau, race
 

@@ -8,8 +8,8 @@ from mrfusion.searches._base import Candidate, Search, Space, Step, Verdict, Wal
 class Random(Search):
     """``count`` different sets of all 2^L, each as likely as another, drawn with the run's seed; the best is chosen."""
 
-    def __init__(self, fusion: str = "mmtm", *, epochs: int | None = None, count: int = 5) -> None:
-        super().__init__(fusion, epochs=epochs)
+    def __init__(self, fusion: str = "mmtm", *, count: int = 5) -> None:
+        super().__init__(fusion)
         self.count = count
 
     def walk(self, space: Space) -> Walk[Verdict]:

@@ -11,8 +11,10 @@ class Supernet(Search):
     the budget ``epochs``; the best of the finalists is chosen. [ours]
     """
 
-    def __init__(self, fusion: str = "mmtm", *, epochs: int | None = None, finalists: int = 2) -> None:
-        super().__init__(fusion, epochs=epochs)
+    def __init__(
+        self, fusion: str = "mmtm", *, epochs: int | None = None, rate: float = 1.0, finalists: int = 2
+    ) -> None:
+        super().__init__(fusion, epochs=epochs, rate=rate)
         self.finalists = finalists
 
     def walk(self, space: Space) -> Walk[Verdict]:
