@@ -34,11 +34,16 @@ class Source(Part):
     options: dict[str, Any] = {}
 
 
+Millimetres = Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
+
+
 class Preparation(Part):
     """What is done to a case once, before any training."""
 
     resample_to: str | None = Field(None, description="a modality whose grid the others of a case are brought to")
-    spacing_mm: tuple[float, float, float] | None = Field(None, description="resample every case to this spacing")
+    spacing_mm: tuple[Millimetres, Millimetres, Millimetres] | None = Field(
+        None, description="resample every case: twice in the plane of its slices, then between them; null: as it is"
+    )
     crop: bool = Field(True, description="crop to the box of non-zero voxels of the modalities that are read")
 
 

@@ -312,3 +312,27 @@ def test_a_spaced_grid_has_the_same_centre():
     assert new.spacing_mm == pytest.approx((1, 1, 1))
     centres = [g.affine @ (*((np.array(g.shape) - 1) / 2), 1) for g in (old, new)]
     np.testing.assert_allclose(*centres)
+
+
+@pytest.mark.parametrize("codes", ["RAS", "LSA", "ASL"])
+def test_a_spacing_is_said_in_the_plane_of_the_slices_and_between_them(codes, make_case, cohort_of, tmp_path):
+    """The stack is acquired axially, coronally, sagittally; its slices are resampled, and nothing is between them."""
+    affine = np.zeros((4, 4))
+    for axis, (out, flip) in enumerate(nib.orientations.axcodes2ornt(codes)):
+        affine[int(out), axis] = flip * (1, 1, 8)[axis]
+    affine[3, 3] = 1
+    case = make_case(affine=affine)
+    count = nib.load(case.images["t1"]).shape[2]
+    one = prepared(cohort_of(case), tmp_path, Preparation(spacing_mm=(2, 2, None), crop=False))["a"]
+    assert one.spacing_mm == pytest.approx((8, 2, 2))
+    assert one.shape(("t1",))[0] == count
+    fine = prepared(cohort_of(case), tmp_path, Preparation(spacing_mm=(2, 2, 2), crop=False))["a"]
+    assert fine.shape(("t1",))[0] == 4 * count, "slices lie as in the files, even where all axes have become alike"
+    back = one.restore(np.asarray(one.labels(("t1",))), ("t1",))
+    assert back.shape == one.truth().shape
+
+
+@pytest.mark.parametrize("spacing", [(1, 1, 0), (1, -1, 1), (1, 1), (1, 1, float("inf"))])
+def test_a_spacing_that_cannot_be_is_refused(spacing):
+    with pytest.raises(ValueError, match="spacing_mm"):
+        Preparation(spacing_mm=spacing)

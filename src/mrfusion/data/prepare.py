@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from mrfusion.data.volume import Grid, Resampler, Volume
 
-VERSION = 1  # to be raised whenever what is computed here or read in volume.py changes
+VERSION = 2  # to be raised whenever what is computed here or read in volume.py changes
 STORED = np.float16  # z-scores lie within a few tens; float16 resolves 0.004 at 4
+Spacing = tuple[float | None, float | None, float | None]
 Box = tuple[slice, slice, slice]
 
 
@@ -23,8 +24,8 @@ class Placement:
     """Where stored arrays lie in the case: all that is needed to put a prediction back.
 
     ``source`` is the grid of the files in RAS+, ``grid`` the prepared one (the same without ``spacing_mm``). ``boxes``
-    are per modality, in voxels (X, Y, Z) of ``grid``. ``slice_axis`` is the axis of ``grid`` along which slices lie
-    (:func:`slice_axis`).
+    are per modality, in voxels (X, Y, Z) of ``grid``. ``slice_axis`` is the axis along which slices lie in the files
+    (:func:`slice_axis`), and so in ``grid``.
     """
 
     source: Grid
@@ -73,19 +74,24 @@ class Arrays:
 def prepare(
     volume: Volume,
     *,
-    spacing_mm: tuple[float, float, float] | None = None,
+    spacing_mm: Spacing | None = None,
     crop: bool = True,
     resample: Resampler | None = None,
 ) -> Arrays:
-    """Prepare one case; ``resample`` is needed, and used, only where ``spacing_mm`` asks for another grid."""
-    grid = volume.grid if spacing_mm is None else spaced(volume.grid, spacing_mm)
+    """Prepare one case; ``resample`` is needed, and used, only where ``spacing_mm`` asks for another grid.
+
+    ``spacing_mm``: twice in the plane of the slices, then between them, so that stacks acquired in any plane become
+    alike; None leaves an axis as it is.
+    """
+    axis = slice_axis(volume.grid)
+    grid = volume.grid if spacing_mm is None else spaced(volume.grid, _along(spacing_mm, volume.grid, axis))
     images, labels = volume.images_MXYZ, volume.labels_XYZ
     if resample and spacing_mm:
         # one modality at a time, so that none can depend on which others there are
         images = np.stack([resample(image, volume.affine, onto=grid, labels=False) for image in images])
         labels = None if labels is None else resample(labels, volume.affine, onto=grid, labels=True)
     boxes = {n: box_of(i) if crop else _whole(i) for n, i in zip(volume.modalities, images, strict=True)}
-    placement = Placement(volume.grid, grid, boxes, slice_axis(grid))
+    placement = Placement(volume.grid, grid, boxes, axis)
     scored, notes = zip(*(zscore(image) for image in images), strict=True)
     box = placement.box(boxes)
     stored = np.stack([s[box].transpose(placement.order) for s in scored], axis=1).astype(STORED)
@@ -128,6 +134,14 @@ def slice_axis(grid: Grid) -> int:
     single = [axis for axis in range(3) if grid.shape[axis] == 1]
     largest = max(grid.spacing_mm)
     return max(single or [axis for axis in range(3) if grid.spacing_mm[axis] >= 0.99 * largest])
+
+
+def _along(spacing_mm: Spacing, grid: Grid, axis: int) -> tuple[float, float, float]:
+    """A spacing (plane, plane, between slices) in the order of the grid's axes (X, Y, Z)."""
+    wanted = list(spacing_mm[:2])
+    wanted.insert(axis, spacing_mm[2])
+    x, y, z = (old if new is None else new for old, new in zip(grid.spacing_mm, wanted, strict=True))
+    return x, y, z
 
 
 def spaced(grid: Grid, spacing_mm: tuple[float, float, float]) -> Grid:
