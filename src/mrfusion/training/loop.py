@@ -203,7 +203,8 @@ def _rates(optimiser: torch.optim.Optimizer) -> dict[str, float]:
 
 def _tell(training: Training, state: State, phase: Phase, step: int) -> None:
     each, epochs = len(training.batches), len(phase.epochs(training.budget.epochs))
-    loss = next((v for _, name, v in reversed(state.history.rows) if name.startswith("train/")), float("nan"))
+    first = f"train/{next(iter(phase.losses))}"
+    loss = next((v for _, name, v in reversed(state.history.rows) if name == first), float("nan"))
     score = state.best if state.epoch else float("nan")
     what = f"epoch {state.epoch + 1}/{epochs}, loss {loss:.3f}, best validation {score:.3f}"
     training.progress(state.epoch * each + step + 1, epochs * each, what)
