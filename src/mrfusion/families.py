@@ -15,7 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Literal, get_args, get_origin
 
 from mrfusion.errors import SpecError, nearest
 
@@ -131,9 +132,35 @@ def _check_arguments(target: Callable[..., Any], call: Call, family: str) -> Non
         if key not in known and not takes_any:
             raise SpecError(f"{family} choice {call.name!r} takes no argument {key!r}; {nearest(key, known)}")
     try:
-        signature.bind_partial(*call.args, **dict(call.kwargs))
+        bound = signature.bind_partial(*call.args, **dict(call.kwargs))
     except TypeError as error:
         raise SpecError(f"{family} choice {str(call)!r}: {error}; it takes {', '.join(known) or 'nothing'}") from None
+    for name, value in bound.arguments.items():
+        _check_kinds(signature.parameters[name], value, f"{family} choice {str(call)!r}")
+
+
+def _check_kinds(parameter: inspect.Parameter, value: Any, choice: str) -> None:
+    """SpecError where an annotation says what literal is expected and another one is given."""
+    unpacked = {parameter.VAR_POSITIONAL: list, parameter.VAR_KEYWORD: lambda given: list(given.values())}
+    for given in unpacked.get(parameter.kind, lambda one: [one])(value):  # type: ignore[call-overload]
+        check_kind(choice, parameter.name, given, parameter.annotation)
+
+
+def check_kind(choice: str, name: str, value: Any, annotation: Any) -> None:
+    """SpecError where an annotation of plain types, or of words, does not allow this literal."""
+    if not _fits(value, annotation):
+        expected = annotation.__name__ if isinstance(annotation, type) else str(annotation).removeprefix("typing.")
+        raise SpecError(f"{choice}: expected {expected} for {name}, found {value!r}")
+
+
+def _fits(value: Any, annotation: Any) -> bool:
+    """Whether a literal is what an annotation of plain types says; true where it says something else."""
+    if get_origin(annotation) is Literal:
+        return value in get_args(annotation)
+    kinds = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+    if not set(kinds) <= {int, float, str, bool, NoneType}:
+        return True
+    return type(value) in kinds or (type(value) is int and float in kinds)
 
 
 def _literal(node: ast.expr) -> Any:

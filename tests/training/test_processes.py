@@ -18,6 +18,7 @@ from tiny import cohort_of, fitted, loaded_cases, run_spec, silent, training_of
 # a mean over samples; and Dice, which is of the whole batch: regions with coarser heads, and weighted labels
 CHANGES: dict[str, dict[str, Any]] = {
     "cross_entropy": {"head": "labels", "losses": ["cross_entropy"]},
+    "cross_entropy(weight=[0.5,2,4])": {"head": "labels", "losses": ["cross_entropy(weight=[0.5,2,4])"]},
     "dice_ce": {"network": "residual(base=4,stages=1)"},
     "dice_ce(weight=[0.5,2,4])": {"head": "labels", "losses": ["dice_ce(weight=[0.5,2,4])"]},
 }
@@ -54,10 +55,26 @@ def test_two_processes_have_the_loss_curve_of_one(tmp_path: Path, loss: str) -> 
     ]
 
 
-def test_batch_norm_is_refused_in_several_processes(tmp_path: Path) -> None:
-    """Its statistics would be of each share alone, so the numbers would depend on the number of processes."""
-    cases, spec = loaded_cases(2), run_spec(network="unet(base=4,stages=1)", **TWO)
-    two: Any = SimpleNamespace(world_size=2)
-    with pytest.raises(SpecError, match="norm=instance"):
-        parts = Parts(cases, cases, (1, 16, 16))
+ENERGY = {"plan": "separate[energy(width=8)]"}
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "batch norm, whose statistics would be of each share alone": (
+        {"network": "unet(base=4,stages=1)"},
+        "norm=instance",
+    ),
+    "a variance of energies": (ENERGY | {"losses": ["dice_ce", "energy"]}, "loss energy needs a whole batch"),
+    "moments of vectors": (ENERGY | {"losses": ["dice_ce", "alignment"]}, "loss alignment needs a whole batch"),
+    "the first losses as scales": (
+        ENERGY | {"balancer": "epoch_ratio(normalise=true)"},
+        "works in one process",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_would_depend_on_the_number_of_processes_is_refused(what: str, tmp_path: Path) -> None:
+    changes, says = REFUSED[what]
+    cases, spec = loaded_cases(2), run_spec(**changes, **TWO)
+    two: Any = SimpleNamespace(world_size=2, global_rank=0, device=torch.device("cpu"))
+    parts = Parts(cases, cases, (1, 16, 16))
+    with pytest.raises(SpecError, match=says):
         make_training(spec, cohort_of(cases), parts, fabric=two, folder=tmp_path, progress=silent)

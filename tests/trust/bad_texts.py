@@ -121,6 +121,29 @@ YAML = {
     "a path to nothing": (changed("path: in", "path: nowhere"), "expected data at"),
     "code that is not there": (changed("unet(base=4,stages=1)", "no.such:Thing"), "importable"),
 }
+ONLY = "{plan: only(t1)}"
+OPTIONS = {
+    '{plan: "separate[mmtm(ratio=abc)]"}': "expected float for ratio",
+    '{plan: "separate[mmtm(ratio=0)]"}': "above 0",
+    '{plan: "separate[attention(heads=x)]"}': "expected int for heads",
+    '{plan: "separate[attention(window=0)]"}': "at least 1",
+    '{plan: "separate[bottleneck(tokens=0)]"}': "at least 1",
+    '{plan: "separate[lowrank(rank=0)]"}': "at least 1",
+    '{plan: "separate[gated(share=2)]"}': "from 0 to 1",
+    '{plan: "separate[energy(steps=abc)]"}': "expected float for steps",
+    '{plan: "concat+lrrnet(t1,t2,n=abc)"}': "expected int for n",
+    '{network: "unet(base=abc)"}': "expected int for base",
+    '{network: "unet(base=0)"}': "base",
+    '{losses: ["dice_ce(weight=abc)"]}': "weight",
+    '{balancer: "static(dice_ce=abc)"}': "expected float for weights",
+    '{balancer: "static(dice_ce=-1)"}': "at least 0",
+    '{schedule: "decoupled(share=abc)"}': "expected float for share",
+    '{plan: "separate>mean", search: "forward(mode=fast)"}': "'greedy', 'full_path'",
+    '{plan: "separate>mean", search: "forward(rate=abc)"}': "expected float for rate",
+    '{plan: "separate>mean", search: "forward(rate=0)"}': "above 0",
+    '{plan: "separate>mean", search: "random(count=0)"}': "at least 1",
+    '{plan: "separate>mean", search: "supernet(finalists=0)"}': "at least 1",
+}
 CSV = {
     "a name that leads up": (cell("a/t1", "../../secret"), "without '..'"),
     "an absolute name": (cell("a/t1.nii.gz", "/etc/passwd"), "without '..'"),
@@ -180,6 +203,7 @@ STUDIES = {
 
 BAD_TEXTS = [
     *(Bad(f"YAML with {name}", make, (says,)) for name, (make, says) in YAML.items()),
+    *(Bad(f"an arm {arm}", changed(ONLY, arm), (says,)) for arm, says in OPTIONS.items()),
     *(Bad(f"CSV with {name}", make, (says,)) for name, (make, says) in CSV.items()),
     *(Bad(f"splits with {name}", make, (says,)) for name, (make, says) in JSON.items()),
     *(Bad(f"a study's folder with {name}", make, (says,)) for name, (make, says) in STUDIES.items()),

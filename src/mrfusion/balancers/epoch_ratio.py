@@ -21,6 +21,7 @@ class EpochRatio(Balancer):
     def __init__(self, *, normalise: bool = False, temperature: float = 1.0) -> None:
         super().__init__()
         self.normalise, self.temperature = normalise, temperature
+        self.one_process = normalise  # the first losses of each process's share are not those of the batch
         self.scales: dict[str, float] = {}
         self.means: list[dict[str, float]] = []
 

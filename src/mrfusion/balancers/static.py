@@ -18,6 +18,8 @@ class Static(Balancer):
         super().__init__()
         if not 0 <= warm <= 1:
             raise SpecError(f"balancer static: warm is a share of the steps, from 0 to 1, found {warm}")
+        if any(weight < 0 for weight in weights.values()):
+            raise SpecError(f"balancer static: weights of losses are at least 0, found {weights}")
         self.warm, self.weights, self.grown = warm, weights, 1.0
 
     def at(self, share: float) -> None:

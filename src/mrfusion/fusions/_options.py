@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from mrfusion.errors import SpecError, nearest
+from mrfusion.families import check_kind
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,9 @@ class Options:
 
 def read_options(given: Mapping[str, Any]) -> Options:
     """The options by name; SpecError with the nearest for one that does not exist."""
-    known = [field.name for field in fields(Options)]
-    for name in given:
+    known = {field.name: field.type for field in fields(Options)}
+    for name, value in given.items():
         if name not in known:
             raise SpecError(f"fusions choice 'energy' takes no argument {name!r}; {nearest(name, known)}")
+        check_kind("fusions choice 'energy'", name, value, known[name])
     return Options(**given)

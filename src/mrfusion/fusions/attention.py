@@ -5,6 +5,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mrfusion.errors import SpecError
 from mrfusion.fusions._base import Fused, Fusion, mean_present, where_present
 
 
@@ -22,6 +23,8 @@ class Attention(Fusion):
 
     def __init__(self, modalities: int, channels: int, dimensions: int, *, heads: int = 4, window: int = 1) -> None:
         super().__init__(modalities, channels, dimensions)
+        if min(heads, window) < 1:
+            raise SpecError(f"fusion attention: heads and window are at least 1, found {heads} and {window}")
         self.window = window
         self.heads = max(h for h in range(1, heads + 1) if channels % h == 0)
         self.norm = nn.LayerNorm(channels)

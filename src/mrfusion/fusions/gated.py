@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mrfusion import families
+from mrfusion.errors import SpecError
 from mrfusion.fusions._base import Fused, Fusion, mean_present
 
 
@@ -24,6 +25,8 @@ class Gated(Fusion):
         self, modalities: int, channels: int, dimensions: int, *, fusion: str = "mmtm", share: float = 0.5
     ) -> None:
         super().__init__(modalities, channels, dimensions)
+        if not 0 <= share <= 1:
+            raise SpecError(f"fusion gated: share, of the steps with an open gate, is from 0 to 1, found {share:g}")
         self.behind = families.load("fusions", fusion)(modalities, channels, dimensions)
         self.share = share
 

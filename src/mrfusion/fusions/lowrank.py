@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from mrfusion.errors import SpecError
 from mrfusion.fusions._base import Fused, Fusion, mean_present, where_present
 
 
@@ -18,6 +19,8 @@ class Lowrank(Fusion):
 
     def __init__(self, modalities: int, channels: int, dimensions: int, *, rank: int = 4) -> None:
         super().__init__(modalities, channels, dimensions)
+        if rank < 1:
+            raise SpecError(f"fusion lowrank: rank is at least 1, found {rank}")
         first = torch.cat((torch.ones(channels, 1), torch.zeros(channels, channels)), 1)
         noise = torch.randn(modalities, rank, channels, 1 + channels) / (1 + channels) ** 0.5
         self.factors = nn.Parameter(first + 0.5 * noise)

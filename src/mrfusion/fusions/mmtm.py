@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from mrfusion.errors import SpecError
 from mrfusion.fusions._base import Fused, Fusion, mean_present, where_present
 
 
@@ -19,6 +20,8 @@ class Mmtm(Fusion):
 
     def __init__(self, modalities: int, channels: int, dimensions: int, *, ratio: float = 4.0) -> None:
         super().__init__(modalities, channels, dimensions)
+        if not ratio > 0:
+            raise SpecError(f"fusion mmtm: ratio, of channels to the squeezed, is above 0, found {ratio:g}")
         width = max(1, round(2 * modalities * channels / ratio))
         self.squeeze = nn.Linear(modalities * channels, width)
         self.excite = nn.Linear(width, modalities * channels)

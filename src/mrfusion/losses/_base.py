@@ -55,9 +55,11 @@ class Loss(nn.Module, ABC):
     Built with ``exclusive`` (classes or labels exclude each other; otherwise regions may overlap) and its own keyword
     arguments. ``recorded`` is what a run's ``environment.json`` says of it that no spec can: what a file held.
     ``judges`` says whether it is part of a classification's validation score; a loss that only shapes features is not.
+    ``one_process`` says that it needs the whole batch in one process, being no mean over samples.
     """
 
     judges = True
+    one_process = False
     recorded: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, exclusive: bool) -> None:

@@ -20,6 +20,7 @@ class Alignment(Loss):
     """
 
     judges = False
+    one_process = True
 
     def __init__(self, exclusive: bool, *, factors: int = 4, aligned: int | None = None) -> None:
         super().__init__(exclusive)

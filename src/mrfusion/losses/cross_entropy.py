@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
 from mrfusion.losses._base import Loss, Output
+from mrfusion.losses._processes import of_all_processes
+from mrfusion.losses._weights import class_weights
 
 
 class CrossEntropy(Loss):
@@ -16,10 +17,11 @@ class CrossEntropy(Loss):
 
     def __init__(self, exclusive: bool, *, weight: Sequence[float] | None = None, smoothing: float = 0.0) -> None:
         super().__init__(exclusive)
-        self.register_buffer("weight", None if weight is None else torch.tensor(weight), persistent=False)
+        self.register_buffer("weight", class_weights(weight, "cross_entropy"), persistent=False)
         self.smoothing = smoothing
 
     def forward(self, output: Output, target: Tensor) -> Tensor:
-        return functional.cross_entropy(
-            output.logits.float(), target, weight=self.weight, label_smoothing=self.smoothing
-        )
+        logits = output.logits.float()
+        if self.weight is not None:  # the mean is over the weights of the batch, not over its samples
+            logits, target = of_all_processes(logits, target)
+        return functional.cross_entropy(logits, target, weight=self.weight, label_smoothing=self.smoothing)

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from mrfusion.losses._base import Loss, Output
 from mrfusion.losses._processes import of_all_processes
+from mrfusion.losses._weights import class_weights
 
 SMOOTH = 1e-5
 
@@ -27,7 +28,7 @@ class DiceCE(Loss):
 
     def __init__(self, exclusive: bool, *, weight: Sequence[float] | None = None) -> None:
         super().__init__(exclusive)
-        self.register_buffer("weight", None if weight is None else torch.tensor(weight), persistent=False)
+        self.register_buffer("weight", class_weights(weight, "dice_ce"), persistent=False)
         one = {"softmax": True, "to_onehot_y": True, "include_background": False} if exclusive else {"sigmoid": True}
         self.dice = DiceLoss(**one, batch=True, smooth_nr=SMOOTH, smooth_dr=SMOOTH)
 

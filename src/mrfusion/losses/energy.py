@@ -26,6 +26,7 @@ class Energy(Loss):
     """
 
     judges = False
+    one_process = True
 
     def __init__(self, exclusive: bool, *, queue: int = 64) -> None:
         super().__init__(exclusive)

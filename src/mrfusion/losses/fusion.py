@@ -30,6 +30,8 @@ class Fusion(Loss):
     counts nothing, and the slices of a volume are compared one by one.
     """
 
+    one_process = True  # its mean is over the samples whose sources are present
+
     def __init__(
         self,
         exclusive: bool,

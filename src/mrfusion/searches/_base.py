@@ -36,7 +36,7 @@ class Candidate:
 
     ``trained``: trained, with a short budget where it has a parent. ``null``: the parent itself, trained on.
     ``supernet``: trained with random gates. ``inherited``: the parent's weights as they are, nothing is trained.
-    With a ``rival`` it may be stopped as soon as it cannot be better than the rival any more.
+    With a ``rival`` it is stopped where it gains less than half of what the rival had gained in as many epochs.
     """
 
     places: tuple[int, ...]

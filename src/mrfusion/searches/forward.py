@@ -1,5 +1,7 @@
 """Sequential forward search with warm start and a null candidate: adds the best position as long as it helps."""
 
+from typing import Literal
+
 from mrfusion.searches._base import Candidate, Search, Space, Step, Trial, Verdict, Walk, best, named, with_place
 
 
@@ -11,8 +13,8 @@ class Forward(Search):
     Accepted: loss < min(parent, null) - ``min_delta``. Ties within ``tau``: fewer added parameters, then the finer
     level. [ours] ``mode=greedy`` stops at the first round that nothing is accepted in; ``mode=full_path`` goes on until
     every position is taken and returns the best network on the way, null candidates among them. [ours]
-    ``race``: the null candidate is trained first, and a candidate whose best loss stays above the null candidate's of
-    the same epoch by more than its margin is stopped early. [ours]
+    ``race``: the null candidate is trained first, and a candidate that gains less than half of what the null candidate
+    had gained in as many epochs is stopped. [ours]
     """
 
     def __init__(
@@ -21,13 +23,13 @@ class Forward(Search):
         *,
         epochs: int | None = None,
         rate: float = 1.0,
-        mode: str = "greedy",
+        mode: Literal["greedy", "full_path"] = "greedy",
         min_delta: float = 0.001,
         tau: float = 0.0,
         race: bool = False,
     ) -> None:
         super().__init__(fusion, epochs=epochs, rate=rate)
-        self.full_path = {"greedy": False, "full_path": True}[mode]
+        self.full_path = mode == "full_path"
         self.min_delta, self.tau, self.race = min_delta, tau, race
 
     def walk(self, space: Space) -> Walk[Verdict]:

@@ -2,6 +2,7 @@
 
 import random
 
+from mrfusion.errors import SpecError
 from mrfusion.searches._base import Candidate, Search, Space, Step, Verdict, Walk, best, named, subsets
 
 
@@ -10,6 +11,8 @@ class Random(Search):
 
     def __init__(self, fusion: str = "mmtm", *, count: int = 5) -> None:
         super().__init__(fusion)
+        if count < 1:
+            raise SpecError(f"search random: count is a number of placements, at least 1, found {count}")
         self.count = count
 
     def walk(self, space: Space) -> Walk[Verdict]:

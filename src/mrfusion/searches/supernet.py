@@ -1,5 +1,6 @@
 """One network trained with random gates, then every placement tried on its weights: for many levels."""
 
+from mrfusion.errors import SpecError
 from mrfusion.searches._base import Candidate, Search, Space, Step, Verdict, Walk, best, named, subsets
 
 
@@ -15,6 +16,8 @@ class Supernet(Search):
         self, fusion: str = "mmtm", *, epochs: int | None = None, rate: float = 1.0, finalists: int = 2
     ) -> None:
         super().__init__(fusion, epochs=epochs, rate=rate)
+        if finalists < 1:
+            raise SpecError(f"search supernet: finalists is a number of placements, at least 1, found {finalists}")
         self.finalists = finalists
 
     def walk(self, space: Space) -> Walk[Verdict]:

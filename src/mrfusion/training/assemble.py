@@ -28,7 +28,7 @@ from mrfusion.training.decision import make_decision
 from mrfusion.training.energies import make_energies
 from mrfusion.training.heap import keep_heap
 from mrfusion.training.loop import Training
-from mrfusion.training.objective import RegionTarget, make_objective, out_channels
+from mrfusion.training.objective import Objective, RegionTarget, make_objective, out_channels
 from mrfusion.training.predict import Predictor
 from mrfusion.training.validate import Samples, Validation
 from mrfusion.training.watch import Watch
@@ -99,6 +99,7 @@ def make_training(
     if spec.machine.compile:
         network.compile()
     objective = make_objective(spec, cohort).to(fabric.device)
+    _check_losses(objective, fabric)
     sampler = Sampler(
         parts.train,
         parts.size,
@@ -131,6 +132,13 @@ def make_training(
         progress,
         Watch(batches, parts.val, parts.size, objective=objective, autocast=fabric.autocast, folder=folder),
     )
+
+
+def _check_losses(objective: Objective, fabric: Fabric) -> None:
+    """SpecError where a loss needs the whole batch in one process, and there are several."""
+    whole = [name for name, loss in objective.losses.items() if getattr(loss, "one_process", False)]
+    if whole and fabric.world_size > 1:
+        raise SpecError(f"loss {whole[0]} needs a whole batch in one process; set machine.devices to 1, not more")
 
 
 def _balancer(spec: RunSpec, fabric: Fabric) -> Balancer:
