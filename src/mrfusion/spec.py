@@ -34,6 +34,7 @@ class Source(Part):
     options: dict[str, Any] = {}
 
 
+NUMBERS = 2  # to be raised whenever the same specification gives other numbers: old runs are then made again
 Millimetres = Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
 
 
@@ -194,6 +195,7 @@ class RunSpec(Part):
     def digest(self) -> str:
         """Sixteen hexadecimal digits that name the run's folder: of all that can change its numbers."""
         content = self.model_dump(mode="json", exclude={"machine": True, "data": {"sources": True}})
+        content["numbers"] = NUMBERS
         content["data"]["sources"] = [s.model_dump(mode="json", exclude={"path"}) for s in self.data.sources]
         content["data"]["split"].pop("file")
         unsaid: dict[str, Any] = {"members": [], "origin": None, "absence": "none"}

@@ -15,7 +15,6 @@ from mrfusion.errors import InputError
 from mrfusion.layouts._base import ENDINGS, check_complete, stem, there
 from mrfusion.layouts._dataset_json import FILE, channel_names, entries, peek, read_object, regions_of
 
-LISTS = ("training", "validation", "testing", "test")
 OWN_KEYS = ("label", "fold", "id", "patient")
 
 

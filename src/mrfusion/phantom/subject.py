@@ -19,12 +19,11 @@ NORMAL_JITTER, LESION_JITTER = 0.02, 0.06
 
 @dataclass(frozen=True)
 class Subject:
-    """A case of the phantom: images [X, Y, Z] int16 by modality, labels [X, Y, Z] uint8, and its class."""
+    """A case of the phantom: images [X, Y, Z] int16 by modality, labels [X, Y, Z] uint8, and its signs."""
 
     images: dict[str, NDArray[np.int16]]
     labels: NDArray[np.uint8]
     signs: Signs
-    high_grade: bool
 
 
 def make_subject(seed: int, index: int, spacing_mm: float, control: str) -> Subject:
@@ -48,7 +47,7 @@ def subject_with(signs: Signs, control: Control, grid: Grid, key: tuple[int, int
     labels = brain.from_box(box, lesion.labels)
     labels = np.where((labels == ED) & (brain.csf > 0.5), 0, labels)
     images = {name: _stored(picture, brain) for name, picture in pictures.items()}
-    return Subject(images, brain.on_grid(labels.astype(np.uint8)), signs, control.is_high(signs))
+    return Subject(images, brain.on_grid(labels.astype(np.uint8)), signs)
 
 
 def warm_up(spacing_mm: float) -> None:

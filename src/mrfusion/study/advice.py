@@ -23,14 +23,10 @@ MOST_SEEDS = 20
 
 @dataclass(frozen=True)
 class Advice:
-    """How many more patients, or seeds, would decide; None where no number up to the limit does.
-
-    ``seeds_judged`` is False where a single seed leaves the spread between seeds unknown.
-    """
+    """How many more patients, or seeds, would decide; None where no number up to the limit does."""
 
     patients: int | None
     seeds: int | None
-    seeds_judged: bool = True
 
     def __str__(self) -> str:
         patients = f"about {self.patients} more patients" if self.patients else ""
@@ -57,10 +53,10 @@ def advise(data: Differences, margin: float, times: float) -> Advice:
     patients = next(
         (n for n in _growing(now.patients) if power(data.effect, seen, margin, _with(now, patients=n)) >= POWER), None
     )
-    judged = now.seeds > 1
-    tried = range(now.seeds + 1, now.seeds + MOST_SEEDS + 1) if judged else ()
+    # a single seed leaves the spread between seeds unknown
+    tried = range(now.seeds + 1, now.seeds + MOST_SEEDS + 1) if now.seeds > 1 else ()
     seeds = next((s for s in tried if power(data.effect, seen, margin, _with(now, seeds=s)) >= POWER), None)
-    return Advice(patients and patients - now.patients, seeds and seeds - now.seeds, judged)
+    return Advice(patients and patients - now.patients, seeds and seeds - now.seeds)
 
 
 def power(effect: float, seen: Spread, margin: float, design: Design) -> float:

@@ -19,7 +19,7 @@ from mrfusion.study.advice import advise
 from mrfusion.study.aggregate import MEAN, ScoreRow, with_mean_region
 from mrfusion.study.family import Family
 from mrfusion.study.resample import DRAWS, Differences, Interval, interval, student_p
-from mrfusion.study.stats import FEWEST, cohens_dz, holm, rank_biserial, signed_rank
+from mrfusion.study.stats import FEWEST, holm, rank_biserial, signed_rank
 from mrfusion.study.verdict import Word, Yardstick, judge, yardstick
 
 Key = tuple[str, str, str]  # arm, region, metric
@@ -48,7 +48,6 @@ class Comparison:
     seeds: int
     folds: int
     rank_biserial: float
-    dz: float
     margin: float
     sign: int
     family: str
@@ -135,7 +134,6 @@ def _measured(key: Key, data: Differences, reference: str, measure: Yardstick, *
         seeds=data.values.shape[1],
         folds=len(set(data.folds)),
         rank_biserial=rank_biserial(data.patients),
-        dz=cohens_dz(data.patients),
         margin=measure.margin,
         sign=measure.sign,
         family="",

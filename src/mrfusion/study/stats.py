@@ -38,12 +38,6 @@ def rank_biserial(differences: Floats) -> float:
     return float(ranks.sum()) / total if total else 0.0
 
 
-def cohens_dz(differences: Floats) -> float:
-    """The mean difference over its standard deviation; NaN where there is no spread."""
-    deviation = float(differences.std(ddof=1)) if len(differences) > 1 else 0.0
-    return float(differences.mean()) / deviation if deviation else math.nan
-
-
 def holm(values: Sequence[float]) -> list[float]:
     """The p-values corrected by Holm's step-down method, in their order; NaN stays out of the family."""
     order = sorted((p, place) for place, p in enumerate(values) if not math.isnan(p))
