@@ -75,11 +75,22 @@ def test_a_recipe_is_a_study_that_says_how_it_is_run(recipe: Path) -> None:
 
 
 def test_the_readme_s_study_can_be_read(tmp_path: Path) -> None:
-    (text,) = blocks("README.md", "yaml")
-    assert len(text.splitlines()) <= 12
+    brats, own = blocks("README.md", "yaml")
+    assert len(brats.splitlines()) <= 13
     path = tmp_path / "study.yaml"
-    path.write_text(text, encoding="utf-8")
-    assert [arm.name for arm in read_study(path).arms] == ["all", "late", "only t1c", "only t2f"]
+    path.write_text(brats, encoding="utf-8")
+    assert [arm.name for arm in read_study(path).arms] == ["only t1c", "only t2f", "all", "late"]
+    path.write_text(f"question: Does it help?\n{own}arms:\n  all: {{}}\n", encoding="utf-8")
+    assert read_study(path).arms
+
+
+def test_the_readme_s_own_folder_is_read_as_it_says(tmp_path: Path) -> None:
+    source = yaml.safe_load(blocks("README.md", "yaml")[1])["data"]["sources"][0]
+    for name in ("P01/P01_T1", "P01/P01_FLAIR", "P01/P01_mask", "P02/P02_T1", "P02/P02_mask"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.nii.gz").touch()
+    cohort = families.load("layouts", source["layout"])(tmp_path, **source["options"])
+    assert [(case.id, sorted(case.images)) for case in cohort.cases] == [("P01", ["flair", "t1"]), ("P02", ["t1"])]
 
 
 def test_the_readme_s_python_runs(capsys: pytest.CaptureFixture[str]) -> None:

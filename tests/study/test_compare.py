@@ -164,5 +164,5 @@ def test_seeds_are_advised_where_runs_differ():
 def test_an_effect_at_the_margin_is_not_decided_by_more():
     seen = Spread(patient=0.01, run=0.0, noise=0.0)
     assert power(0.0, seen, 1e-6, Design(1000, 5, 1)) < 0.1
-    assert "not even" in str(Advice(None, None))
+    assert "neither" in str(Advice(None, None))
     assert str(Advice(10, 1)) == "about 10 more patients or about 1 more seed would decide"

@@ -33,7 +33,7 @@ class Advice:
         seeds = f"about {self.seeds} more seed{'s' if self.seeds != 1 else ''}" if self.seeds else ""
         if patients or seeds:
             return " or ".join(text for text in (patients, seeds) if text) + " would decide"
-        return f"not even {MOST_PATIENTS} times as many patients would decide: the effect lies at the margin"
+        return f"neither {MOST_PATIENTS} times as many patients nor {MOST_SEEDS} more seeds alone would decide"
 
 
 @dataclass(frozen=True)
