@@ -19,7 +19,7 @@ from mrfusion.training.loop import Training, fit, save_weights
 from mrfusion.training.race import Race
 from tiny import cohort_of, fitted, loaded_cases, run_spec, training_of
 
-EXACT = ["mmtm", "attention", "bottleneck", "gated(fusion=mmtm)"]
+EXACT = ["mmtm", "attention", "bottleneck", "lowrank", "energy(width=8,exchange=true)", "gated(fusion=mmtm)"]
 
 
 def finished(spec: RunSpec, runs: Path) -> History:
@@ -45,7 +45,7 @@ def at_best(history: History) -> dict[str, float]:
 
 
 def at_start(history: History) -> dict[str, float]:
-    return {name: value for epoch, name, value in history.rows if epoch == 0}
+    return {name: value for epoch, name, value in history.rows if epoch == 0 and name.startswith("val/")}
 
 
 @pytest.mark.parametrize("fusion", EXACT)

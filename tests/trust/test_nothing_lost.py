@@ -116,6 +116,22 @@ def test_a_full_disk_is_one_message_and_what_was_finished_stays(recipe: Path, tm
         subprocess.run(["umount", "-l", str(small)], check=True)
 
 
+@pytest.mark.slow
+def test_a_disk_that_is_read_only_is_one_message(recipe: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(disk)], capture_output=True).returncode:
+        pytest.skip("a disk that is read-only needs the right to mount one")
+    try:
+        process = start(recipe, disk / "out")
+        said = process.communicate(timeout=300)[1].decode()
+        assert process.returncode == 2
+        assert "cannot write" in said
+        assert "Traceback" not in said
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
 def _others_of(group: int) -> list[str]:
     """The commands of the processes that are left in a process group; one that only waits to be reaped has none."""
     left = []
