@@ -13,10 +13,11 @@ RECIPE ?= recipes/demo.yaml
 CASES ?= 24
 DEMO ?= demo
 
-.PHONY: help setup demo test test-all lint audit bench
+.PHONY: help setup setup-ray demo test test-all lint audit bench
 
 help:
 	@echo "make setup     the environment in $(VENV), once"
+	@echo "make setup-ray the same with Ray, which is large; without it the tests of Ray are skipped"
 	@echo "make demo      a phantom cohort, a study on it, $(DEMO)/report.html"
 	@echo "make test      the tests, without those marked slow"
 	@echo "make test-all  the slow ones too"
@@ -33,6 +34,10 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet -c constraints.txt torch
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
 	@touch $@
+
+# Its wheels are large; without it the tests of Ray are skipped.
+setup-ray: setup
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev,ray]'
 
 demo: setup
 	$(BIN)/mrfusion phantom $(DEMO)/phantom --cases $(CASES) --spacing 2 --seed 0
