@@ -155,3 +155,18 @@ def test_progress_across_processes(tmp_path: Path) -> None:
     forget_progress(folder)
     assert left_in(folder) == []
     assert read_progress(tmp_path / "nowhere") == {}
+
+
+def test_what_a_killed_process_had_half_written_does_not_stay(tmp_path):
+    partial = tmp_path / ".run.partial"
+    (partial / "slices").mkdir(parents=True)
+    (partial / ".mrfusion-a1.csv").write_text("half")
+    (partial / "slices" / ".mrfusion-b2.npz").write_text("half")
+    (partial / "last.pt").write_text("whole")
+    with building(tmp_path / "run") as work:
+        write_text(work / "scores.csv", "whole")
+    assert sorted(str(p.relative_to(tmp_path / "run")) for p in (tmp_path / "run").rglob("*")) == [
+        "last.pt",
+        "scores.csv",
+        "slices",
+    ]

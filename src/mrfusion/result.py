@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from mrfusion.errors import InputError, OutputError
 
+TEMPORARY = ".mrfusion-"  # what names begin with until a file or a folder is whole
 Status = Literal["scored", "penalised", "undefined"]
 
 
@@ -71,7 +72,7 @@ def writing(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".", suffix="".join(path.suffixes[-2:]), dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix="".join(path.suffixes[-2:]), dir=path.parent)
         os.close(handle)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror}; choose another --out or free the disk") from None
@@ -86,12 +87,21 @@ def writing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def sweep(paths: Iterable[Path]) -> None:
+    """Remove of these what a process left that was killed while it wrote, by its temporary name."""
+    for path in [path for path in paths if path.name.startswith(TEMPORARY)]:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
 @contextmanager
 def temporary_folder(parent: Path) -> Iterator[Path]:
     """A folder inside ``parent`` that is gone afterwards; OutputError where it cannot be made."""
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=".mrfusion-", dir=parent))
+        folder = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=parent))
     except OSError as error:
         raise OutputError(f"cannot write to {parent}: {error.strerror}; choose another folder") from None
     try:
@@ -145,11 +155,12 @@ def read_rows(path: Path, header: tuple[str, ...], *, delimiter: str = ",") -> l
 def building(folder: Path) -> Iterator[Path]:
     """A folder under a temporary name that becomes ``folder`` when the block ends well: done or absent, never half.
 
-    The temporary folder has a fixed name, so that an interrupted run finds what it had.
+    The temporary folder has a fixed name, so that an interrupted run finds what it had, but for files half written.
     """
     partial = folder.with_name(f".{folder.name}.partial")
     try:
         partial.mkdir(parents=True, exist_ok=True)
+        sweep(partial.rglob("*"))
     except OSError as error:
         raise OutputError(f"cannot write {folder}: {error.strerror}; choose another --out") from None
     yield partial

@@ -11,6 +11,7 @@ from mrfusion.report.load import load_study
 from mrfusion.report.page import build_report
 from mrfusion.report.terminal import terminal_answer
 from mrfusion.report.wording import duration
+from mrfusion.result import sweep
 from mrfusion.study.conduct import (
     Agenda,
     conduct,
@@ -29,6 +30,7 @@ def run_study(study: Study, executor: Executor, *, out: Path, cache: Path | None
     cache = cache or out / "cache"
     try:
         with alone(out / "progress" / "study.lock", f"the study in {out}", patience_seconds=1):
+            sweep(out.iterdir())
             agenda = _prepared(study, executor, out, cache)
             _run_all(study, agenda, executor, out=out, cache=cache)
             _report(out)

@@ -26,7 +26,7 @@ from mrfusion.data.prepared import Prepared, resampler
 from mrfusion.data.volume import Grid, Target, read_volume
 from mrfusion.errors import CaseError, InputError, OutputError
 from mrfusion.progress import Progress
-from mrfusion.result import read_json, write_json
+from mrfusion.result import TEMPORARY, read_json, write_json
 from mrfusion.spec import Preparation
 
 LABELS = "label map"
@@ -154,7 +154,7 @@ def _build(case: Case, cohort: Cohort, preparation: Preparation, *, folder: Path
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         _sweep(folder.parent)
-        temporary = Path(tempfile.mkdtemp(prefix=".", dir=folder.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=folder.parent))
         try:
             _write(temporary, arrays, cohort.label_values, asked)
             os.replace(temporary, folder)
@@ -171,7 +171,7 @@ def _build(case: Case, cohort: Cohort, preparation: Preparation, *, folder: Path
 
 def _remove(folder: Path) -> None:
     """Out of sight at once, then deleted: a process killed in between leaves nothing that looks prepared."""
-    hidden = Path(tempfile.mkdtemp(prefix=".", dir=folder.parent))
+    hidden = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=folder.parent))
     with contextlib.suppress(OSError):  # another process may have removed it
         os.replace(folder, hidden)
     shutil.rmtree(hidden, ignore_errors=True)
