@@ -31,8 +31,6 @@ class Joint(Schedule):
     ) -> None:
         if not 0 <= warm < 1:
             raise SpecError(f"schedule joint: expected 0 <= warm < 1, found {warm}")
-        if stop not in ("nothing", "segmentation", "fusion"):
-            raise SpecError(f"schedule joint: stop is nothing, segmentation or fusion, found {stop!r}")
         self.fusion, self.fusion_rate, self.warm, self.stop = fusion, fusion_rate, warm, stop
 
     def phases(self, network: nn.Module, losses: Sequence[str]) -> list[Phase]:
