@@ -141,9 +141,10 @@ def _check_arguments(target: Callable[..., Any], call: Call, family: str) -> Non
 
 def _check_kinds(parameter: inspect.Parameter, value: Any, choice: str) -> None:
     """SpecError where an annotation says what literal is expected and another one is given."""
-    unpacked = {parameter.VAR_POSITIONAL: list, parameter.VAR_KEYWORD: lambda given: list(given.values())}
-    for given in unpacked.get(parameter.kind, lambda one: [one])(value):  # type: ignore[call-overload]
-        check_kind(choice, parameter.name, given, parameter.annotation)
+    several = {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
+    given = value.values() if isinstance(value, dict) else value
+    for each in given if parameter.kind in several else (value,):
+        check_kind(choice, parameter.name, each, parameter.annotation)
 
 
 def check_kind(choice: str, name: str, value: Any, annotation: Any) -> None:

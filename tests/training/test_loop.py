@@ -216,7 +216,7 @@ def test_it_learns_two_tiny_cases(plan: str, tmp_path: Path) -> None:
     spec = run_spec(
         plan=plan,
         sampling={"per_case": 16},
-        budget={"epochs": 8, "decay": "cosine", "learning_rate": 0.02},
+        budget={"epochs": 16, "decay": "cosine", "learning_rate": 0.02},
         augmentation={"flip": False, "share": 0.0, "gamma": 0, "contrast": 0, "brightness": 0, "noise": 0},
     )
     cases = loaded_cases(2, seed=5)
@@ -224,7 +224,7 @@ def test_it_learns_two_tiny_cases(plan: str, tmp_path: Path) -> None:
     history = fitted(spec, training)
     losses = history.of("train/dice_ce")
     assert losses[-1] < 0.6 * losses[0]
-    assert max(history.of("val/score")) > 0.8
+    assert max(history.of("val/score")) > 0.85
 
 
 def test_two_losses_are_trained_and_weighed(tmp_path: Path) -> None:
