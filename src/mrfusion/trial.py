@@ -40,7 +40,7 @@ class Trial:
     def run(self, model: Model) -> None:
         """Try every case; leaves scores, predictions and panels."""
         entries = [self._entry(name) for name in self.names]
-        energies = EnergyRecord(self.folder, model, self.modalities)
+        energies = EnergyRecord(self.folder, model, self.spec, self.cohort)
         task = {"segmentation": self._segmentation, "classification": self._classification}[self.spec.task]
         task(model, entries, energies)
         energies.write()

@@ -34,6 +34,11 @@ def with_energies(folder: Path, arm: str, *, telling: bool = True) -> None:
                 dice.setdefault(row.case, []).append(row.value)
         value = {case: 2 - np.mean(values) if telling else random.uniform(1, 2) for case, values in dice.items()}
         rows = [row for case in dice for level in LEVELS for row in case_rows(case, level, value[case])]
+        rows += [
+            (case, 0, f"class/{name}", mean + (-1) ** place)
+            for name, mean in (("background", 1.0), ("WT", 5.0))
+            for place, case in enumerate(dice)
+        ]  # a variance of 1 within classes, of 5 in all
         write_rows(run.folder / "energy.csv", ("case", "level", "quantity", "value"), rows)
         history = [(int(r["epoch"]), r["quantity"], float(r["value"])) for r in
                    read_rows(run.folder / "history.csv", ("epoch", "quantity", "value"))]  # fmt: skip
@@ -98,6 +103,8 @@ def test_the_section_says_what_was_planted(folder: Path) -> None:
     assert "than a right one in 100 % of pairs" in text
     assert "1 2.000 → 1.000 1.000 → 0.500" in text, "the epoch that was kept, not the last"
     assert "background 0.800 → 0.400 WT 1.200 → 0.600" in text
+    assert "Level 1 80 % between classes" in text
+    assert "Level 3 Class" in text, "no class energies of test cases there"
     assert "t1c 0.600 +0 % 0.600 +0 % t2w 0.200 −50 % 0.200 −50 %" in text
     assert "1 aligned by the loss 0.125 → 0.062 0.250 → 0.125 2 free 0.250 → 0.125" in text
     tiles = re.findall(r'<img src="data:image/webp;base64,[^"]+" alt="([^"]+)"', found.html)
@@ -120,6 +127,7 @@ def test_no_correlation_is_said_to_be_none(folder: Path) -> None:
     assert told["correlation"]["p"] == found.overall.p >= 0.05
     assert told["words"] == list(found.sentences)
     assert told["test"]["level0/pi/t1c"] == pytest.approx(0.6)
+    assert told["between_classes"] == {"level0": pytest.approx(0.8), "level2": None}
     json.dumps(told, allow_nan=False)
 
 

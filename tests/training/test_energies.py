@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from mrfusion.energy_record import EnergyRecord
+from mrfusion.losses._factors import measure
 from mrfusion.result import read_rows
 from mrfusion.training.assemble import make_model
 from mrfusion.training.energies import has_energy
 from mrfusion.training.history import History
-from mrfusion.training.quantify import Quantifier
+from mrfusion.training.quantify import Classes, Quantifier
 from tiny import cohort_of, cpu, fitted, loaded_cases, run_spec, training_of
 
 PLAN = "separate[energy(width=8,steps=2),mean]"
@@ -47,8 +48,9 @@ def test_a_plan_without_energies_records_none(tmp_path: Path) -> None:
     training = training_of(spec, tmp_path)
     assert not has_energy(training.network)
     assert not [name for _, name, _ in fitted(spec, training).rows if name.split("/")[0] in ("energy", "pi")]
-    record = EnergyRecord(tmp_path, make_model(spec, cohort_of(loaded_cases(1)), network=training.network,
-                                               size=(1, 16, 16), fabric=cpu()), ("a", "b"))  # fmt: skip
+    cohort = cohort_of(loaded_cases(1))
+    model = make_model(spec, cohort, network=training.network, size=(1, 16, 16), fabric=cpu())
+    record = EnergyRecord(tmp_path, model, spec, cohort)
     record.add(0, loaded_cases(1)[0], 0)
     record.write()
     assert not (tmp_path / "energy.csv").exists()
@@ -60,7 +62,7 @@ def test_the_table_and_the_maps_of_a_case(dimensions: int, tmp_path: Path) -> No
     cases, size = loaded_cases(1, shape=(4, 15, 18)), (1, 16, 16) if dimensions == 2 else (2, 8, 10)
     training = training_of(spec, tmp_path)
     model = make_model(spec, cohort_of(cases), network=training.network, size=size, fabric=cpu())
-    record = EnergyRecord(tmp_path, model, ("a", "b"))
+    record = EnergyRecord(tmp_path, model, spec, cohort_of(cases))
     record.add(3, cases[0], 2)
     record.write()
     rows = read_rows(tmp_path / "energy.csv", ("case", "level", "quantity", "value"))
@@ -68,8 +70,9 @@ def test_the_table_and_the_maps_of_a_case(dimensions: int, tmp_path: Path) -> No
     assert {row["case"] for row in rows} == {"case0"}
     assert {name for _, name in table} == {
         "energy", "step0", "step1", "step2", "step3", "evidence", "hierarchy", "dependency",
-        "pi/a", "pi/b", "without/a", "without/b",
-    }  # fmt: skip
+        "pi/a", "pi/b", "without/a", "without/b", "class/background", "class/whole", "class/core",
+        "alignment/independence", "alignment/floor",
+    } | {f"alignment/factor{r}/{name}" for r in (1, 2, 3, 4) for name in ("direction", "distribution")}  # fmt: skip
     assert table[1, "energy"] == table[1, "step3"]
     assert table[0, "pi/a"] + table[0, "pi/b"] == pytest.approx(1, rel=1e-5)
     with np.load(tmp_path / "energies" / "0003.npz") as maps:
@@ -79,7 +82,40 @@ def test_the_table_and_the_maps_of_a_case(dimensions: int, tmp_path: Path) -> No
         assert maps["weights"].shape == (2, 2, 18, 15)
         assert np.allclose(maps["weights"].astype(float).sum(1), 1, atol=2e-3)
     if dimensions == 2:
-        check_slices(model.predictor.network, Quantifier(model.predictor).quantify(cases[0], ("a", "b"), 2), cases[0])
+        core = Classes(("core",), (cases[0].labels == 2).astype(np.float32)[:, None])
+        found = Quantifier(model.predictor).quantify(cases[0], ("a", "b"), 2, core)
+        check_slices(model.predictor.network, found, cases[0])
+
+
+def test_a_classified_case_has_the_energy_of_its_class_alone(tmp_path: Path) -> None:
+    spec, cases = run_spec(plan=PLAN, task="classification"), loaded_cases(2)
+    training = training_of(spec, tmp_path)
+    model = make_model(spec, cohort_of(cases), network=training.network, size=(1, 16, 16), fabric=cpu())
+    record = EnergyRecord(tmp_path, model, spec, cohort_of(cases))
+    for number, case in enumerate(cases):
+        record.add(number, case, 0)
+    found = {(case, name): value for case, _, name, value in record.rows}
+    assert {key for key in found if "class/" in key[1]} == {("case0", "class/low"), ("case1", "class/high")}
+    assert found["case0", "class/low"] == pytest.approx(found["case0", "energy"], rel=1e-4)
+
+
+def test_factors_are_those_of_the_alignment_loss(tmp_path: Path) -> None:
+    losses = {"losses": ["dice_ce", "alignment(factors=2)"], "balancer": "static(alignment=0.1)"}
+    spec, cases = run_spec(plan=PLAN, **losses), loaded_cases(1)
+    training = training_of(spec, tmp_path)
+    model = make_model(spec, cohort_of(cases), network=training.network, size=(1, 16, 16), fabric=cpu())
+    record = EnergyRecord(tmp_path, model, spec, cohort_of(cases))
+    record.add(0, cases[0], 0)
+    assert {name.split("/")[1] for _, _, name, _ in record.rows if "/factor" in name} == {"factor1", "factor2"}
+
+
+def check_factors(rows: dict, level: int, states: list) -> None:
+    """All slices' vectors together, as the alignment loss would have them in one batch."""
+    vectors = torch.cat([state["vectors"] for state in states]).float()
+    weights = torch.cat([state["vector_weights"] for state in states]).float()
+    together = measure(vectors, weights, torch.ones(len(states), 2) > 0, 4)
+    for name, value in together.terms().items():
+        assert rows[level, f"alignment/{name}"] == pytest.approx(value.item(), rel=1e-3, abs=1e-5)
 
 
 def check_slices(network: torch.nn.Module, found: object, case: object) -> None:
@@ -88,8 +124,11 @@ def check_slices(network: torch.nn.Module, found: object, case: object) -> None:
         outputs = [network(torch.from_numpy(image)[None], torch.ones(1, 2) > 0) for image in case.images]
     rows = {(level, name): value for level, name, value in found.rows}
     for level in (0, 1):
+        check_factors(rows, level, [output.states[level] for output in outputs])
         each = [output.records[level]["steps"][0, -1].item() for output in outputs]
         assert rows[level, "energy"] == pytest.approx(np.mean(each), rel=1e-4)
+    core = np.stack([output.records[0]["energy"][0, :15, :18].numpy() for output in outputs])[case.labels == 2]
+    assert rows[0, "class/core"] == pytest.approx(core.mean(), rel=1e-4)
     expected = outputs[2].records[0]["energy"][0, :15, :18].numpy()
     np.testing.assert_allclose(found.energy[0], expected, rtol=1e-3, atol=1e-5)
     coarse = outputs[2].records[1]["weights"][0].numpy().repeat(2, 1).repeat(2, 2)[:, :15, :18]

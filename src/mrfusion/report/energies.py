@@ -107,6 +107,19 @@ class ArmEnergies:
                 found[row.fold, row.seed, row.case].append(row.value)
         return {key: fmean(values) for key, values in found.items()}
 
+    def between_classes(self, level: int) -> float:
+        """Of the variance of the test cases' class energies within a run, the share that lies between classes.
+
+        The mean over runs: 1 iff every class has a level of its own that all cases share, 0 iff classes coincide; one
+        minus the loss ``energy`` on test cases. NaN where no run has two classes with energies that differ.
+        """
+        runs: dict[tuple[int, int], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+        for row in self.cases:
+            if row.level == level and row.quantity.startswith("class/"):
+                runs[row.fold, row.seed][row.quantity].append(row.value)
+        shares = [_between(list(classes.values())) for classes in runs.values()]
+        return _mean([share for share in shares if not math.isnan(share)])
+
 
 def load_energies(study: LoadedStudy) -> list[ArmEnergies]:
     """One entry for each arm with a run that recorded energies; InputError where a table is broken."""
@@ -200,6 +213,13 @@ def _history(runs: Sequence[LoadedRun]) -> dict[str, Change]:
                 before += [value] if epoch == 0 else []
                 after += [value] if epoch == kept else []
     return {name: Change(_mean(before), _mean(after)) for name, (before, after) in ends.items()}
+
+
+def _between(classes: Sequence[Sequence[float]]) -> float:
+    whole = np.concatenate(classes)
+    if len(classes) < 2 or not whole.var():
+        return math.nan
+    return 1 - math.fsum(np.var(each) * len(each) for each in classes) / float(whole.var() * len(whole))
 
 
 def _mean(values: Sequence[float]) -> float:

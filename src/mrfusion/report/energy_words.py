@@ -72,6 +72,7 @@ def _figures(arm: ArmEnergies) -> dict[str, Any]:
     return {
         "runs": len(arm.runs),
         "modalities": arm.modalities,
+        "between_classes": {f"level{level}": arm.between_classes(level) for level in arm.levels},
         "validation": {name: asdict(change) for name, change in arm.history.items()},
         "test": {f"level{level}/{name}": arm.of_cases(level, name) for level, name in rows},
     }

@@ -115,7 +115,7 @@ def make_training(
         objective=objective,
         decision=make_decision(spec, cohort).to(fabric.device),
         regions=RegionTarget(cohort).to(fabric.device),
-        energies=make_energies(spec, cohort, objective),
+        energies=make_energies(spec, cohort),
         fabric=fabric,
     )
     batches = Batches(sampler, budget.batch_size, spec.augmentation, share, absence)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from mrfusion import families
 from mrfusion.case import Cohort
 from mrfusion.fusions._base import Fusion
 from mrfusion.fusions._energy import PARTS
@@ -12,7 +13,6 @@ from mrfusion.losses._base import Output
 from mrfusion.losses._factors import measure
 from mrfusion.losses._levels import class_energies
 from mrfusion.spec import RunSpec
-from mrfusion.training.objective import Objective
 
 FACTORS = 4
 KINDS = ("energy", "pi", "alignment")  # what rows of energies begin with
@@ -40,7 +40,7 @@ class Energies:
             if "energy" in state:
                 self._add(level_rows(record, self.modalities), level)
                 self._add(self._of_classes(state, masks, level), level)
-                self._add(self._aligned(state), level)
+                self._add(alignment_rows(state, self.factors), level)
 
     def means(self) -> dict[str, float]:
         """The means over the cases that have a value; gathering begins anew."""
@@ -60,19 +60,23 @@ class Energies:
         each = (means * count).sum(0) / count.sum(0)  # 0 / 0, which is left out, where the case has no such voxel
         return {f"energy/class/{name}": value for name, value in zip(self.classes, each, strict=True)}
 
-    def _aligned(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        if state["vectors"].shape[2] % self.factors:
-            return {}
-        found = measure(state["vectors"].float(), state["vector_weights"].float(), state["present"], self.factors)
-        return {f"alignment/{name}": value for name, value in found.terms().items()}
+
+def make_energies(spec: RunSpec, cohort: Cohort) -> Energies:
+    """The gathering of a run."""
+    return Energies(spec.plan.modalities(cohort.modalities), class_names(spec, cohort), factors_of(spec))
 
 
-def make_energies(spec: RunSpec, cohort: Cohort, objective: Objective) -> Energies:
-    """The gathering of a run; factors as its alignment loss has them, where it has one."""
+def class_names(spec: RunSpec, cohort: Cohort) -> tuple[str, ...]:
+    """The classes that share a level of energy: those of cases, or background and the regions."""
     regions = ("background", *(region.name for region in cohort.regions))
-    classes = cohort.classes if spec.task == "classification" else regions
-    alignment = dict(objective.losses.items()).get("alignment")
-    return Energies(spec.plan.modalities(cohort.modalities), classes, getattr(alignment, "factors", FACTORS))
+    return cohort.classes if spec.task == "classification" else regions
+
+
+def factors_of(spec: RunSpec) -> int:
+    """The factors of the energy space, as the run's alignment loss has them."""
+    calls = {call.name: call for call in map(families.parse, spec.loss_texts)}
+    given = dict(calls["alignment"].kwargs) if "alignment" in calls else {}
+    return int(given.get("factors", FACTORS))  # type: ignore[call-overload]
 
 
 def has_energy(network: nn.Module) -> bool:
@@ -89,3 +93,12 @@ def level_rows(record: dict[str, Tensor], modalities: Sequence[str]) -> dict[str
     rows |= {f"energy/{name}": value for name, value in zip(PARTS, parts, strict=True)}
     there = (share > 0).sum(0)
     return rows | {f"pi/{name}": value for name, value in zip(modalities, share.sum(0) / there, strict=True)}
+
+
+def alignment_rows(state: dict[str, Tensor], factors: int) -> dict[str, Tensor]:
+    """How the modalities lie in each factor: ``alignment/factor1/direction``, ..; nothing where factors do not divide
+    the space."""
+    if state["vectors"].shape[2] % factors:
+        return {}
+    found = measure(state["vectors"].float(), state["vector_weights"].float(), state["present"], factors)
+    return {f"alignment/{name}": value for name, value in found.terms().items()}

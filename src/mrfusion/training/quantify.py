@@ -1,5 +1,6 @@
 """The energies of one whole case: how much its modalities disagree, where, and which of them."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -9,19 +10,31 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mrfusion.data.sample import LoadedCase, Place, cut
-from mrfusion.training.energies import level_rows
+from mrfusion.losses._levels import class_energies
+from mrfusion.training.energies import FACTORS, alignment_rows, level_rows
 from mrfusion.training.predict import SLICES_AT_ONCE, Predictor
 
 Row = tuple[int, str, float]
+Weighed = dict[str, tuple[float, float]]  # name to a value and how much it counts: samples, or voxels
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The classes whose energies are wanted; ``masks`` (S, C, H, W) of a whole case, 1 where a voxel is of a class."""
+
+    names: tuple[str, ...]
+    masks: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class CaseEnergies:
     """Of one case: ``rows`` of (level, quantity, value), and maps of one slice on the case's own grid.
 
-    Quantities are ``energy`` (the last E), ``step<k>``, ``evidence``, ``hierarchy``, ``dependency``, ``pi/<modality>``
-    and ``without/<modality>``, the last E of the level if that modality were not there. ``levels`` are those that have
-    an energy; ``energy`` (L, H, W) is e of each, ``weights`` (L, M, H, W) pi.
+    Quantities are ``energy`` (the last E), ``step<k>``, ``evidence``, ``hierarchy``, ``dependency``, ``pi/<modality>``,
+    ``without/<modality>``, the last E of the level if that modality were not there, ``class/<name>``, the mean e of the
+    voxels of a class (epsilon of method 3.1), and ``alignment/factor<r>/direction``, ``alignment/independence`` and
+    their like, as the alignment loss measures them. ``levels`` are those that have an energy; ``energy`` (L, H, W) is
+    e of each, ``weights`` (L, M, H, W) pi.
     """
 
     rows: tuple[Row, ...]
@@ -31,54 +44,62 @@ class CaseEnergies:
 
 
 class Quantifier:
-    """A trained network's energies on whole cases, as its predictor has it.
+    """A trained network's energies on whole cases, as its predictor has it; alignment in ``factors`` of the space.
 
-    Boxes of one slice: every slice of a case's range, whole; thicker ones: boxes side by side, each counted alike.
+    Boxes of one slice: every slice of a case's range, whole; thicker ones: boxes side by side. Each box counts alike,
+    for the energy of a class each voxel.
     """
 
-    def __init__(self, predictor: Predictor) -> None:
+    def __init__(self, predictor: Predictor, factors: int = FACTORS) -> None:
         self.network, self.device, self.autocast = predictor.network, predictor.device, predictor.autocast
-        self.size = predictor.size
+        self.size, self.factors = predictor.size, factors
 
     @torch.inference_mode()
-    def quantify(self, case: LoadedCase, modalities: Sequence[str], index: int) -> CaseEnergies:
+    def quantify(
+        self, case: LoadedCase, modalities: Sequence[str], index: int, classes: Classes | None = None
+    ) -> CaseEnergies:
         """The case's energies, and maps of its slice ``index`` (counted in the whole case).
 
         Only for a network that :func:`mrfusion.training.energies.has_energy`.
         """
-        sums: dict[tuple[int, str], list[float]] = {}
+        sums: dict[tuple[int, str], list[tuple[float, float]]] = {}
         maps: dict[int, NDArray[np.float32]] = {}
-        for places, images in self._boxes(case):
+        for places, images, masks in self._boxes(case, classes):
             present = torch.tensor([case.present], device=self.device).expand(len(images), -1)
             layout = torch.channels_last if images.ndim == 4 else torch.channels_last_3d
             with self.autocast():
                 output = self.network(images.to(self.device).contiguous(memory_format=layout), present)
-            for level, record in enumerate(output.records):
+            for level, (record, state) in enumerate(zip(output.records, output.states, strict=True)):
                 if "steps" in record:
-                    for name, value in _quantities(record, modalities).items():
-                        sums.setdefault((level, name), []).extend([value] * len(places))
+                    found = _quantities(record, modalities) | self._aligned(state)
+                    found |= _of_classes(state, masks.to(self.device), level, classes)
+                    for name, weighed in found.items():
+                        sums.setdefault((level, name), []).append(weighed)
                     whole = maps.setdefault(level, np.zeros((1 + len(modalities), *case.labels.shape[1:]), np.float32))
                     self._paint(whole, record, 2**level, places, index)
-        rows = tuple((level, name, float(np.mean(values))) for (level, name), values in sums.items())
+        rows = tuple((level, name, _weighed_mean(values)) for (level, name), values in sums.items())
         stacked = np.stack([maps[level] for level in sorted(maps)])
         return CaseEnergies(rows, tuple(sorted(maps)), stacked[:, 0], stacked[:, 1:])
 
-    def _boxes(self, case: LoadedCase) -> Iterator[tuple[list[Place], Tensor]]:
-        """Boxes by their first (slice, row, column), several at once, with their images."""
+    def _boxes(self, case: LoadedCase, classes: Classes | None) -> Iterator[tuple[list[Place], Tensor, Tensor]]:
+        """Boxes by their first (slice, row, column), several at once, with their images and masks."""
         first, last = case.slices
+        images = case.spread(slice(0, len(case.labels)))
+        split = images.shape[1]
+        whole = images if classes is None else np.concatenate((images, classes.masks), 1)
         if self.size[0] == 1:
             for start in range(first, last, SLICES_AT_ONCE):
-                stop = min(start + SLICES_AT_ONCE, last)
-                yield [(s, 0, 0) for s in range(start, stop)], torch.from_numpy(case.spread(slice(start, stop)))
+                part = torch.from_numpy(whole[start : min(start + SLICES_AT_ONCE, last)])
+                yield [(start + s, 0, 0) for s in range(len(part))], part[:, :split], part[:, split:]
             return
         _, rows, columns = case.labels.shape
-        spread = case.spread(slice(0, len(case.labels)))
         counts = [-(-n // size) for n, size in zip((last - first, rows, columns), self.size, strict=True)]
         for a, b, c in np.ndindex(*counts):
             here = (first + a * self.size[0], b * self.size[1], c * self.size[2])
-            box = np.zeros((self.size[0], spread.shape[1], *self.size[1:]), np.float32)
-            cut(spread, here, self.size, box)
-            yield [here], torch.from_numpy(box).movedim(1, 0)[None]
+            box = np.zeros((self.size[0], whole.shape[1], *self.size[1:]), np.float32)
+            cut(whole, here, self.size, box)
+            part = torch.from_numpy(box).movedim(1, 0)[None]
+            yield [here], part[:, :split], part[:, split:]
 
     def _paint(
         self, whole: NDArray[np.float32], record: dict[str, Tensor], factor: int, places: list[Place], index: int
@@ -93,11 +114,29 @@ class Quantifier:
             target = whole[:, place[1] : place[1] + fine.shape[1], place[2] : place[2] + fine.shape[2]]
             target[...] = fine[:, : target.shape[1], : target.shape[2]]
 
+    def _aligned(self, state: dict[str, Tensor]) -> Weighed:
+        rows = alignment_rows(state, self.factors)
+        return {name: (float(value), float(len(state["energy"]))) for name, value in rows.items()}
 
-def _quantities(record: dict[str, Tensor], modalities: Sequence[str]) -> dict[str, float]:
+
+def _quantities(record: dict[str, Tensor], modalities: Sequence[str]) -> Weighed:
     rows = {name.removeprefix("energy/"): float(value) for name, value in level_rows(record, modalities).items()}
     last = float(record["steps"][:, -1].mean())
     without = record["without"].mean(0).tolist()
     kept = {name: value for name, value in rows.items() if value == value}
     fewer = {f"without/{name}": v for name, v in zip(modalities, without, strict=True) if f"pi/{name}" in kept}
-    return {"energy": last} | kept | fewer
+    return {name: (value, float(len(record["steps"]))) for name, value in ({"energy": last} | kept | fewer).items()}
+
+
+def _of_classes(state: dict[str, Tensor], masks: Tensor, level: int, classes: Classes | None) -> Weighed:
+    """The energy of each class that has voxels here."""
+    if classes is None:
+        return {}
+    means, count = class_energies(state["energy"], masks, level)
+    voxels = count.sum(0)
+    each = ((means * count).sum(0) / voxels).tolist()
+    return {f"class/{n}": (v, c) for n, v, c in zip(classes.names, each, voxels.tolist(), strict=True) if c > 0}
+
+
+def _weighed_mean(values: Sequence[tuple[float, float]]) -> float:
+    return math.fsum(value * weight for value, weight in values) / math.fsum(weight for _, weight in values)

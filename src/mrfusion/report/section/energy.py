@@ -34,9 +34,10 @@ class Parts:
 
 @dataclass(frozen=True)
 class Classes:
-    """One level: the energy of each class, on a line of numbers."""
+    """One level: the energy of each class, on a line of numbers, and how far classes explain that of test cases."""
 
     number: int
+    between: float
     rows: tuple[tuple[str, Change], ...]
     scale: Scale
 
@@ -120,7 +121,9 @@ def _steps(rows: dict[str, Change]) -> list[str]:
 
 def _classes(arm: ArmEnergies, level: int) -> Classes:
     rows = tuple(arm.below(f"energy/level{level}/class/").items())
-    return Classes(level + 1, rows, scale_of([v for _, c in rows for v in (c.before, c.after)]))
+    return Classes(
+        level + 1, arm.between_classes(level), rows, scale_of([v for _, c in rows for v in (c.before, c.after)])
+    )
 
 
 def _weights(arm: ArmEnergies) -> tuple[Weights, ...]:
