@@ -13,6 +13,7 @@ from mrfusion.progress import ProgressFile, forget_progress, read_progress
 from mrfusion.result import (
     Value,
     building,
+    building_anew,
     read_json,
     read_rows,
     temporary_folder,
@@ -170,3 +171,23 @@ def test_what_a_killed_process_had_half_written_does_not_stay(tmp_path):
         "scores.csv",
         "slices",
     ]
+
+
+def test_two_that_build_one_folder_do_not_meet(tmp_path: Path) -> None:
+    folder = tmp_path / "subsets"
+    with building_anew(folder) as slower:
+        (slower / "half").write_text("slower")
+        with building_anew(folder) as faster:
+            assert not any(faster.iterdir())
+            (faster / "whole").write_text("faster")
+        (slower / "whole").write_text("slower")
+    assert (folder / "whole").read_text() == "faster"
+    assert list(tmp_path.iterdir()) == [folder]
+    assert list(folder.iterdir()) == [folder / "whole"]
+
+
+def test_nothing_is_left_of_a_folder_that_was_not_finished(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), building_anew(tmp_path / "subsets") as work:
+        (work / "half").write_text("of it")
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []

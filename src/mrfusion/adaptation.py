@@ -11,7 +11,7 @@ from mrfusion.apply import FinishedRun
 from mrfusion.case import Cohort
 from mrfusion.data.read import read_cohort, with_modalities
 from mrfusion.errors import InputError, OutputError, SpecError
-from mrfusion.result import building, read_json
+from mrfusion.result import building_anew, read_json
 from mrfusion.spec import Source
 from mrfusion.study.design import Arm, Study
 
@@ -80,7 +80,7 @@ def keep_parent(run: FinishedRun, out: Path) -> None:
     """Copy what is needed of the run to ``out/runs``, so that the folder can move; OutputError for other weights."""
     place = out / "runs" / run.spec.digest
     if not place.is_dir():
-        with building(place) as work:
+        with building_anew(place) as work:
             for name in NEEDED:
                 (work / name).write_bytes((run.folder / name).read_bytes())
     elif (place / NEEDED[-1]).read_bytes() != (run.folder / NEEDED[-1]).read_bytes():

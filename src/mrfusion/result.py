@@ -164,12 +164,27 @@ def building(folder: Path) -> Iterator[Path]:
     except OSError as error:
         raise OutputError(f"cannot write {folder}: {error.strerror}; choose another --out") from None
     yield partial
+    _become(folder, partial)
+
+
+@contextmanager
+def building_anew(folder: Path) -> Iterator[Path]:
+    """As :func:`building`, but nothing is left of an interrupted one; so several processes may be at it at once, and
+    the first to end is the one that counts."""
+    with temporary_folder(folder.parent) as private:
+        work = private / folder.name
+        work.mkdir()
+        yield work
+        _become(folder, work)
+
+
+def _become(folder: Path, work: Path) -> None:
     try:
-        os.replace(partial, folder)
-    except OSError:
+        os.replace(work, folder)
+    except OSError as error:
         if not folder.is_dir():
-            raise OutputError(f"cannot finish {folder}; what was done is in {partial}") from None
-        shutil.rmtree(partial, ignore_errors=True)
+            raise OutputError(f"cannot finish {folder}: {error.strerror}; choose another --out") from None
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def _finite(value: Any) -> Any:

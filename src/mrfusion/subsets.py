@@ -15,7 +15,7 @@ from mrfusion.data.sample import LoadedCase
 from mrfusion.errors import InputError, OutputError, SpecError
 from mrfusion.prediction import predict_classes, predict_masks
 from mrfusion.progress import Progress, ProgressFile
-from mrfusion.result import CaseScore, building, write_json
+from mrfusion.result import CaseScore, building_anew, write_json
 from mrfusion.spec import Machine
 from mrfusion.study.aggregate import ScoreRow
 from mrfusion.study.shapley import subsets
@@ -32,7 +32,7 @@ def write_subsets(run: FinishedRun, data: RunData, out: Path, *, machine: Machin
     Segmentations are scored by Dice and whatever else of the run's metrics is better when higher, classifications by
     the probability of the right class and whether it is the highest. Cases that lack a file are left out.
     """
-    with building(out) as work:
+    with building_anew(out) as work:
         rows = list(_scores(run, data, machine, progress))
         write_subset_scores(work / TABLE, rows)
         about = {"run": run.folder.name, "plan": str(run.spec.plan), "absence": run.spec.absence}
