@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mrfusion.errors import MrFusionError
+from mrfusion.errors import MrFusionError, notes_to
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -266,7 +266,8 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")  # a terminal may not know every letter of a name
     signal.signal(signal.SIGTERM, _stop)
     try:
-        app()
+        with notes_to(lambda text: typer.secho(f"note: {_plain(text)}", err=True)):
+            app()
     except (MrFusionError, OSError) as error:
         typer.secho(f"mrfusion: {_plain(str(error))}", err=True, fg=typer.colors.RED)
         sys.exit(2)

@@ -10,8 +10,11 @@
 Every message says what was expected, what was found, where, and what to do.
 """
 
-from collections.abc import Iterable
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
+from typing import Any
 
 
 class MrFusionError(Exception):
@@ -36,6 +39,27 @@ class OutputError(MrFusionError):
 
 class TrainingError(MrFusionError):
     """A training stopped because its numbers are no longer finite."""
+
+
+class Note(UserWarning):
+    """What the user should know although the work goes on; a warning in one line, from wherever it is done."""
+
+
+@contextmanager
+def notes_to(take: Callable[[str], object]) -> Iterator[None]:
+    """While the block runs, every note is given to ``take``; other warnings are shown as before."""
+    with warnings.catch_warnings():
+        shown = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if issubclass(category, Note):
+                take(str(message))
+            else:
+                shown(message, category, *place, **more)
+
+        warnings.simplefilter("always", Note)
+        warnings.showwarning = show
+        yield
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

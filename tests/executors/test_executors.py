@@ -14,7 +14,9 @@ CALLS = '''"""Jobs for the tests of the executors; light, so that a process star
 import os
 import signal
 
-from mrfusion.errors import CaseError
+import warnings
+
+from mrfusion.errors import CaseError, Note
 
 
 def add(a, b):
@@ -27,6 +29,12 @@ def about():
 
 def complain(what):
     raise CaseError(f"case {what} has no t1c")
+
+
+def note(what):
+    warnings.warn(f"{what} was damaged", Note)
+    warnings.warn(f"{what} was damaged", Note)
+    return what
 
 
 def stumble():
@@ -112,3 +120,11 @@ def test_closing_the_iterator_ends_what_is_running(calls: str) -> None:
     running.close()
     with pytest.raises(StopIteration):
         next(running)
+
+
+def test_what_a_job_notes_comes_back_with_its_outcome(calls: str) -> None:
+    jobs = [job("a", f"{calls}:note", ("last.pt",)), job("b", f"{calls}:add", (1, 2))]
+    found = outcomes_of(families.load("executors", "local")(1), jobs)
+    assert found["a"].result == "last.pt"
+    assert found["a"].notes == ("last.pt was damaged",) * 2
+    assert found["b"].notes == ()

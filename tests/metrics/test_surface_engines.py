@@ -146,6 +146,13 @@ def test_without_numba_the_slower_path_is_taken_and_said():
     assert "pip install numba" in message
 
 
+def test_the_command_line_says_so_in_one_line(tmp_path):
+    run = "import sys; sys.modules['numba'] = None; from mrfusion.cli import main; main()"
+    command = [sys.executable, "-c", run, "evaluate", str(tmp_path), str(tmp_path), "--out", str(tmp_path / "out")]
+    said = subprocess.run(command, capture_output=True, text=True).stderr
+    assert [line[:26] for line in said.splitlines() if "numba" in line] == ["note: numba cannot be used"]
+
+
 def test_the_kernels_are_what_is_used_and_are_kept_on_disk():
     assert used is kernels
     assert libraries.ready()

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mrfusion.errors import MrFusionError, OutputError
+from mrfusion.errors import MrFusionError, OutputError, notes_to
 from mrfusion.executors._base import Executor, Job, Outcome
 from mrfusion.study.conduct import conduct, estimate_seconds, missing, prepare
 from mrfusion.study.design import Study, plan_runs, read_study
@@ -111,3 +112,17 @@ def test_what_is_done_is_told(study: Study, tmp_path: Path) -> None:
     conduct(planned, Pretend(), out=tmp_path, cache=tmp_path, watch=lambda news, done: told.append(done))
     assert told == sorted(told)
     assert told[-1] >= 3
+
+
+class Noting(Pretend):
+    """Notes something of each run."""
+
+    def run(self, jobs: Sequence[Job], tick: Callable[[], None]) -> Iterator[Outcome]:
+        yield from (replace(outcome, notes=("last.pt was damaged",)) for outcome in super().run(jobs, tick))
+
+
+def test_what_a_run_notes_is_told_with_its_title(study: Study, tmp_path: Path) -> None:
+    told: list[str] = []
+    with notes_to(told.append):
+        conduct(plan_runs(study, "f")[:1], Noting(), out=tmp_path / "out", cache=tmp_path / "cache", watch=unseen)
+    assert told == ["a, fold 0, seed 0: last.pt was damaged"]

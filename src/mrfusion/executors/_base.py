@@ -21,12 +21,16 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job: its result, or the text of its failure. ``expected`` failures speak to the user."""
+    """What became of a job: its result, or the text of its failure. ``expected`` failures speak to the user.
+
+    ``notes`` are what the job had to say on its way, for the user too.
+    """
 
     job: Job
     result: Any = None
     failure: str | None = None
     expected: bool = False
+    notes: tuple[str, ...] = ()
 
 
 class Executor(ABC):

@@ -2,13 +2,21 @@
 
 import importlib
 import traceback
+from dataclasses import replace
 
-from mrfusion.errors import MrFusionError
+from mrfusion.errors import MrFusionError, notes_to
 from mrfusion.executors._base import Job, Outcome
 
 
 def carry_out(job: Job) -> Outcome:
-    """Import the function that the job names, call it, and say what became of it."""
+    """Import the function that the job names, call it, and say what became of it and what it noted."""
+    notes: list[str] = []
+    with notes_to(notes.append):  # the terminal of this process may be on another machine
+        outcome = _called(job)
+    return replace(outcome, notes=tuple(notes))
+
+
+def _called(job: Job) -> Outcome:
     module, function = job.function.split(":")
     try:
         return Outcome(job, result=getattr(importlib.import_module(module), function)(*job.arguments))

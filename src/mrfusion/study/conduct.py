@@ -1,12 +1,13 @@
 """Conducting a study: prepare the data once, run what is missing, write down what was planned."""
 
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mrfusion.errors import MrFusionError, OutputError
+from mrfusion.errors import MrFusionError, Note, OutputError
 from mrfusion.executors._base import Executor, Job
 from mrfusion.plan import parse_plan
 from mrfusion.progress import forget_progress, read_progress
@@ -135,6 +136,8 @@ def _results(
 ) -> dict[str, Any]:
     results, failures = {}, []
     for outcome in executor.run(jobs, tick):
+        for note in outcome.notes:
+            warnings.warn(f"{outcome.job.title or outcome.job.name}: {note}", Note, stacklevel=2)
         if outcome.failure is None:
             results[outcome.job.name] = outcome.result
             if done is not None:

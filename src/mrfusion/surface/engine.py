@@ -3,6 +3,7 @@
 import warnings
 from types import ModuleType
 
+from mrfusion.errors import Note
 from mrfusion.surface import libraries
 
 engine: ModuleType
@@ -14,7 +15,7 @@ except ImportError as error:
     warnings.warn(
         f"numba cannot be used ({error}): metrics are the same to the last bit but take ten to fifteen times as long; "
         "pip install numba",
-        RuntimeWarning,
+        Note,
         stacklevel=2,
     )
     engine = libraries

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from mrfusion.errors import InputError, OutputError
+from mrfusion.errors import InputError, Note, OutputError
 from mrfusion.result import writing
 
 _CHECKSUM = 64  # hexadecimal digits of SHA-256 in front of the content
@@ -39,7 +39,8 @@ def load_checkpoint(folder: Path) -> dict[str, Any] | None:
         content = path.read_bytes()
         if hashlib.sha256(content[_CHECKSUM:]).hexdigest().encode() == content[:_CHECKSUM]:
             return _loaded(path, content[_CHECKSUM:])
-        warnings.warn(f"{path} is damaged (its checksum does not hold); going back to the one before", stacklevel=2)
+        text = f"{path} is damaged (its checksum does not hold); going back to the one before"
+        warnings.warn(text, Note, stacklevel=2)
     return None
 
 
