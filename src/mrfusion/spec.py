@@ -29,12 +29,12 @@ class Part(BaseModel):
 class Source(Part):
     """A folder on disk and how it lies there: a layout's text, with its options beside it."""
 
-    path: Path
-    layout: str
-    options: dict[str, Any] = {}
+    path: Path = Field(description="the folder, or the layout's file")
+    layout: str = Field(description="how it lies there, as in brats(year=2023)")
+    options: dict[str, Any] = Field({}, description="options of the layout that its text does not hold")
 
 
-NUMBERS = 2  # to be raised whenever the same specification gives other numbers: old runs are then made again
+NUMBERS = 3  # to be raised whenever the same specification gives other numbers: old runs are then made again
 Millimetres = Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
 
 
@@ -51,10 +51,10 @@ class Preparation(Part):
 class SplitRule(Part):
     """How patients are divided: k folds, or one hold-out where ``folds`` is 1; or a file that says so."""
 
-    folds: int = Field(5, ge=1)
+    folds: int = Field(5, ge=1, description="each tests on its own patients; 1: one hold-out")
     val_share: float = Field(0.2, gt=0, lt=1, description="share of the patients outside the test fold")
     test_share: float = Field(0.2, gt=0, lt=1, description="share of all patients; only where folds is 1")
-    seed: int = 0
+    seed: int = Field(0, description="of the division")
     file: Path | None = Field(None, description="splits.json of ours or nnU-Net's splits_final.json")
 
 
@@ -69,13 +69,13 @@ class Data(Part):
     modalities: tuple[str, ...] = Field((), description="take these, absent ones too; default: those of the layout")
     preparation: Preparation = Preparation()
     split: SplitRule = SplitRule()
-    fingerprint: str = ""
+    fingerprint: str = Field("", description="of the files that a run was planned for; a study fills it in")
 
 
 class Sampling(Part):
     """What one training sample is."""
 
-    dimensions: Literal[2, 3] = 2
+    dimensions: Literal[2, 3] = Field(2, description="of a sample: slices or volumes")
     size: tuple[int, ...] | None = Field(None, description="grid points of a sample; default: whole slices, 96^3")
     slices: tuple[float, float] | None = Field(None, description="only slices in this range of shares of the depth")
     per_case: int = Field(10, ge=1, description="samples of each case in an epoch")
@@ -92,37 +92,41 @@ class Sampling(Part):
 class Augmentation(Part):
     """Random changes of a training batch; 0 switches one off."""
 
-    flip: bool = True
-    rotate_deg: float = Field(15.0, ge=0)
-    scale: float = Field(0.15, ge=0, lt=1)
+    flip: bool = Field(True, description="mirror along each axis, each with probability one half")
+    rotate_deg: float = Field(15.0, ge=0, description="up to so many degrees in the plane, either way")
+    scale: float = Field(0.15, ge=0, lt=1, description="larger or smaller by up to this share, in the plane")
     share: float = Field(0.5, ge=0, le=1, description="share of the samples that are rotated and scaled")
-    brightness: float = Field(0.1, ge=0)
-    contrast: float = Field(0.15, ge=0, lt=1)
-    gamma: float = Field(0.2, ge=0, lt=1)
-    noise: float = Field(0.05, ge=0)
+    brightness: float = Field(0.1, ge=0, description="up to so many standard deviations more or less")
+    contrast: float = Field(0.15, ge=0, lt=1, description="up to this share more or less")
+    gamma: float = Field(0.2, ge=0, lt=1, description="logarithm of the exponent, up to so much either way")
+    noise: float = Field(0.05, ge=0, description="standard deviation of Gaussian noise, up to so much")
 
 
 class Budget(Part):
     """How long and with what a network is trained; the same in all arms of a fair study."""
 
-    epochs: int = Field(50, ge=1)
-    batch_size: int = Field(4, ge=1)
-    optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
-    learning_rate: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(1e-4, ge=0)
-    decay: Literal["constant", "cosine", "poly"] = "cosine"
+    epochs: int = Field(50, ge=1, description="passes of per_case samples of each training case")
+    batch_size: int = Field(4, ge=1, description="samples of a step, those of all processes together")
+    optimiser: Literal["adamw", "adam", "sgd"] = Field("adamw", description="sgd has Nesterov momentum 0.99")
+    learning_rate: float = Field(1e-3, gt=0, description="in the first epoch")
+    weight_decay: float = Field(1e-4, ge=0, description="norms and biases are not decayed")
+    decay: Literal["constant", "cosine", "poly"] = Field(
+        "cosine", description="of the learning rate, to the last epoch"
+    )
     patience: int | None = Field(None, ge=1, description="stop after so many epochs without a better validation score")
-    clip_norm: float | None = Field(12.0, gt=0)
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    clip_norm: float | None = Field(12.0, gt=0, description="longer gradients are shortened to it; null: none are")
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field(
+        "32-true", description="of the training; energies stay in single"
+    )
 
 
 class Machine(Part):
     """Where a run happens; decides speed, not numbers beyond rounding, and is not in the digest."""
 
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    devices: int = Field(1, ge=1)
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto is a GPU where there is one")
+    devices: int = Field(1, ge=1, description="processes of one run, each with its share of a batch")
     threads: int | None = Field(None, ge=1, description="CPU threads of one run; default: the cores it is given")
-    compile: bool = False
+    compile: bool = Field(False, description="torch.compile of the network")
 
 
 class Origin(Part):
@@ -144,24 +148,28 @@ class RunSpec(Part):
     """
 
     data: Data
-    task: Literal["segmentation", "classification"] = "segmentation"
-    plan: Plan = FusionPlan()
+    task: Literal["segmentation", "classification"] = Field("segmentation", description="what is predicted")
+    plan: Plan = Field(FusionPlan(), description="how modalities meet, as in separate[mean,mmtm]>mean")
     members: tuple[Plan, ...] = Field((), description="plans of the networks whose probabilities are averaged")
     origin: Origin | None = None
-    network: str = "residual"
+    network: str = Field("residual", description="the backbone, the same in all arms of a fair study")
     head: Literal["regions", "labels"] = Field("regions", description="overlapping regions or exclusive labels")
     sampling: Sampling = Sampling()
     absence: str | dict[str, float] = Field("none", description="none, uniform, or the rate of each modality")
     augmentation: Augmentation = Augmentation()
-    schedule: str = "end_to_end"
-    losses: tuple[str, ...] = Field(default=(), description="default: dice_ce, or cross_entropy for classes")
-    balancer: str = "static"
+    schedule: str = Field("end_to_end", description="phases of a training, and what is trained in each")
+    losses: tuple[str, ...] = Field(
+        default=(), description="what is made small; default: dice_ce, or cross_entropy for classes"
+    )
+    balancer: str = Field("static", description="how several losses become one")
     budget: Budget = Budget()
-    metrics: tuple[str, ...] = ()
-    rules: str = "plain"
-    fold: int = Field(0, ge=0)
-    seed: int = Field(0, ge=0)
-    score_on: Literal["val", "test"] = "test"
+    metrics: tuple[str, ...] = Field(
+        (), description="what is scored, first what decides; default: dice and volumes, or all of classes"
+    )
+    rules: str = Field("plain", description="what empty masks, missed and false lesions count")
+    fold: int = Field(0, ge=0, description="of a single run; a study has folds")
+    seed: int = Field(0, ge=0, description="of a single run; a study has seeds")
+    score_on: Literal["val", "test"] = Field("test", description="the cases that are scored; searches ask for val")
     machine: Machine = Machine()
 
     @field_validator("absence", mode="before")

@@ -97,3 +97,13 @@ def test_residual_widens_up_to_its_bound_and_repeats_its_blocks() -> None:
     backbone = families.load("backbones", "residual(base=32,stages=5,blocks=3,widest=100)")(2)
     assert backbone.channels == (32, 64, 100, 100, 100, 100)
     assert len(list(backbone.encoder_level(1, 32).children())) == 3
+
+
+@pytest.mark.parametrize("norm", ["batch", "instance"])
+@dimensions
+def test_norms_scale_and_shift(norm: str, dimensions: int) -> None:
+    level = make("unet", dimensions, norm=norm).encoder_level(0, 3)
+    kinds = {"batch": nn.modules.batchnorm._BatchNorm, "instance": nn.modules.instancenorm._InstanceNorm}
+    norms = [module for module in level.modules() if isinstance(module, kinds[norm])]
+    assert len(norms) == 2
+    assert all(module.weight is not None and module.bias is not None for module in norms)

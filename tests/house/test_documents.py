@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -125,6 +126,12 @@ def test_only_choices_that_exist_are_named_in_the_readme() -> None:
     said = {f"{key}{rest.strip()}": re.findall(r"`([a-z_0-9]+)`", cell) for key, rest, cell in rows}
     for key, name in family.items():
         assert set(said[key]) <= set(families.names(name)), key
+
+
+def test_the_page_of_keys_is_what_the_models_say() -> None:
+    page = runpy.run_path(str(ROOT / ".ci" / "specification.py"))["page"]()
+    assert page == (ROOT / "docs" / "specification.md").read_text(encoding="utf-8"), "run python .ci/specification.py"
+    assert page.count("| `") > 70
 
 
 def test_the_command_list_mentions_every_family() -> None:

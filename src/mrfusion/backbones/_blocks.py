@@ -5,6 +5,8 @@ from monai.networks.blocks import Convolution
 from monai.networks.blocks.dynunet_block import UnetResBlock
 from torch import Tensor, nn
 
+_INSTANCE = ("INSTANCE", {"affine": True})  # MONAI's default has no scale and shift
+
 
 class Up(nn.Module):
     """Transposed convolution up, the skip concatenated, then the level's own convolutions."""
@@ -20,7 +22,8 @@ class Up(nn.Module):
 
 def double_convolution(dimensions: int, in_channels: int, out_channels: int, norm: str | None) -> nn.Sequential:
     """Two 3x3 convolutions, each with its norm (None: none) and ReLU."""
-    settings = {"kernel_size": 3, "act": "RELU", "norm": norm, "adn_ordering": "NA"}
+    scaled = _INSTANCE if norm == "instance" else norm
+    settings = {"kernel_size": 3, "act": "RELU", "norm": scaled, "adn_ordering": "NA"}
     return nn.Sequential(
         Convolution(dimensions, in_channels, out_channels, **settings),
         Convolution(dimensions, out_channels, out_channels, **settings),
@@ -35,8 +38,7 @@ def rising_convolution(dimensions: int, in_channels: int, out_channels: int) -> 
 
 def residual_block(dimensions: int, in_channels: int, out_channels: int, stride: int) -> nn.Module:
     """A residual block of two 3x3 convolutions with instance norm and leaky ReLU (He et al. 2016; nnU-Net's)."""
-    norm = ("INSTANCE", {"affine": True})
-    return UnetResBlock(dimensions, in_channels, out_channels, kernel_size=3, stride=stride, norm_name=norm)  # type: ignore[no-any-return]
+    return UnetResBlock(dimensions, in_channels, out_channels, kernel_size=3, stride=stride, norm_name=_INSTANCE)  # type: ignore[no-any-return]
 
 
 def pooling(dimensions: int) -> nn.Module:

@@ -48,13 +48,15 @@ class Arm(Part):
 class Study(Part):
     """A base that all arms share, the arms, and the folds and seeds that each of them is run on."""
 
-    name: str = "study"
-    question: str = ""
+    name: str = Field("study", description="of the study; default: the file's")
+    question: str = Field("", description="stands over the report")
     base: RunSpec
-    arms: tuple[Arm, ...] = Field(min_length=1)
-    reference: str
-    folds: tuple[int, ...] = Field(min_length=1)
-    seeds: tuple[int, ...] = Field(min_length=1)
+    arms: tuple[Arm, ...] = Field(min_length=1, description="each arm's name, and what differs from the keys below")
+    reference: str = Field(description="the arm that the others are compared with; default: the first")
+    folds: tuple[int, ...] = Field(min_length=1, description="some of the folds; default: all")
+    seeds: tuple[int, ...] = Field(
+        min_length=1, description="every arm and fold is run with each; default: that of a run"
+    )
     family: Family = Family()
     subsets: bool = Field(False, description="score every finished run on every subset of its modalities")
 

@@ -14,10 +14,10 @@ class Family(Part):
     (``{dice: 0.01, hd95: 2}``); without an entry one point of a share, or 2 mm.
     """
 
-    metrics: tuple[str, ...] = ()
-    regions: tuple[str, ...] = ()
-    arms: tuple[str, ...] = ()
-    margins: dict[str, Annotated[float, Field(gt=0)]] = Field(default={})
+    metrics: tuple[str, ...] = Field((), description="that answer; default: the first of the run's")
+    regions: tuple[str, ...] = Field((), description="that answer; default: all, and their mean")
+    arms: tuple[str, ...] = Field((), description="that answer; default: all but the reference")
+    margins: dict[str, Annotated[float, Field(gt=0)]] = Field({}, description="what is negligible, by metric")
 
     def of(self, key: tuple[str, str, str], first: str) -> str:
         """The family that (arm, region, metric) is corrected in; ``first`` is the metric where none is declared.
