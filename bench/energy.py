@@ -32,6 +32,7 @@ from mrfusion.mismatch import Usual, pulls, suspicion, usual
 from mrfusion.model.network import FusionNetwork, build_network
 from mrfusion.phantom.cohort import write_cohort
 from mrfusion.plan import parse_plan
+from mrfusion.progress import silent
 from mrfusion.run import parts_of
 from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import make_fabric, make_model, make_training
@@ -137,10 +138,10 @@ def mismatch(folder: Path, options: argparse.Namespace) -> dict[str, float]:
     """Train on phantoms, exchange modalities between test patients, compare."""
     phantom = write_cohort(folder / "phantom", cases=options.cases, spacing_mm=4.0, seed=options.seed)
     spec = mismatch_spec(phantom, options)
-    data = read_data(spec.data, task=spec.task, cache=folder / "cache", progress=_quiet)
+    data = read_data(spec.data, task=spec.task, cache=folder / "cache", progress=silent)
     fabric, parts = make_fabric(spec.machine, spec.budget.precision), parts_of(spec, data)
     with tempfile.TemporaryDirectory(prefix="mrfusion-bench-") as work:
-        training = make_training(spec, data.cohort, parts, fabric=fabric, folder=Path(work), progress=_quiet)
+        training = make_training(spec, data.cohort, parts, fabric=fabric, folder=Path(work), progress=silent)
         history = fit(training, families.load("schedules", spec.schedule)().phases(training.network, spec.loss_names))
     quantifier = Quantifier(
         make_model(spec, data.cohort, network=training.network, size=parts.size, fabric=fabric).predictor
@@ -203,10 +204,6 @@ def auc(wrong: Sequence[float], right: Sequence[float]) -> float:
     """How often a wrong case has more energy than a right one; ties count half."""
     a, b = np.asarray(wrong)[:, None], np.asarray(right)[None]
     return float(((a > b) + 0.5 * (a == b)).mean())
-
-
-def _quiet(done: int, total: int, what: str) -> None:
-    """A progress that nobody watches."""
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ from mrfusion.case import Case
 from mrfusion.data.load import load_cases
 from mrfusion.data.prepared import Prepared
 from mrfusion.data.read import RunData, read_data
+from mrfusion.progress import silent
 from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import Parts, make_fabric, make_network, make_training, sample_size
 from mrfusion.training.environment import peak_mib
@@ -85,7 +86,7 @@ def write_case(folder: Path, index: int) -> None:
 
 def prepare(spec: RunSpec, cache: Path) -> RunData:
     """As ``mrfusion run`` does it."""
-    return read_data(spec.data, task=spec.task, cache=cache, progress=_quiet)
+    return read_data(spec.data, task=spec.task, cache=cache, progress=silent)
 
 
 def copied(data: RunData, folder: Path, count: int) -> RunData:
@@ -110,7 +111,7 @@ def train(spec: RunSpec, data: RunData, folder: Path) -> str:
         case.labels.max()
     size = sample_size(spec, [case.labels.shape for case in cases], make_network(spec, data.cohort))
     fabric, parts = make_fabric(spec.machine, spec.budget.precision), Parts(cases[2:], cases[:2], size)
-    training = make_training(spec, data.cohort, parts, fabric=fabric, folder=folder, progress=_quiet)
+    training = make_training(spec, data.cohort, parts, fabric=fabric, folder=folder, progress=silent)
     started = time.perf_counter()
     fit(training, families.load("schedules", spec.schedule)().phases(training.network, spec.loss_names))
     seconds, batch = time.perf_counter() - started, spec.budget.batch_size
@@ -165,10 +166,6 @@ def _anonymous_gib() -> float:
 def _write(path: Path, values: np.ndarray) -> None:
     image = nib.Nifti1Image(values, np.diag([-1.0, -1.0, 1.0, 1.0]))
     path.write_bytes(gzip.compress(image.to_bytes(), 1))
-
-
-def _quiet(done: int, total: int, what: str) -> None:
-    """A progress that nobody watches."""
 
 
 if __name__ == "__main__":

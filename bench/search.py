@@ -40,6 +40,7 @@ from mrfusion.data.read import read_data
 from mrfusion.data.sample import LoadedCase
 from mrfusion.job import describe_space
 from mrfusion.phantom.cohort import write_cohort
+from mrfusion.progress import silent
 from mrfusion.result import read_rows, write_json
 from mrfusion.run import parts_of
 from mrfusion.search import Quest, standing, wanted
@@ -289,10 +290,6 @@ def subsets_on_the_way(found: Found) -> Iterable[tuple[int, ...]]:
     while candidate is not None:
         yield candidate.places
         candidate = candidate.parent
-
-
-def silent(done: int, total: int, what: str) -> None:
-    """A progress that nobody watches."""
 
 
 def main() -> None:

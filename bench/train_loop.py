@@ -29,6 +29,7 @@ from environment import nnunet_python
 
 from mrfusion.data.read import RunData, read_data
 from mrfusion.phantom.cohort import write_cohort
+from mrfusion.progress import silent
 from mrfusion.spec import Data
 
 RUNGS = ("torch's defaults", "channels-last", "fused optimiser", "whole-batch augmentation", "heap kept", "read ahead")
@@ -78,7 +79,7 @@ def _settings(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
             "split": {"folds": 1, "val_share": 0.1, "test_share": 0.1},
         }
     }
-    data = read_data(Data.model_validate(spec["data"]), task="segmentation", cache=folder / "cache", progress=_quiet)
+    data = read_data(Data.model_validate(spec["data"]), task="segmentation", cache=folder / "cache", progress=silent)
     names = ("batch", "threads", "dimensions", "size", "device", "precision", "compile", "steps", "monai_workers")
     return {name: getattr(options, name) for name in names} | {
         "spec": spec,
@@ -186,10 +187,6 @@ def _tell_pair(times: Times) -> None:
 def _ratio(slower: Sequence[tuple[float, float]], faster: Sequence[tuple[float, float]], which: int = 0) -> float:
     """The median over the repeats; ``which`` is 0 for wall time and 1 for CPU time."""
     return median(a[which] / b[which] for a, b in zip(slower, faster, strict=True))
-
-
-def _quiet(done: int, total: int, what: str) -> None:
-    """A progress that nobody watches."""
 
 
 if __name__ == "__main__":

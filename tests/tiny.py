@@ -10,6 +10,7 @@ from lightning_fabric import Fabric
 from mrfusion import families
 from mrfusion.case import Case, Cohort, Region
 from mrfusion.data.sample import LoadedCase
+from mrfusion.progress import silent
 from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import Parts, make_training
 from mrfusion.training.history import History
@@ -64,10 +65,6 @@ def run_spec(**changes: Any) -> RunSpec:
 
 def cpu() -> Fabric:
     return Fabric(accelerator="cpu", devices=1)
-
-
-def silent(done: int, total: int, what: str) -> None:
-    """A progress that nobody watches."""
 
 
 def training_of(spec: RunSpec, folder: Path, cases: list[LoadedCase] | None = None) -> Training:

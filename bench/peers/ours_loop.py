@@ -18,6 +18,7 @@ from mrfusion import families
 from mrfusion.data.augment import augment
 from mrfusion.data.batch import Batch, Batches
 from mrfusion.data.read import read_data
+from mrfusion.progress import silent
 from mrfusion.run import parts_of
 from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import make_fabric, make_training
@@ -101,10 +102,10 @@ def main() -> None:
     with ExitStack() as stack:
         for undone in (undone for name in without for undone in RUNGS[name]):
             stack.enter_context(undone)
-        data = read_data(spec.data, task=spec.task, cache=Path(settings["cache"]), progress=_quiet)
+        data = read_data(spec.data, task=spec.task, cache=Path(settings["cache"]), progress=silent)
         fabric = make_fabric(spec.machine, spec.budget.precision)
         folder = Path(settings["work"])
-        training = make_training(spec, data.cohort, parts_of(spec, data), fabric=fabric, folder=folder, progress=_quiet)
+        training = make_training(spec, data.cohort, parts_of(spec, data), fabric=fabric, folder=folder, progress=silent)
 
         def validate(network: torch.nn.Module) -> dict[str, float]:
             del network
@@ -115,10 +116,6 @@ def main() -> None:
         parameters = sum(p.numel() for p in training.network.parameters())
         rounds.ready(parameters=parameters, augmentation=AUGMENTATION, note=f"{settings['threads']} threads")
         fit(training, families.load("schedules", spec.schedule)().phases(training.network, spec.loss_names))
-
-
-def _quiet(done: int, total: int, what: str) -> None:
-    """A progress that nobody watches."""
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ def predict(
 ) -> None:
     """Predict cases that were never in a cohort, in their own grid and label convention."""
     from mrfusion.apply import apply_run, read_run
-    from mrfusion.display import console, one_bar
+    from mrfusion.display import one_bar, say
     from mrfusion.spec import Machine, read_part
 
     machine = read_part(Machine, {"device": device}, "--device")
@@ -82,7 +82,7 @@ def predict(
     with one_bar("predicting") as progress:
         written = apply_run(finished, cases, out=out, layout=layout, machine=machine, progress=progress)
     for path in written:
-        console.print(str(path), markup=False, soft_wrap=True)
+        say(str(path))
 
 
 @app.command()
@@ -233,13 +233,13 @@ def phantom(
     """Write a cohort of synthetic brain tumour MRI, BraTS 2023 names, whose right answer is known."""
     import os
 
-    from mrfusion.display import console, one_bar
+    from mrfusion.display import one_bar, say
     from mrfusion.phantom.cohort import write_cohort
 
     options: dict[str, Any] = {"cases": cases, "spacing_mm": spacing, "seed": seed, "control": control}
     with one_bar("phantom") as progress:
         write_cohort(out, **options, workers=workers or len(os.sched_getaffinity(0)), progress=progress)
-    console.print(f"{cases} cases of the {control} phantom: {out}", markup=False, soft_wrap=True)
+    say(f"{cases} cases of the {control} phantom: {out}")
 
 
 @app.command("list")

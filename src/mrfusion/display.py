@@ -23,6 +23,11 @@ console = Console()
 complaints = Console(stderr=True)
 
 
+def say(text: str, *, style: str | None = None) -> None:
+    """A line of plain words: nothing in it is markup, and a long path stays in one piece."""
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
 def _bars() -> Progress:
     return Progress(
         TextColumn("{task.description}"),

@@ -12,7 +12,7 @@ from mrfusion.data.split_file import write_splits
 from mrfusion.errors import InputError, SpecError
 from mrfusion.families import load
 from mrfusion.model.network import FusionNetwork
-from mrfusion.progress import ProgressFile
+from mrfusion.progress import ProgressFile, silent
 from mrfusion.result import read_json, temporary_folder, write_json
 from mrfusion.run import execute, parts_of
 from mrfusion.spec import RunSpec
@@ -74,12 +74,12 @@ def describe_space(spec_json: str, fusion: str, out: str) -> list[int]:
 def estimate_run(spec_json: str, out: str, cache: str) -> float:
     """Seconds that a run would take here, from one shortened epoch and one predicted case; nothing of it is kept."""
     spec = RunSpec.model_validate_json(spec_json)
-    data = read_data(spec.data, task=spec.task, cache=Path(cache), progress=_unseen)
+    data = read_data(spec.data, task=spec.task, cache=Path(cache), progress=silent)
     short = spec.changed({"budget": {"epochs": 1}, "sampling": {"per_case": 1}})
     fabric, parts = make_fabric(spec.machine, spec.budget.precision), parts_of(spec, data)
     with temporary_folder(Path(out)) as folder:
         trainings = [
-            make_training(one, data.cohort, parts, fabric=fabric, folder=folder, progress=_unseen)
+            make_training(one, data.cohort, parts, fabric=fabric, folder=folder, progress=silent)
             for one in (short, spec)
         ]
         phases = load("schedules", spec.schedule)().phases(trainings[0].network, spec.loss_names)
@@ -94,7 +94,3 @@ def estimate_run(spec_json: str, out: str, cache: str) -> float:
     epochs = [len(phase.epochs(spec.budget.epochs)) for phase in phases]
     training = sum(seconds * count for seconds, count in zip(each, epochs, strict=True)) * steps
     return training + len(getattr(data.splits[spec.fold], spec.score_on)) * one_case
-
-
-def _unseen(done: int, total: int, what: str) -> None:
-    """A progress that nobody watches."""

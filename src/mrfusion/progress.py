@@ -14,6 +14,10 @@ Progress = Callable[[int, int, str], None]
 """Called with what is done, what there is to do, and what it is."""
 
 
+def silent(done: int, total: int, what: str) -> None:
+    """A Progress that nobody watches."""
+
+
 @dataclass
 class ProgressFile:
     """A Progress that writes ``{done, total, what, seconds}`` to a file, at most twice a second; can be pickled."""

@@ -13,7 +13,7 @@ from mrfusion.case import Case, Cohort
 from mrfusion.energy_record import HEADER, TABLE
 from mrfusion.errors import CaseError, InputError, SpecError
 from mrfusion.mismatch import Key, pulls, suspicion, usual
-from mrfusion.progress import Progress
+from mrfusion.progress import Progress, silent
 from mrfusion.result import read_rows, write_rows
 from mrfusion.spec import Machine
 from mrfusion.training.assemble import make_fabric
@@ -160,9 +160,5 @@ def _energies(run: FinishedRun, case: Case, quantifier: Quantifier, work: Path) 
     images = {name: path for name, path in case.images.items() if name in needed}
     alone = replace(case, images=images, label_map=None)
     cohort = Cohort(run.outline.modalities, (alone,), run.outline.regions, run.outline.classes)
-    ((_, _, loaded),) = prepared_cases(run, cohort, work, _unseen)
+    ((_, _, loaded),) = prepared_cases(run, cohort, work, silent)
     return list(quantifier.quantify(loaded, run.modalities, loaded.slices[0]).rows)
-
-
-def _unseen(done: int, total: int, what: str) -> None:
-    """A progress that nobody watches."""

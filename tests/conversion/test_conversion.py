@@ -16,6 +16,7 @@ from mrfusion.data.prepared import resampler
 from mrfusion.data.split_file import read_splits, write_splits
 from mrfusion.data.volume import Target, read_volume
 from mrfusion.errors import CaseError, OutputError, SpecError
+from mrfusion.progress import silent
 
 SHAPE = (6, 7, 5)
 LPS = np.diag([-1.0, -1, 2, 1])
@@ -28,10 +29,6 @@ REGIONS = (
     Region("myocardium", frozenset({200, 1220, 2221})),
 )
 SPLITS = [Split(("a/1",), ("b",), ("c",)), Split(("c",), ("a/1",), ("b",))]
-
-
-def silent(*_):
-    """Nobody watches."""
 
 
 def save(path, array, affine=LPS):

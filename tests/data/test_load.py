@@ -16,6 +16,7 @@ from mrfusion.data.load import load_cases, slice_range
 from mrfusion.data.prepared import Prepared
 from mrfusion.data.read import read_data
 from mrfusion.errors import CaseError, InputError, SpecError
+from mrfusion.progress import silent
 from mrfusion.spec import Data, Preparation, read_part
 
 MODALITIES = ("t1", "t2")
@@ -100,10 +101,6 @@ def brats(tmp_path: Path) -> Callable[..., Path]:
 def data_of(*places: Path, **changes: object) -> Data:
     sources = [{"path": place, "layout": "brats(year=2023)"} for place in places]
     return read_part(Data, {"sources": sources, "split": {"folds": 2}, **changes}, "test")
-
-
-def silent(done: int, total: int, what: str) -> None:
-    """Nobody watches."""
 
 
 def test_read_data_from_two_sources(brats: Callable[..., Path], tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from mrfusion.adaptation import AFTER, adaptation_of, keep_parent, moved
 from mrfusion.apply import FinishedRun
 from mrfusion.command.study import run_study
 from mrfusion.data.read import recognised
-from mrfusion.display import console
+from mrfusion.display import say
 from mrfusion.executors._base import Executor
 from mrfusion.layouts._base import MAY_LACK
 from mrfusion.report.load import load_study
@@ -21,17 +21,13 @@ def adapt_run(
     source = Source(path=data.absolute(), layout=text, options={"may_lack": MAY_LACK[:1]})
     found = adaptation_of(run, source, epochs=epochs)
     for note in found.notes:
-        _say(f"note: {note}")
+        say(f"note: {note}")
     keep_parent(run, out)
     run_study(found.study, executor, out=out, cache=None)
     (child,) = load_study(out).runs_of(AFTER)
     share = moved(out / "runs" / run.spec.digest, child.folder)
     percent = 100 * share.trained / share.parameters
-    _say(f"trained: {share.trained} of {share.parameters} parameters ({percent:.2g} %), of which {share.moved} moved")
+    say(f"trained: {share.trained} of {share.parameters} parameters ({percent:.2g} %), of which {share.moved} moved")
     if not share.moved:
-        _say("no epoch was better on the validation cases than the run as it was, so that its weights were kept")
-    _say(f"adapted run: {child.folder}")
-
-
-def _say(text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+        say("no epoch was better on the validation cases than the run as it was, so that its weights were kept")
+    say(f"adapted run: {child.folder}")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mrfusion.case import Cohort
 from mrfusion.data.read import read_cohort, recognised
-from mrfusion.display import console
+from mrfusion.display import say
 from mrfusion.layouts._base import MAY_LACK, lenience
 from mrfusion.spec import Source
 from mrfusion.study.design import read_study
@@ -34,5 +34,5 @@ def cohort_at(data: Path, layout: str | None, *, resample_to: str | None = None,
         return Given(read_cohort(sources), resample_to or given.preparation.resample_to, allowed)
     if layout is None:
         layout = recognised(data)
-        console.print(f"layout: {layout}", markup=False, highlight=False, soft_wrap=True)
+        say(f"layout: {layout}")
     return Given(read_cohort([Source(path=data, layout=layout, options=more)]), resample_to)

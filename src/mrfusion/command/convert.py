@@ -9,7 +9,7 @@ from mrfusion.conversion.nnunet import write_nnunet
 from mrfusion.data.prepared import resampler
 from mrfusion.data.split_file import read_splits
 from mrfusion.data.volume import Target
-from mrfusion.display import console, one_bar
+from mrfusion.display import one_bar, say
 from mrfusion.errors import OutputError, SpecError, nearest
 
 TARGETS = ("nnunet", "datalist")
@@ -36,7 +36,7 @@ def convert_data(
             root = write_datalist(cohort, out, splits=parts, progress=progress)
             said = [f"datalist: {out / FILE}; its names are relative to {root} (base_dir in MONAI)"]
     for line in [*said, f"{len(cohort.cases)} cases, {len(parts)} folds"]:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(line)
 
 
 def _splits(path: Path | None, cohort: Cohort) -> list[Split]:

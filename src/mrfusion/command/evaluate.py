@@ -8,7 +8,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from mrfusion.display import console, one_bar
+from mrfusion.display import console, one_bar, say
 from mrfusion.errors import SpecError, nearest
 from mrfusion.evaluation.evaluate import evaluate
 from mrfusion.evaluation.question import Question
@@ -26,7 +26,7 @@ def evaluate_folder(
         scores = evaluate(predictions, labels, asked, workers=workers or cores, subset=subset, progress=progress)
     write_scores(out, scores)
     show_summary(scores)
-    console.print(f"scores: {out}", markup=False, soft_wrap=True)
+    say(f"scores: {out}")
 
 
 def show_summary(scores: Sequence[CaseScore]) -> None:
@@ -61,4 +61,4 @@ def score_fused_images(fused: Path, named: Sequence[str], *, out: Path, conventi
         )
     write_scores(out, scores)
     show_summary(scores)
-    console.print(f"scores: {out}", markup=False, soft_wrap=True)
+    say(f"scores: {out}")

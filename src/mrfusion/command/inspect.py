@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mrfusion.command.cohort import cohort_at
-from mrfusion.display import console, one_bar
+from mrfusion.display import console, one_bar, say
 from mrfusion.inspection import Inspection, inspect_cohort
 from mrfusion.montage import write_montage
 from mrfusion.result import write_json
@@ -28,13 +28,13 @@ def inspect_data(data: Path, *, layout: str | None, resample_to: str | None, out
     _show(found)
     for case in found.cases:
         for note in case.notes:
-            console.print(f"{case.case}: note: {note}", markup=False, highlight=False, soft_wrap=True)
+            say(f"{case.case}: note: {note}")
         for fault in case.faults:
-            console.print(f"{case.case}: {fault}", markup=False, highlight=False, soft_wrap=True, style="red")
+            say(f"{case.case}: {fault}", style="red")
     if out is not None:
         write_montage(out / "montage.png", found)
         write_json(out / "inspection.json", found.as_json())
-        console.print(f"montage: {out / 'montage.png'}", markup=False, soft_wrap=True)
+        say(f"montage: {out / 'montage.png'}")
     return not found.faulty
 
 
@@ -42,9 +42,9 @@ def _show(found: Inspection) -> None:
     """Counts and grids, then a histogram of the labels: how many cases have a region, and how large it is."""
     console.print(f"{len(found.cases)} cases of {found.patients} patients; modalities {', '.join(found.modalities)}")
     for grid, number in found.grids().items():
-        console.print(f"  {number} cases: {grid}", markup=False, highlight=False)
+        say(f"  {number} cases: {grid}")
     for name, number in found.classes.items():
-        console.print(f"  {number} cases of class {name}", markup=False, highlight=False)
+        say(f"  {number} cases of class {name}")
     table = Table("region", "cases", "volume in ml: median", "least", "most", "", box=box.SIMPLE_HEAD)
     for region in found.regions:
         sizes = [case.label_ml.get(region, 0.0) for case in found.cases if case.label_voxels]

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from mrfusion.apply import FinishedRun
 from mrfusion.command.cohort import cohort_at
-from mrfusion.display import console, one_bar
+from mrfusion.display import console, one_bar, say
 from mrfusion.quality import Judged, judge, write_judged
 from mrfusion.spec import Machine
 
@@ -30,7 +30,7 @@ def check_quality(run: FinishedRun, data: Path, *, layout: str | None, out: Path
     _show(judged)
     if out is not None:
         write_judged(out / "energies.csv", judged, run.modalities)
-        _say(f"energies: {out / 'energies.csv'}")
+        say(f"energies: {out / 'energies.csv'}")
     return not any(one.suspicious or one.problem for one in judged)
 
 
@@ -40,13 +40,13 @@ def _show(judged: Sequence[Judged]) -> None:
         console.print(_table(right[:SHOWN]))
     marked = [one for one in right if one.suspicious]
     for one in marked:
-        _say(f"{one.case}: suspicious; {one.modality} fits the other modalities least ({one.suspicion:.1f} deviations)")
+        say(f"{one.case}: suspicious; {one.modality} fits the other modalities least ({one.suspicion:.1f} deviations)")
     for one in judged:
         if one.problem:
-            _say(f"{one.case}: not judged: {one.problem}")
-    _say(f"{len(marked)} of {len(right)} cases are suspicious")
+            say(f"{one.case}: not judged: {one.problem}")
+    say(f"{len(marked)} of {len(right)} cases are suspicious")
     if 2 * len(marked) > len(right):
-        _say("most cases stand out: the cohort as a whole differs from the run's own; trust the order, not the mark")
+        say("most cases stand out: the cohort as a whole differs from the run's own; trust the order, not the mark")
 
 
 def _table(judged: Sequence[Judged]) -> Table:
@@ -58,7 +58,3 @@ def _table(judged: Sequence[Judged]) -> Table:
         figures = (f"{one.suspicion:.1f}", f"{one.limit:.1f}", escape(one.modality), f"{one.energy:.3f}")
         table.add_row(escape(one.case), *figures, f"{one.unusual:+.1f}", style=mark)
     return table
-
-
-def _say(text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)

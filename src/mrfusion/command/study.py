@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mrfusion.command.grid import study_grid
-from mrfusion.display import StudyView, complaints, console
+from mrfusion.display import StudyView, complaints, console, say
 from mrfusion.errors import MrFusionError
 from mrfusion.executors._base import Executor
 from mrfusion.lock import alone
@@ -76,11 +76,10 @@ def foretell(study: Study, executor: Executor, *, out: Path, cache: Path | None)
     planned = agenda.now(out)
     seconds = estimate_seconds(planned, executor, out=out, cache=cache)
     for run in missing(planned, out):
-        line = f"{run.spec.digest}  {run.title}: {duration(seconds[run.spec.digest])}"
-        console.print(line, markup=False, highlight=False)
+        say(f"{run.spec.digest}  {run.title}: {duration(seconds[run.spec.digest])}")
     total = sum(seconds.values())
     more = f"; {len(agenda.quests)} searches will ask for more, round by round" if agenda.quests else ""
-    console.print(f"{len(seconds)} runs, {duration(total)} one after another{more}", highlight=False)
+    say(f"{len(seconds)} runs, {duration(total)} one after another{more}")
 
 
 def _prepared(study: Study, executor: Executor, out: Path, cache: Path) -> Agenda:
@@ -98,4 +97,4 @@ def _report(out: Path) -> None:
 def show_report(study: Path, written: Path) -> None:
     """The answer in the terminal, and where it is written."""
     console.print(terminal_answer(load_study(study)))
-    console.print(f"report: {written}", markup=False, soft_wrap=True)
+    say(f"report: {written}")

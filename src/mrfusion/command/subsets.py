@@ -8,7 +8,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from mrfusion.display import console
+from mrfusion.display import console, say
 from mrfusion.errors import InputError
 from mrfusion.result import read_json
 from mrfusion.study.aggregate import MEAN
@@ -27,15 +27,14 @@ def show_subsets(folder: Path) -> None:
     metric = found.metrics[0]
     console.print(_subsets(found, metric))
     worst = found.worst(metric, found.regions[-1])
-    console.print(
+    say(
         f"worst of {len(found.of(metric, found.regions[-1]))} subsets: {', '.join(worst.present)}, "
-        f"{_figure(worst.drop)} below all ({_range(worst.drop_low, worst.drop_high)})",
-        markup=False, highlight=False, soft_wrap=True,
-    )  # fmt: skip
+        f"{_figure(worst.drop)} below all ({_range(worst.drop_low, worst.drop_high)})"
+    )
     console.print(_worths(found.worth_of(metric, found.regions[-1])))
     if about["absence"] == "none":
-        console.print(OUT_OF_TRAINING, markup=False, highlight=False)
-    console.print(f"subsets: {folder}", markup=False, soft_wrap=True)
+        say(OUT_OF_TRAINING)
+    say(f"subsets: {folder}")
 
 
 def read_summary(folder: Path) -> tuple[dict[str, Any], SubsetSummary]:
