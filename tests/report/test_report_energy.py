@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from mrfusion.errors import InputError
 from mrfusion.report.energies import detection, load_energies, maps_of
-from mrfusion.report.energy_words import account_of
+from mrfusion.report.energy_words import Detection, _of_voxels, account_of
 from mrfusion.report.export import as_json
 from mrfusion.report.heat import heat_uri
 from mrfusion.report.load import load_study
@@ -183,3 +184,11 @@ def test_the_scale_of_a_map_is_monotone_in_brightness() -> None:
     values = np.linspace(0, 1, 9, dtype=np.float32)
     uris = [heat_uri(np.full((4, 4), v, np.float32), np.ones((4, 4), bool), (0.0, 1.0)) for v in values]
     assert len(set(uris)) == 9
+
+
+def test_seeds_that_disagree_show_nothing() -> None:
+    found = Detection(0.1, 0.7, 0.001, 15, (0.85, 0.92, 0.35))
+    said = _of_voxels(found)
+    assert said.startswith("The map of e is not shown to go with the error map")
+    assert "; by seed 85, 92, 35 %" in said
+    assert _of_voxels(replace(found, by_seed=(0.85, 0.92, 0.6))).startswith("Inside the body e is higher")
