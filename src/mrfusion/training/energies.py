@@ -56,8 +56,7 @@ class Energies:
             self.found.setdefault(f"{kind}/level{level}/{rest}", []).append(value.float())
 
     def _of_classes(self, state: dict[str, Tensor], masks: Tensor, level: int) -> dict[str, Tensor]:
-        means, count = class_energies(state["energy"], masks, level)
-        each = (means * count).sum(0) / count.sum(0)  # 0 / 0, which is left out, where the case has no such voxel
+        each, _ = energies_of_classes(state, masks, level)
         return {f"energy/class/{name}": value for name, value in zip(self.classes, each, strict=True)}
 
 
@@ -93,6 +92,13 @@ def level_rows(record: dict[str, Tensor], modalities: Sequence[str]) -> dict[str
     rows |= {f"energy/{name}": value for name, value in zip(PARTS, parts, strict=True)}
     there = (share > 0).sum(0)
     return rows | {f"pi/{name}": value for name, value in zip(modalities, share.sum(0) / there, strict=True)}
+
+
+def energies_of_classes(state: dict[str, Tensor], masks: Tensor, level: int) -> tuple[Tensor, Tensor]:
+    """The mean energy (c,) of each class over the samples together, NaN (0 / 0) where there is none, and its voxels."""
+    means, count = class_energies(state["energy"], masks, level)
+    voxels = count.sum(0)
+    return (means * count).sum(0) / voxels, voxels
 
 
 def alignment_rows(state: dict[str, Tensor], factors: int) -> dict[str, Tensor]:

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mrfusion.data.sample import LoadedCase, Place, cut
-from mrfusion.losses._levels import class_energies
-from mrfusion.training.energies import FACTORS, alignment_rows, level_rows
+from mrfusion.training.energies import FACTORS, alignment_rows, energies_of_classes, level_rows
 from mrfusion.training.predict import SLICES_AT_ONCE, Predictor
 
 Row = tuple[int, str, float]
@@ -132,10 +131,8 @@ def _of_classes(state: dict[str, Tensor], masks: Tensor, level: int, classes: Cl
     """The energy of each class that has voxels here."""
     if classes is None:
         return {}
-    means, count = class_energies(state["energy"], masks, level)
-    voxels = count.sum(0)
-    each = ((means * count).sum(0) / voxels).tolist()
-    return {f"class/{n}": (v, c) for n, v, c in zip(classes.names, each, voxels.tolist(), strict=True) if c > 0}
+    each, voxels = (found.tolist() for found in energies_of_classes(state, masks, level))
+    return {f"class/{n}": (v, c) for n, v, c in zip(classes.names, each, voxels, strict=True) if c > 0}
 
 
 def _weighed_mean(values: Sequence[tuple[float, float]]) -> float:
