@@ -7,7 +7,7 @@ mean at all levels; on a CPU one thread and CPU time, steps in turn, the median 
 the peak above what the process held before the network was built, each in a process of its own.
 Mismatch: a network learns on phantoms with both losses on energies, alignment at weight 1 instead of 0.1, for what it
 is for here is to tell; in test cases each modality in turn is replaced by the next patient's. AUC of the suspicion of
-mrfusion.mismatch, against what is usual in the training cases. The last line is JSON.
+mrfusion.finished_run.mismatch, against what is usual in the training cases. The last line is JSON.
 """
 
 import argparse
@@ -28,12 +28,12 @@ import torch
 from mrfusion import families
 from mrfusion.data.read import read_data
 from mrfusion.data.sample import LoadedCase, cut
-from mrfusion.mismatch import Usual, pulls, suspicion, usual
+from mrfusion.finished_run.mismatch import Usual, pulls, suspicion, usual
 from mrfusion.model.network import FusionNetwork, build_network
 from mrfusion.phantom.cohort import write_cohort
 from mrfusion.plan import parse_plan
 from mrfusion.progress import silent
-from mrfusion.run import parts_of
+from mrfusion.run.execute import parts_of
 from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import make_fabric, make_model, make_training
 from mrfusion.training.environment import peak_mib, reset_peak

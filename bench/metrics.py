@@ -100,7 +100,7 @@ def phantom_pairs() -> list[tuple[str, str, Path, Path]]:
 def ours(pred, target, rules):
     """All ten columns, three regions, from label maps."""
     from mrfusion.rules import rule_named
-    from mrfusion.scoring import score_case
+    from mrfusion.scoring.masks import score_case
 
     rule = rule_named(rules)
     scores = score_case("x", pred, target=target, regions=rule.regions, spacing_mm=SPACING_MM, metrics=OURS, rule=rule)
@@ -220,9 +220,9 @@ def report(pairs):
     import nibabel as nib
     import numpy as np
 
-    from mrfusion.evaluation.evaluate import score_pair
-    from mrfusion.evaluation.pairing import Pair
-    from mrfusion.evaluation.question import question
+    from mrfusion.scoring.folders import score_pair
+    from mrfusion.scoring.pairing import Pair
+    from mrfusion.scoring.question import question
 
     rows, peers, memory = [], {name: [] for name in PEERS}, []
     print(

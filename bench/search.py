@@ -38,14 +38,14 @@ from mrfusion.backbones._base import Backbone
 from mrfusion.case import Case, Cohort
 from mrfusion.data.read import read_data
 from mrfusion.data.sample import LoadedCase
-from mrfusion.job import describe_space
 from mrfusion.phantom.cohort import write_cohort
 from mrfusion.progress import silent
 from mrfusion.result import read_rows, write_json
-from mrfusion.run import parts_of
-from mrfusion.search import Quest, standing, wanted
+from mrfusion.run.execute import parts_of
+from mrfusion.run.jobs import describe_space
 from mrfusion.searches._base import Candidate, Space, Trial
 from mrfusion.spec import RunSpec
+from mrfusion.study.quest import Quest, standing, wanted
 from mrfusion.training.assemble import Parts, make_fabric, make_training
 from mrfusion.training.inherit import warmed
 from mrfusion.training.loop import fit, save_weights
@@ -202,7 +202,7 @@ def tumour_task(folder: Path, seed: int) -> Task:
 
 
 def carry_out(task: Task, spec: RunSpec, out: Path) -> None:
-    """One run as :mod:`mrfusion.run` carries it out, on data in memory and without trying the test cases."""
+    """One run as :mod:`mrfusion.run.execute` carries it out, on data in memory and without trying the test cases."""
     folder = out / "runs" / spec.digest
     if folder.is_dir():
         return

@@ -26,11 +26,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mrfusion.comparison.aggregate import MEAN
+from mrfusion.comparison.bootstrap import Differences
+from mrfusion.comparison.compare import Comparison, judge_all
+from mrfusion.comparison.hypotheses import Family
 from mrfusion.result import write_json
-from mrfusion.study.aggregate import MEAN
-from mrfusion.study.compare import Comparison, judge_all
-from mrfusion.study.family import Family
-from mrfusion.study.resample import Differences
 
 HERE = Path(__file__).parent
 PATIENTS = (10, 20, 40, 100, 200)

@@ -19,7 +19,7 @@ from mrfusion.data.augment import augment
 from mrfusion.data.batch import Batch, Batches
 from mrfusion.data.read import read_data
 from mrfusion.progress import silent
-from mrfusion.run import parts_of
+from mrfusion.run.execute import parts_of
 from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import make_fabric, make_training
 from mrfusion.training.loop import fit

@@ -73,8 +73,8 @@ def predict(
     trust: Trust = None,
 ) -> None:
     """Predict cases that were never in a cohort, in their own grid and label convention."""
-    from mrfusion.apply import apply_run, read_run
-    from mrfusion.display import one_bar, say
+    from mrfusion.command.display import one_bar, say
+    from mrfusion.finished_run.predict import apply_run, read_run
     from mrfusion.spec import Machine, read_part
 
     machine = read_part(Machine, {"device": device}, "--device")
@@ -95,8 +95,8 @@ def adapt(
     trust: Trust = None,
 ) -> None:
     """Fine-tune a run's energies and last layer on other patients, modalities or regions; the rest stays as it is."""
-    from mrfusion.apply import read_run
     from mrfusion.command.adapt import adapt_run
+    from mrfusion.finished_run.predict import read_run
 
     executor = _executor("local", workers=1)
     adapt_run(read_run(run, trust or ()), data, executor, out=out, layout=layout, epochs=epochs)
@@ -112,12 +112,12 @@ def subsets(
     trust: Trust = None,
 ) -> None:
     """Score a run's test cases with every subset of its modalities, and say what each modality is worth."""
-    from mrfusion.apply import read_run
+    from mrfusion.command.display import one_bar
     from mrfusion.command.subsets import show_subsets
-    from mrfusion.display import one_bar
+    from mrfusion.comparison.subset_scores import FOLDER
+    from mrfusion.finished_run.predict import read_run
+    from mrfusion.finished_run.subsets import data_of, is_done, write_subsets
     from mrfusion.spec import Machine, read_part
-    from mrfusion.study.subset_scores import FOLDER
-    from mrfusion.subsets import data_of, is_done, write_subsets
 
     machine, place = read_part(Machine, {"device": device}, "--device"), out or run / FOLDER
     if not is_done(place):
@@ -159,8 +159,8 @@ def inspect(
     from mrfusion.command.inspect import inspect_data
 
     if energy is not None:
-        from mrfusion.apply import read_run
         from mrfusion.command.quality import check_quality
+        from mrfusion.finished_run.predict import read_run
 
         if not check_quality(read_run(energy, trust or ()), data, layout=layout, out=out):
             raise typer.Exit(2)
@@ -199,7 +199,7 @@ def evaluate(
 ) -> None:
     """Score predictions against labels; no training is needed."""
     from mrfusion.command.evaluate import evaluate_folder
-    from mrfusion.evaluation.question import question
+    from mrfusion.scoring.question import question
 
     asked = question(rules, regions=regions, metrics=metrics, values=values, variant=variant)
     evaluate_folder(predictions, labels, asked, out=out, workers=workers, subset=subset)
@@ -233,7 +233,7 @@ def phantom(
     """Write a cohort of synthetic brain tumour MRI, BraTS 2023 names, whose right answer is known."""
     import os
 
-    from mrfusion.display import one_bar, say
+    from mrfusion.command.display import one_bar, say
     from mrfusion.phantom.cohort import write_cohort
 
     options: dict[str, Any] = {"cases": cases, "spacing_mm": spacing, "seed": seed, "control": control}

@@ -9,7 +9,7 @@ from mrfusion.case import Case
 from mrfusion.data.prepared import resampler
 from mrfusion.data.registration import misplaced
 from mrfusion.data.volume import Target, read_volume
-from mrfusion.inspection import inspect_cohort
+from mrfusion.inspection.look import inspect_cohort
 from mrfusion.layouts._base import MAY_LACK
 
 STS = {
@@ -57,8 +57,8 @@ def test_one_mask_says_nothing_and_an_empty_one_that_it_cannot_be_told(tmp_path)
 
 def test_sarcomas_of_three_modalities_are_one_cohort_and_the_misplaced_ct_is_told(data_root):
     cohort = families.load("layouts", "folder")(data_root / "sts", **STS, may_lack=MAY_LACK)
-    assert len(cohort.cases) == 8
-    assert [misplaced(case) for case in cohort.cases] == [[]] * 8
+    assert len(cohort.cases) == len(list((data_root / "sts").glob("STS_*")))
+    assert not any(misplaced(case) for case in cohort.cases)
     bad = families.load("layouts", "folder")(data_root / "sts_misregistered", **STS)
     [fault] = misplaced(bad.cases[0])
     assert fault.startswith("ct is not registered: the centre of CT_mask.nii.gz lies 7.4 mm")

@@ -13,25 +13,14 @@ REPOSITORY = Path(__file__).parents[2]
 
 FLOORS = {
     0: {"errors", "families", "case", "plan", "spec", "result", "progress", "rules", "yaml_file", "lock"},
-    1: {"surface"},
+    1: {"surface", "comparison", "run_folder"},
     3: {"data", "model", "phantom"},
     4: {"training"},
-    5: {
-        "scoring",
-        "class_scoring",
-        "image_scoring",
-        "evaluation",
-        "conversion",
-        "prediction",
-        "panel",
-        "trial",
-        "inspection",
-    }
-    | {"montage", "energy_record", "mismatch"},
-    6: {"run", "job", "apply"},
-    7: {"study", "search", "subsets", "adaptation", "quality"},
+    5: {"scoring", "conversion", "inspection"},
+    6: {"run"},
+    7: {"study", "finished_run"},
     8: {"report"},
-    9: {"command", "display", "cli", "__main__"},
+    9: {"command", "cli", "__main__"},
 }
 FAMILY_FLOOR = 2
 BELOW_FAMILIES = {"metrics": {"surface"}}  # distances and lesions are computed once, there, for every metric

@@ -449,7 +449,7 @@ def test_the_wrong_year_is_noticed_by_its_values(data_root, tmp_path):
 
 def test_myops_hearts_are_slices_along_their_own_axis(data_root, tmp_path):
     cohort = read("folder", data_root / "myops2020", modalities=["C0", "LGE", "T2"], label="gd", regions=MYOPS)
-    assert len(cohort.cases) == 15
+    assert len(cohort.cases) == len([p for p in os.listdir(data_root / "myops2020") if p.startswith("Case")])
     few = Cohort(cohort.modalities, cohort.cases[:2], cohort.regions)
     for one in prepare_cohort(few, Preparation(), tmp_path, workers=2).values():
         slices, rows, columns = one.shape(cohort.modalities)

@@ -10,7 +10,7 @@ import pytest
 from mrfusion.data.stored import read_stored
 from mrfusion.metrics import _pair
 from mrfusion.rules import RULES, WT_TC_ET
-from mrfusion.scoring import score_case
+from mrfusion.scoring.masks import score_case
 from mrfusion.surface import box, distances, elements, kernels, lesions, libraries
 from mrfusion.surface.areas import surfel_areas
 

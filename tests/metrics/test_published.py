@@ -6,7 +6,7 @@ import pytest
 
 from mrfusion.case import Region
 from mrfusion.data.stored import read_stored
-from mrfusion.scoring import score_case
+from mrfusion.scoring.masks import score_case
 
 METRICS = ("sensitivity", "specificity", "precision", "iou", "dice")
 FOLDERS = {"multi-threshold Otsu": "multi_threshold_otsu", "Otsu_with_opening_closing": "otsu_with_opening_closing"}

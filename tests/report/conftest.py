@@ -10,7 +10,7 @@ import pytest
 from numpy.random import Generator
 
 from mrfusion.result import CaseScore, write_json, write_rows
-from mrfusion.scoring import write_scores
+from mrfusion.scoring.masks import write_scores
 
 REGIONS = ("WT", "TC", "ET")
 MODALITIES = ("t1n", "t1c", "t2w", "t2f")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mrfusion.study.aggregate import (
+from mrfusion.comparison.aggregate import (
     MEAN,
     ScoreRow,
     arm_means,

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from mrfusion.errors import InputError
-from mrfusion.report.energies import detection, load_energies, maps_of
-from mrfusion.report.energy_words import Detection, _of_voxels, account_of
+from mrfusion.report.energy.load import detection, load_energies, maps_of
+from mrfusion.report.energy.words import Detection, _of_voxels, account_of
 from mrfusion.report.export import as_json
 from mrfusion.report.heat import heat_uri
 from mrfusion.report.load import load_study

@@ -18,7 +18,7 @@ from mrfusion.report.load import load_study
 from mrfusion.report.page import build_report
 from mrfusion.report.terminal import terminal_table
 from mrfusion.result import CaseScore, write_json
-from mrfusion.scoring import write_scores
+from mrfusion.scoring.masks import write_scores
 
 EVIL = "<script>alert(1)</script>"
 

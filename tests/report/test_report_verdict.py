@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from mrfusion.comparison.aggregate import mean_differences, paired
+from mrfusion.comparison.fairness import RunFacts, examine
 from mrfusion.errors import SpecError
 from mrfusion.report.export import as_latex, as_markdown, write_tables
 from mrfusion.report.load import load_study
@@ -12,8 +14,6 @@ from mrfusion.report.page import build_report
 from mrfusion.report.sentence import leading, sentence
 from mrfusion.report.terminal import verdict_table
 from mrfusion.result import write_json
-from mrfusion.study.aggregate import mean_differences, paired
-from mrfusion.study.fairness import RunFacts, examine
 
 KEYS = {"arm", "reference", "region", "metric", "effect", "ci_low", "ci_high", "p_holm", "verdict", "patients", "seeds"}
 ARMS = {"concat": 0.0, "separate": 0.06, "only-t1c": -0.075, "late": 0.0}

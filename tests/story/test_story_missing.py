@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from test_story import HERE, Said, mrfusion, refused, tables
 
+from mrfusion.comparison.shapley import subsets
+from mrfusion.comparison.subset_scores import read_subset_scores, summarise_subsets, text_of
 from mrfusion.phantom.cohort import write_cohort
-from mrfusion.study.shapley import subsets
-from mrfusion.study.subset_scores import read_subset_scores, summarise_subsets, text_of
 
 NAMES = ("t1n", "t1c", "t2w", "t2f")
 STUDY = """

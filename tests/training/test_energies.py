@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from mrfusion.energy_record import EnergyRecord
 from mrfusion.losses._factors import measure
 from mrfusion.result import read_rows
+from mrfusion.run.energies import EnergyRecord
 from mrfusion.training.assemble import make_model
 from mrfusion.training.energies import has_energy
 from mrfusion.training.history import History

@@ -10,8 +10,8 @@ import torch
 from bad_models import OUTLINE, Payload, finished_run
 
 from mrfusion import families
-from mrfusion.apply import read_run
 from mrfusion.errors import InputError, MrFusionError, SpecError
+from mrfusion.finished_run.predict import read_run
 from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import load_network, make_network
 from mrfusion.training.checkpoint import load_checkpoint

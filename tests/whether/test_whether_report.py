@@ -10,7 +10,7 @@ from mrfusion.report.load import load_study
 from mrfusion.report.page import page
 from mrfusion.report.section import balance, paper_tables
 from mrfusion.result import CaseScore, read_json, write_json, write_rows
-from mrfusion.scoring import write_scores
+from mrfusion.scoring.masks import write_scores
 
 ARMS = ("A", "C 5e-7")
 

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from mrfusion.adaptation import AFTER, adaptation_of, keep_parent, moved
-from mrfusion.apply import FinishedRun
+from mrfusion.command.display import say
 from mrfusion.command.study import run_study
 from mrfusion.data.read import recognised
-from mrfusion.display import say
 from mrfusion.executors._base import Executor
+from mrfusion.finished_run.adapt import AFTER, adaptation_of, keep_parent, moved
+from mrfusion.finished_run.predict import FinishedRun
 from mrfusion.layouts._base import MAY_LACK
 from mrfusion.report.load import load_study
 from mrfusion.spec import Source

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mrfusion.case import Cohort
+from mrfusion.command.display import say
 from mrfusion.data.read import read_cohort, recognised
-from mrfusion.display import say
 from mrfusion.layouts._base import MAY_LACK, lenience
 from mrfusion.spec import Source
 from mrfusion.study.design import read_study

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from mrfusion.case import Cohort, Split
 from mrfusion.command.cohort import cohort_at
+from mrfusion.command.display import one_bar, say
 from mrfusion.conversion.datalist import FILE, write_datalist
 from mrfusion.conversion.nnunet import write_nnunet
 from mrfusion.data.prepared import resampler
 from mrfusion.data.split_file import read_splits
 from mrfusion.data.volume import Target
-from mrfusion.display import one_bar, say
 from mrfusion.errors import OutputError, SpecError, nearest
 
 TARGETS = ("nnunet", "datalist")

@@ -8,13 +8,13 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from mrfusion.display import console, one_bar, say
+from mrfusion.command.display import console, one_bar, say
 from mrfusion.errors import SpecError, nearest
-from mrfusion.evaluation.evaluate import evaluate
-from mrfusion.evaluation.question import Question
-from mrfusion.image_scoring import score_images
 from mrfusion.result import CaseScore
-from mrfusion.scoring import summarise, write_scores
+from mrfusion.scoring.folders import evaluate
+from mrfusion.scoring.images import score_images
+from mrfusion.scoring.masks import summarise, write_scores
+from mrfusion.scoring.question import Question
 
 
 def evaluate_folder(

@@ -8,9 +8,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from mrfusion.command.cohort import cohort_at
-from mrfusion.display import console, one_bar, say
-from mrfusion.inspection import Inspection, inspect_cohort
-from mrfusion.montage import write_montage
+from mrfusion.command.display import console, one_bar, say
+from mrfusion.inspection.look import Inspection, inspect_cohort
+from mrfusion.inspection.montage import write_montage
 from mrfusion.result import write_json
 
 

@@ -8,10 +8,10 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from mrfusion.apply import FinishedRun
 from mrfusion.command.cohort import cohort_at
-from mrfusion.display import console, one_bar, say
-from mrfusion.quality import Judged, judge, write_judged
+from mrfusion.command.display import console, one_bar, say
+from mrfusion.finished_run.predict import FinishedRun
+from mrfusion.finished_run.quality import Judged, judge, write_judged
 from mrfusion.spec import Machine
 
 SHOWN = 20

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from mrfusion.command.display import StudyView, complaints, console, say
 from mrfusion.command.grid import study_grid
-from mrfusion.display import StudyView, complaints, console, say
 from mrfusion.errors import MrFusionError
 from mrfusion.executors._base import Executor
 from mrfusion.lock import alone

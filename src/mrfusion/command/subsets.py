@@ -8,12 +8,12 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from mrfusion.display import console, say
+from mrfusion.command.display import console, say
+from mrfusion.comparison.aggregate import MEAN
+from mrfusion.comparison.shapley import Worth
+from mrfusion.comparison.subset_scores import SUMMARY, TABLE, SubsetSummary, read_subset_scores, summarise_subsets
 from mrfusion.errors import InputError
 from mrfusion.result import read_json
-from mrfusion.study.aggregate import MEAN
-from mrfusion.study.shapley import Worth
-from mrfusion.study.subset_scores import SUMMARY, TABLE, SubsetSummary, read_subset_scores, summarise_subsets
 
 OUT_OF_TRAINING = (
     "The run was trained with all its modalities: what it answers without some of them is out of its training. "

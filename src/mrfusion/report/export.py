@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from mrfusion.comparison.compare import Comparison
 from mrfusion.errors import SpecError, nearest
-from mrfusion.report import energy_words
+from mrfusion.report.energy import words as energy_words
 from mrfusion.report.load import LoadedStudy, load_study
 from mrfusion.report.methods import paragraphs
 from mrfusion.report.metric import metric_named
@@ -13,7 +14,6 @@ from mrfusion.report.sentence import leading, of_metric, p_value, sentence
 from mrfusion.report.subsets import load_subsets
 from mrfusion.report.wording import region
 from mrfusion.result import write_text
-from mrfusion.study.compare import Comparison
 
 COLUMNS = (
     "arm", "reference", "region", "metric", "effect", "ci_low", "ci_high", "p_holm", "verdict",

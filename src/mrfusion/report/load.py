@@ -8,16 +8,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from mrfusion.comparison import aggregate
+from mrfusion.comparison.aggregate import ArmMean, CaseRow, PairedRow, ScoreRow
+from mrfusion.comparison.compare import Comparison, compare
+from mrfusion.comparison.fairness import Fairness, RunFacts, examine
+from mrfusion.comparison.hypotheses import Family
 from mrfusion.errors import InputError
 from mrfusion.report.metric import metric_named
 from mrfusion.report.searches import load_searches
 from mrfusion.result import Status, read_json, read_rows
 from mrfusion.spec import read_part
-from mrfusion.study import aggregate
-from mrfusion.study.aggregate import ArmMean, CaseRow, PairedRow, ScoreRow
-from mrfusion.study.compare import Comparison, compare
-from mrfusion.study.fairness import Fairness, RunFacts, examine
-from mrfusion.study.family import Family
 
 State = Literal["done", "missing", "unreadable"]
 COLUMNS = ("case", "region", "metric", "value")
@@ -88,13 +88,13 @@ class LoadedStudy:
 
     @cached_property
     def comparisons(self) -> tuple[Comparison, ...]:
-        """Every arm against the reference, see :func:`mrfusion.study.compare.compare`."""
+        """Every arm against the reference, see :func:`mrfusion.comparison.compare.compare`."""
         known = {arm.name for arm in self.arms}
         return tuple(compare([row for row in self.scores if row.arm in known], self.reference, self.family))
 
     @cached_property
     def fairness(self) -> Fairness:
-        """Whether the arms met on equal terms, see :func:`mrfusion.study.fairness.examine`."""
+        """Whether the arms met on equal terms, see :func:`mrfusion.comparison.fairness.examine`."""
         return examine([_facts(run) for run in self.done], self.reference)
 
     @cached_property
@@ -104,7 +104,7 @@ class LoadedStudy:
 
     @cached_property
     def case_rows(self) -> tuple[CaseRow, ...]:
-        """The cases' means over runs, see :func:`mrfusion.study.aggregate.case_table`."""
+        """The cases' means over runs, see :func:`mrfusion.comparison.aggregate.case_table`."""
         return tuple(aggregate.case_table(self.scores))
 
     @cached_property

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mrfusion.comparison.aggregate import MEAN
+from mrfusion.comparison.bootstrap import DRAWS
 from mrfusion.report.load import LoadedStudy
 from mrfusion.report.metric import metric_named
 from mrfusion.report.wording import count, number, several
-from mrfusion.study.aggregate import MEAN
-from mrfusion.study.resample import DRAWS
 
 
 def paragraphs(study: LoadedStudy) -> list[str]:

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mrfusion.comparison.aggregate import MEAN
+from mrfusion.comparison.compare import Comparison, main_region
 from mrfusion.report.load import LoadedStudy
 from mrfusion.report.metric import DASH, Metric, metric_named
 from mrfusion.report.wording import several
-from mrfusion.study.aggregate import MEAN
-from mrfusion.study.compare import Comparison, main_region
 
 SIGNS = {"helps": "▲", "hurts": "▼", "equivalent": "=", "undecided": "?"}  # beside the word, never instead of it
 

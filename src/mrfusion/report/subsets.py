@@ -4,11 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mrfusion.errors import InputError
-from mrfusion.plan import parse_plan
-from mrfusion.report.load import LoadedRun, LoadedStudy
-from mrfusion.result import read_json
-from mrfusion.study.subset_scores import (
+from mrfusion.comparison.subset_scores import (
     FOLDER,
     SUMMARY,
     TABLE,
@@ -16,6 +12,10 @@ from mrfusion.study.subset_scores import (
     read_subset_scores,
     summarise_subsets,
 )
+from mrfusion.errors import InputError
+from mrfusion.plan import parse_plan
+from mrfusion.report.load import LoadedRun, LoadedStudy
+from mrfusion.result import read_json
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mrfusion.comparison.aggregate import MEAN
 from mrfusion.report.metric import DASH
-from mrfusion.study.aggregate import MEAN
 
 
 def duration(seconds: float) -> str:

@@ -7,17 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mrfusion.comparison.subset_scores import FOLDER
 from mrfusion.errors import MrFusionError, Note, OutputError
 from mrfusion.executors._base import Executor, Job
 from mrfusion.plan import parse_plan
 from mrfusion.progress import forget_progress, read_progress
 from mrfusion.result import read_json, write_json
-from mrfusion.search import Quest, account, answer_digest, quests_of, search_named, wanted
 from mrfusion.study.design import PlannedRun, Study, describe, plan_runs
-from mrfusion.study.subset_scores import FOLDER
+from mrfusion.study.quest import Quest, account, answer_digest, quests_of, search_named, wanted
 
-PREPARE, EXECUTE, ESTIMATE = "mrfusion.job:prepare_data", "mrfusion.job:execute_run", "mrfusion.job:estimate_run"
-SPACE, SUBSETS = "mrfusion.job:describe_space", "mrfusion.subsets:subsets_of_run"
+PREPARE, EXECUTE, ESTIMATE = (
+    "mrfusion.run.jobs:prepare_data",
+    "mrfusion.run.jobs:execute_run",
+    "mrfusion.run.jobs:estimate_run",
+)
+SPACE, SUBSETS = "mrfusion.run.jobs:describe_space", "mrfusion.finished_run.subsets:subsets_of_run"
 PROGRESS = "progress"
 PATIENCE_SECONDS = 60.0  # NFS shows what another machine made after 3 to 60 seconds
 Watch = Callable[[dict[str, dict[str, Any]], int], None]

@@ -8,11 +8,11 @@ from typing import Any
 from pydantic import Field
 
 from mrfusion import families
+from mrfusion.comparison.hypotheses import Family
 from mrfusion.data.split_file import count_folds
 from mrfusion.errors import SpecError, nearest
 from mrfusion.plan import parse_plan
 from mrfusion.spec import Part, RunSpec, check_choices, merge, read_part
-from mrfusion.study.family import Family
 from mrfusion.yaml_file import read_yaml
 
 OWN_KEYS = ("name", "question", "arms", "reference", "folds", "seeds", "family", "subsets")
@@ -119,7 +119,7 @@ def read_single(path: Path, *, data: Path | None = None, splits: Path | None = N
 def plan_runs(study: Study, fingerprint: str) -> list[PlannedRun]:
     """Every run of a study on data with this fingerprint, seeds outermost, so that a first answer comes early.
 
-    Arms whose answer a search finds have no run that could be planned; see :mod:`mrfusion.search`.
+    Arms whose answer a search finds have no run that could be planned; see :mod:`mrfusion.study.quest`.
     """
     on_data = {"data": {"fingerprint": fingerprint}}
     return [

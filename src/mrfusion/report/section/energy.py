@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from mrfusion import families
-from mrfusion.report.energies import PARTS, ArmEnergies, Change, load_energies
-from mrfusion.report.energy_tiles import CaseTiles, tiles_of
-from mrfusion.report.energy_words import Account, account_of, signed
+from mrfusion.report.energy.load import PARTS, ArmEnergies, Change, load_energies
+from mrfusion.report.energy.tiles import CaseTiles, tiles_of
+from mrfusion.report.energy.words import Account, account_of, signed
 from mrfusion.report.figure import Drawing, Figure, Switch, axis, colour, dash, layout, plain, rounded
 from mrfusion.report.heat import gradient
 from mrfusion.report.load import LoadedStudy

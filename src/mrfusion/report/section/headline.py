@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from mrfusion.comparison.aggregate import ArmMean
+from mrfusion.comparison.compare import Comparison
 from mrfusion.report.figure import colour
 from mrfusion.report.load import LoadedStudy
 from mrfusion.report.metric import Metric, metric_named
@@ -9,8 +11,6 @@ from mrfusion.report.part import Section, render
 from mrfusion.report.scale import Scale, scale_of
 from mrfusion.report.sentence import SIGNS, Sentence, leading, sentence
 from mrfusion.report.wording import number
-from mrfusion.study.aggregate import ArmMean
-from mrfusion.study.compare import Comparison
 
 
 @dataclass(frozen=True)

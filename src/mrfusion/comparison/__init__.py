@@ -1,0 +1,1 @@
+"""The judge: from scores to verdicts."""

@@ -1,1 +1,0 @@
-"""Predictions on disk against labels on disk: which file belongs to which, and what every metric says of them."""

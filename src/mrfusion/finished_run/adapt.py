@@ -1,0 +1,139 @@
+"""A finished run meets another cohort: a study of the run as it is and of the run with its energies adapted."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from mrfusion.case import Cohort
+from mrfusion.data.read import read_cohort, with_modalities
+from mrfusion.errors import InputError, OutputError, SpecError
+from mrfusion.finished_run.predict import FinishedRun
+from mrfusion.result import building_anew, read_json
+from mrfusion.spec import Source
+from mrfusion.study.design import Arm, Study
+
+BEFORE, AFTER = "as it is", "adapted"
+NEEDED = ("spec.json", "cohort.json", "environment.json", "model.safetensors")
+ABSENT = 0.5  # how often training would leave out a modality that some cases lack; those that all lack are never there
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """The study, and what had to change for it, in words."""
+
+    study: Study
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Of a run's numbers: how many there are, how many were trained, how many of all are other than in its parent."""
+
+    parameters: int
+    trained: int
+    moved: int
+
+
+def adaptation_of(run: FinishedRun, source: Source, *, epochs: int | None) -> Adaptation:
+    """What adapts ``run`` to the cases of ``source``: patients are divided anew, one hold-out, as the run's split says.
+
+    The network keeps a place for every modality of the run; those that the new cases lack are absent. Where regions or
+    classes are others, the last layer begins anew and there is nothing to compare with. InputError where no case has
+    any modality of the run, SpecError where the run has nothing to adapt.
+    """
+    if run.spec.members:
+        raise SpecError(f"run {run.spec.digest} is an ensemble; adapt one of its members")
+    own = read_cohort([source])
+    cohort = with_modalities(own, run.outline.modalities)
+    lacking = _lacking(run, cohort)
+    new_head = _answers(cohort) != _answers(run.outline)
+    changes = {
+        "data": {
+            "sources": [source.model_dump(mode="json")],
+            "modalities": run.outline.modalities if own.modalities != run.outline.modalities else (),
+            "preparation": {"resample_to": _grid(run, cohort)},
+            "split": {"folds": 1, "file": None},
+            "fingerprint": "",
+        },
+        "absence": _absence(run, lacking),
+        "rules": "plain" if new_head else run.spec.rules,
+        "budget": {} if epochs is None else {"epochs": epochs},
+        "origin": None,
+        "fold": 0,
+        "score_on": "test",
+    }
+    origin = {"parents": [run.spec.digest], "new_head": new_head}
+    before = [] if new_head else [Arm(name=BEFORE, changes={"origin": {**origin, "keep": True}})]
+    arms = (*before, Arm(name=AFTER, changes={"origin": origin, "schedule": "adapt"}))
+    question = f"Does adapting the energies of run {run.spec.digest} to {source.path.name} help?"
+    study = Study(
+        name="adaptation", question=question, base=run.spec.changed(changes), arms=arms, reference=arms[0].name,
+        folds=(0,), seeds=(run.spec.seed,),
+    )  # fmt: skip
+    return Adaptation(study, tuple(_notes(run, cohort, lacking, new_head=new_head)))
+
+
+def keep_parent(run: FinishedRun, out: Path) -> None:
+    """Copy what is needed of the run to ``out/runs``, so that the folder can move; OutputError for other weights."""
+    place = out / "runs" / run.spec.digest
+    if not place.is_dir():
+        with building_anew(place) as work:
+            for name in NEEDED:
+                (work / name).write_bytes((run.folder / name).read_bytes())
+    elif (place / NEEDED[-1]).read_bytes() != (run.folder / NEEDED[-1]).read_bytes():
+        raise OutputError(f"{place} holds other weights than {run.folder}; choose another --out")
+
+
+def moved(parent: Path, child: Path) -> Moved:
+    """What training moved, number by number; a last layer of another size has moved as a whole."""
+    theirs, mine = (load_file(folder / "model.safetensors") for folder in (parent, child))
+    facts = read_json(child / "environment.json")
+    changed = sum(_differing(theirs.get(name), value) for name, value in mine.items())
+    return Moved(facts["parameters"], facts["trained_parameters"], changed)
+
+
+def _differing(before: torch.Tensor | None, after: torch.Tensor) -> int:
+    if before is None or before.shape != after.shape:
+        return after.numel()
+    return int((before != after).sum())
+
+
+def _lacking(run: FinishedRun, cohort: Cohort) -> dict[str, int]:
+    """Modality of the run's plan to how many of the new cases lack it; only those that some lack."""
+    counts = {name: sum(name not in case.images for case in cohort.cases) for name in run.modalities}
+    if all(count == len(cohort.cases) for count in counts.values()):
+        raise InputError(f"no case has any of {', '.join(run.modalities)}, which the run's plan reads")
+    return {name: count for name, count in counts.items() if count}
+
+
+def _absence(run: FinishedRun, lacking: Iterable[str]) -> str | dict[str, float]:
+    if isinstance(run.spec.absence, dict) or (run.spec.absence == "none" and list(lacking)):
+        rates = run.spec.absence if isinstance(run.spec.absence, dict) else {}
+        return {**dict.fromkeys(lacking, ABSENT), **rates}
+    return run.spec.absence
+
+
+def _grid(run: FinishedRun, cohort: Cohort) -> str | None:
+    """The modality whose grid the others are brought to: the run's, or the first that all the new cases have."""
+    wanted = run.spec.data.preparation.resample_to
+    everywhere = [name for name in cohort.modalities if all(name in case.images for case in cohort.cases)]
+    return wanted if wanted is None or wanted in everywhere else next(iter(everywhere), None)
+
+
+def _answers(cohort: Cohort) -> tuple[object, ...]:
+    """What the last layer answers."""
+    return tuple(region.name for region in cohort.regions), len(cohort.label_values), cohort.classes
+
+
+def _notes(run: FinishedRun, cohort: Cohort, lacking: dict[str, int], *, new_head: bool) -> list[str]:
+    notes = []
+    for name, count in lacking.items():
+        whose = "all" if count == len(cohort.cases) else f"{count} of {len(cohort.cases)}"
+        notes.append(f"{name} is absent in {whose} cases")
+    if new_head:
+        mine, theirs = (", ".join([r.name for r in c.regions] or c.classes) for c in (cohort, run.outline))
+        notes.append(f"the last layer begins anew: it answers {mine}, the run answered {theirs}")
+    return notes

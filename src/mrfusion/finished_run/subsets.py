@@ -1,0 +1,133 @@
+"""A finished run on every subset of its modalities: each test case is predicted for all 2^M - 1 of them."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mrfusion import families
+from mrfusion.case import Case
+from mrfusion.comparison.aggregate import ScoreRow
+from mrfusion.comparison.shapley import subsets
+from mrfusion.comparison.subset_scores import FOLDER, SUMMARY, TABLE, summarise_subsets, text_of, write_subset_scores
+from mrfusion.data.load import load_case
+from mrfusion.data.prepared import Prepared
+from mrfusion.data.read import RunData, read_data
+from mrfusion.data.sample import LoadedCase
+from mrfusion.errors import InputError, OutputError, SpecError
+from mrfusion.finished_run.predict import FinishedRun, read_run
+from mrfusion.progress import Progress, ProgressFile
+from mrfusion.result import CaseScore, building_anew, write_json
+from mrfusion.run.evaluate_cases import masks_scored
+from mrfusion.run.prediction import predict_classes, predict_masks
+from mrfusion.spec import Machine
+from mrfusion.training.assemble import Model, make_fabric
+
+ALL = "*"  # the region of a class
+
+
+def write_subsets(run: FinishedRun, data: RunData, out: Path, *, machine: Machine, progress: Progress) -> Path:
+    """The scores of every subset and their summary, in the folder ``out``, whole or not at all.
+
+    Segmentations are scored by Dice and whatever else of the run's metrics is better when higher, classifications by
+    the probability of the right class and whether it is the highest. Cases that lack a file are left out.
+    """
+    with building_anew(out) as work:
+        rows = list(_scores(run, data, machine, progress))
+        write_subset_scores(work / TABLE, rows)
+        about = {"run": run.folder.name, "plan": str(run.spec.plan), "absence": run.spec.absence}
+        cases = len({row.case for row in rows})
+        write_json(
+            work / SUMMARY, about | {"cases": cases} | summarise_subsets(rows, modalities_of(run, data)).as_json()
+        )
+    return out
+
+
+def modalities_of(run: FinishedRun, data: RunData) -> tuple[str, ...]:
+    """The modalities that there are subsets of: those of the run, without one that every case lacks."""
+    return tuple(name for name in run.modalities if any(name in case.images for case in data.cohort.cases))
+
+
+def is_done(out: Path) -> bool:
+    """Whether ``out`` holds the scores of all subsets; OutputError where it holds something else."""
+    if not out.exists():
+        return False
+    if not (out / SUMMARY).is_file():
+        raise OutputError(
+            f"expected a folder that does not exist yet, or holds {SUMMARY}, at {out}; name another --out"
+        )
+    return True
+
+
+def data_of(run: FinishedRun, *, data: Path | None, cache: Path, progress: Progress) -> RunData:
+    """The data that the run was trained and tested on, at ``data`` if it has moved; InputError if it has changed."""
+    if len(run.modalities) == 1:
+        raise SpecError(f"run {run.folder.name} reads {run.modalities[0]} alone; there is nothing to leave out")
+    sources = run.spec.data.sources
+    if data is not None:
+        if len(sources) > 1:
+            raise SpecError(f"the run has {len(sources)} sources; --data can stand in for a single one")
+        sources = (sources[0].model_copy(update={"path": data}),)
+    found = read_data(
+        run.spec.data.model_copy(update={"sources": sources}), task=run.spec.task, cache=cache, progress=progress
+    )
+    if found.fingerprint != run.spec.data.fingerprint:
+        raise InputError(f"the data are no longer those of run {run.folder.name}; give their place with --data")
+    return found
+
+
+def subsets_of_run(folder: str, out: str, cache: str) -> str:
+    """The door for executors: the subsets of one run of the study in ``out``; the path of their folder."""
+    run = read_run(Path(folder), trusted=None)
+    with ProgressFile(Path(out) / "progress" / f"{run.folder.name}.json") as progress:
+        data = data_of(run, data=None, cache=Path(cache), progress=progress)
+        return str(write_subsets(run, data, run.folder / FOLDER, machine=run.spec.machine, progress=progress))
+
+
+def _scores(run: FinishedRun, data: RunData, machine: Machine, progress: Progress) -> Iterator[ScoreRow]:
+    model = run.model(make_fabric(machine, run.spec.budget.precision))
+    names: Sequence[str] = getattr(data.splits[run.spec.fold], run.spec.score_on)
+    there = modalities_of(run, data)
+    cases = [case for case in map(data.cohort.case, names) if set(there) <= set(case.images)]
+    if not cases:
+        raise InputError(f"expected test cases with all of {', '.join(there)}, found none")
+    every = subsets(there)
+    one = {"segmentation": _segmented, "classification": _classified}[run.spec.task]
+    for number, case in enumerate(cases):
+        for place, subset in enumerate(every):
+            text = text_of(subset, there)
+            progress(number * len(every) + place, len(cases) * len(every), f"{case.id}, {text}")
+            for score in one(run, model, case, data.prepared[case.id], seen=subset):
+                yield ScoreRow(text, 0, 0, case.id, case.patient, score.region, score.metric, score.value)
+
+
+def _segmented(
+    run: FinishedRun, model: Model, case: Case, prepared: Prepared, *, seen: frozenset[str]
+) -> list[CaseScore]:
+    """Scores of the masks that a subset gives; of empty ones where nothing is seen."""
+    masks = np.zeros((len(run.outline.regions), *prepared.placement.source.shape), bool)
+    if seen:
+        masks = predict_masks(case, prepared, _loaded(run, case, prepared, seen), run.modalities, model).masks
+    return masks_scored(run.spec, run.outline, masks, prepared=prepared, metrics=_metrics(run))
+
+
+def _classified(
+    run: FinishedRun, model: Model, case: Case, prepared: Prepared, *, seen: frozenset[str]
+) -> list[CaseScore]:
+    """How probable the right class is and whether it is the answer; each class alike where nothing is seen."""
+    right, classes = run.outline.classes.index(str(case.label)), len(run.outline.classes)
+    found = dict.fromkeys(("correct", "probability"), 1 / classes)
+    if seen:
+        each = predict_classes(_loaded(run, case, prepared, seen), model)
+        found = {"correct": float(each.argmax() == right), "probability": float(each[right])}
+    return [CaseScore(case.id, ALL, name, value) for name, value in found.items()]
+
+
+def _loaded(run: FinishedRun, case: Case, prepared: Prepared, seen: frozenset[str]) -> LoadedCase:
+    unseen = set(run.modalities) - seen
+    return load_case(case, run.outline, prepared, run.modalities, run.spec.sampling.slices, without=unseen)
+
+
+def _metrics(run: FinishedRun) -> tuple[str, ...]:
+    rising = [m for m in run.spec.metrics if families.module_of("metrics", m).ABOUT.better == "higher"]
+    return tuple(dict.fromkeys(("dice", *rising)))

@@ -1,0 +1,1 @@
+"""A look at a cohort before anything is trained."""

@@ -1,0 +1,244 @@
+"""What is in a data set and what is wrong with it, case by case, each fault with its remedy."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mrfusion.case import Case, Cohort
+from mrfusion.data.label_map import region_masks
+from mrfusion.data.nifti import check_plausible, read_channels, read_header, read_labels
+from mrfusion.data.prepare import slice_axis
+from mrfusion.data.prepared import resampler
+from mrfusion.data.registration import misplaced
+from mrfusion.data.volume import Target, Volume, read_volume
+from mrfusion.errors import CaseError
+from mrfusion.layouts._base import DOORS
+from mrfusion.progress import Progress
+from mrfusion.run_folder.slice_view import grey, upright
+
+SHOWN = 6  # cases in a montage
+
+
+@dataclass(frozen=True)
+class Found:
+    """One case as it was found; ``faults`` keep it from being used, ``notes`` do not.
+
+    ``label_voxels`` and ``label_ml`` are by region's name; ``shape`` and ``spacing_mm`` in RAS+ order, empty if the
+    case could not be read.
+    """
+
+    case: str
+    patient: str
+    label: str | None
+    modalities: tuple[str, ...]
+    shape: tuple[int, ...] = ()
+    spacing_mm: tuple[float, ...] = ()
+    label_voxels: Mapping[str, int] = field(default_factory=dict)
+    label_ml: Mapping[str, float] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    content: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One slice of a case, rows from the top: grey images by modality, masks by region; a pixel's height and width."""
+
+    case: str
+    images: Mapping[str, NDArray[np.uint8]]
+    masks: Mapping[str, NDArray[np.bool_]]
+    pixel_mm: tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Inspection:
+    """The whole data set: what it has, each case, and a few views for a montage."""
+
+    modalities: tuple[str, ...]
+    regions: tuple[str, ...]
+    classes: Mapping[str, int]
+    cases: tuple[Found, ...]
+    views: tuple[View, ...]
+
+    @property
+    def faulty(self) -> tuple[Found, ...]:
+        return tuple(found for found in self.cases if found.faults)
+
+    @property
+    def patients(self) -> int:
+        return len({found.patient for found in self.cases})
+
+    def grids(self) -> dict[str, int]:
+        """Shape and spacing in words -> number of cases, the most frequent first."""
+        words = Counter(_grid(found) for found in self.cases if found.shape)
+        return dict(words.most_common())
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything but the views."""
+        return {
+            "modalities": self.modalities,
+            "regions": self.regions,
+            "classes": self.classes,
+            "patients": self.patients,
+            "grids": self.grids(),
+            "cases": [asdict(found) for found in self.cases],
+        }
+
+
+def inspect_cohort(
+    cohort: Cohort,
+    *,
+    resample_to: str | None = None,
+    incomplete: bool = False,
+    progress: Progress | None = None,
+) -> Inspection:
+    """Look at every case of a cohort, one in memory at a time; where ``incomplete`` cases are wanted, a modality
+    that one lacks is no fault."""
+    shown = {int(i) for i in np.linspace(0, len(cohort.cases) - 1, min(SHOWN, len(cohort.cases)))}
+    onto = Target(resample_to, resampler()) if resample_to else None
+    cases: list[Found] = []
+    views: list[View] = []
+    for number, case in enumerate(cohort.cases):
+        found, volume = _look(case, cohort, onto)
+        found = _allowed(found, cohort) if incomplete else found
+        cases.append(_same_as_before(found, cases))
+        if volume and number in shown:
+            views.append(_view(case, volume, cohort))
+        if progress:
+            progress(number + 1, len(cohort.cases), case.id)
+    classes = dict(Counter(case.label for case in cohort.cases if case.label))
+    regions = tuple(region.name for region in cohort.regions)
+    return Inspection(cohort.modalities, regions, classes, tuple(cases), tuple(views))
+
+
+def _allowed(found: Found, cohort: Cohort) -> Found:
+    """The same, what it says of modalities that are not there as a note."""
+    missing = [name for name in cohort.modalities if name not in found.modalities]
+    faults = tuple(fault for fault in found.faults if fault not in map(_lacks, missing))
+    return replace(
+        found, faults=faults, notes=(*(f"lacks {name}, as may_lack allows" for name in missing), *found.notes)
+    )
+
+
+def _lacks(modality: str) -> str:
+    return f"lacks {modality}; add its file, drop the case, or allow it with {DOORS['images']}"
+
+
+def _look(case: Case, cohort: Cohort, onto: Target | None) -> tuple[Found, Volume | None]:
+    missing = [name for name in cohort.modalities if name not in case.images]
+    faults = [_lacks(name) for name in missing]
+    if cohort.regions and case.label_map is None:
+        faults.append("lacks its label map; add it, or drop the case from training")
+    if cohort.classes and case.label is None:
+        faults.append("lacks its class; fill it in, or drop the case from training")
+    found = Found(case.id, case.patient, case.label, tuple(n for n in cohort.modalities if n in case.images))
+    try:
+        volume = read_volume(case, cohort.modalities, cohort.label_values, onto=onto)
+    except CaseError as error:
+        return replace(found, faults=(*faults, *(_each_file(case) or [str(error)]))), None
+    faults += _registered(case)
+    measured = _measured(found, volume, cohort)
+    return replace(measured, faults=tuple(faults)), volume
+
+
+def _registered(case: Case) -> list[str]:
+    """Whether the masks of the modalities, where there are several, lie over each other."""
+    try:
+        return misplaced(case)
+    except CaseError as error:
+        return [str(error)]
+
+
+def _each_file(case: Case) -> list[str]:
+    """What is wrong with each file by itself."""
+    faults = []
+    readers: list[tuple[Path, Callable[[], object]]] = [
+        (path, partial(read_channels, path, [case.channels[name]] if name in case.channels else None))
+        for name, path in case.images.items()
+    ]
+    readers += [(case.label_map, partial(read_labels, case.label_map))] if case.label_map else []
+    for path, read in readers:
+        try:
+            check_plausible([read_header(path, many=bool(case.channels))])
+            read()
+        except CaseError as error:
+            faults.append(str(error))
+    return list(dict.fromkeys(faults))
+
+
+def _measured(found: Found, volume: Volume, cohort: Cohort) -> Found:
+    flat = {name: _flat(image) for name, image in zip(volume.modalities, volume.images_MXYZ, strict=True)}
+    voxels: dict[str, int] = {}
+    if volume.labels_XYZ is not None and cohort.regions:
+        counts = np.bincount(volume.labels_XYZ.ravel(), minlength=len(cohort.label_values) + 1)[1:]
+        by_value = dict(zip(cohort.label_values, counts, strict=True))
+        voxels = {r.name: int(sum(by_value[value] for value in r.labels)) for r in cohort.regions}
+    voxel_ml = float(np.prod(volume.spacing_mm)) / 1000
+    return replace(
+        found,
+        shape=volume.grid.shape,
+        spacing_mm=tuple(round(s, 4) for s in volume.spacing_mm),
+        label_voxels=voxels,
+        label_ml={name: round(count * voxel_ml, 3) for name, count in voxels.items()},
+        notes=(*volume.notes, *(f"{name}: {note}" for name, note in flat.items() if note)),
+        content=hashlib.blake2b(volume.images_MXYZ[0].tobytes(), digest_size=10).hexdigest(),
+    )
+
+
+def _flat(image: NDArray[np.float32]) -> str:
+    low, high = float(image.min()), float(image.max())
+    if low == high == 0:
+        return "every voxel is 0"
+    inside = image[image != 0]
+    return (
+        f"every voxel that is not 0 is {inside[0]:g}; it will be 0 throughout" if inside.min() == inside.max() else ""
+    )
+
+
+def _same_as_before(found: Found, before: list[Found]) -> Found:
+    twin = next((other for other in before if found.content and other.content == found.content), None)
+    if twin is None or twin.patient == found.patient:
+        return found
+    fault = (
+        f"its {found.modalities[0]} is voxel for voxel that of case {twin.case}, of another patient; one examination "
+        "under two names would stand on both sides of a split: drop one, or give both the same patient"
+    )
+    return replace(found, faults=(*found.faults, fault))
+
+
+def _view(case: Case, volume: Volume, cohort: Cohort) -> View:
+    axis = slice_axis(volume.grid)
+    first, second = (a for a in range(3) if a != axis)
+    labels = np.zeros(volume.grid.shape, np.uint8) if volume.labels_XYZ is None else volume.labels_XYZ
+    labelled = np.count_nonzero(labels, axis=(first, second))
+    index = int(labelled.argmax()) if labelled.any() else volume.grid.shape[axis] // 2
+    images = np.stack([grey(upright(np.take(image, index, axis))) for image in volume.images_MXYZ])
+    masks = region_masks(upright(np.take(labels, index, axis)), cohort.regions, cohort.label_values)
+    rows, columns = _seen(images)
+    return View(
+        case.id,
+        dict(zip(volume.modalities, images[:, rows, columns], strict=True)),
+        dict(zip((region.name for region in cohort.regions), masks[:, rows, columns], strict=True)),
+        (volume.spacing_mm[second], volume.spacing_mm[first]),
+    )
+
+
+def _seen(images_MHW: NDArray[np.uint8]) -> tuple[slice, slice]:
+    """Rows and columns that are not black in every image."""
+    there = np.asarray(images_MHW.max(axis=0)) > 0
+    rows, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
+    if not rows.size:
+        return slice(None), slice(None)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def _grid(found: Found) -> str:
+    shape = " x ".join(map(str, found.shape))
+    return f"{shape} at {' x '.join(f'{s:.3g}' for s in found.spacing_mm)} mm"

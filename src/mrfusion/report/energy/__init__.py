@@ -1,0 +1,1 @@
+"""The energies of a study, as a report shows them."""

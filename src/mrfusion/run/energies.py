@@ -1,0 +1,68 @@
+"""What a run keeps of its test cases' energies: a table, and maps of the slices that it shows."""
+
+from pathlib import Path
+
+import numpy as np
+
+from mrfusion.case import Cohort
+from mrfusion.data.label_map import region_masks
+from mrfusion.data.sample import LoadedCase
+from mrfusion.result import write_rows, writing
+from mrfusion.run_folder.slice_view import upright
+from mrfusion.spec import RunSpec
+from mrfusion.training.assemble import Model
+from mrfusion.training.energies import class_names, factors_of, has_energy
+from mrfusion.training.quantify import CaseEnergies, Classes, Quantifier
+
+HEADER = ("case", "level", "quantity", "value")
+TABLE, MAPS = "energy.csv", "energies"
+
+
+class EnergyRecord:
+    """``energy.csv`` (case, level, quantity, value) and ``energies/<n>.npz``, beside ``slices/<n>.npz``, of a run.
+
+    Quantities are those of :class:`mrfusion.training.quantify.CaseEnergies`. The maps lie as the slice does, on its
+    grid: levels (L,), modalities, energy (L, H, W) and weights (L, M, H, W), float16. Nothing is kept of a network
+    without an energy.
+    """
+
+    def __init__(self, folder: Path, model: Model, spec: RunSpec, cohort: Cohort) -> None:
+        self.folder, self.spec, self.cohort = folder, spec, cohort
+        self.modalities = spec.plan.modalities(cohort.modalities)
+        quantified = has_energy(model.predictor.network)
+        self.quantifier = Quantifier(model.predictor, factors_of(spec)) if quantified else None
+        self.rows: list[tuple[str, int, str, float]] = []
+
+    def add(self, number: int, case: LoadedCase, index: int) -> None:
+        """Quantify a case and keep the maps of its slice ``index``, counted in the whole case."""
+        if self.quantifier is None:
+            return
+        found = self.quantifier.quantify(case, self.modalities, index, self._classes(case))
+        self.rows += [(case.id, *row) for row in found.rows]
+        self._write_maps(self.folder / MAPS / f"{number:04d}.npz", found)
+
+    def write(self) -> None:
+        """Write the table, if there is anything in it."""
+        if self.rows:
+            write_rows(self.folder / TABLE, HEADER, self.rows)
+
+    def _classes(self, case: LoadedCase) -> Classes:
+        """Of segmentations background and the regions, which may overlap; of classifications the case's class."""
+        names, labels = class_names(self.spec, self.cohort), np.asarray(case.labels)
+        masks = np.zeros((len(labels), len(names), *labels.shape[1:]), np.float32)
+        if self.spec.task == "classification":
+            masks[:, case.class_index] = case.class_index >= 0
+        else:
+            regions = region_masks(labels, self.cohort.regions, self.cohort.label_values)
+            masks[:, 0], masks[:, 1:] = ~regions.any(0), np.moveaxis(regions, 0, 1)
+        return Classes(names, masks)
+
+    def _write_maps(self, path: Path, found: CaseEnergies) -> None:
+        with writing(path) as temporary, temporary.open("wb") as stream:
+            np.savez_compressed(
+                stream,
+                levels=np.array(found.levels),
+                modalities=np.array(self.modalities),
+                energy=upright(found.energy).astype(np.float16),
+                weights=upright(found.weights).astype(np.float16),
+            )

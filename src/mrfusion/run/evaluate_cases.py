@@ -1,0 +1,125 @@
+"""The trial of a trained network on the cases it is scored on: predict, score, and keep what a report shows."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mrfusion.case import Case, Cohort
+from mrfusion.data.label_map import region_masks
+from mrfusion.data.load import load_case
+from mrfusion.data.prepared import Prepared
+from mrfusion.data.read import RunData
+from mrfusion.data.sample import LoadedCase
+from mrfusion.progress import Progress
+from mrfusion.result import CaseScore
+from mrfusion.rules import rule_named
+from mrfusion.run.energies import EnergyRecord
+from mrfusion.run.prediction import predict_classes, predict_masks, write_prediction
+from mrfusion.run_folder.pictures import Panel, write_panel, write_volume
+from mrfusion.scoring.classes import class_table, score_classes, write_class_table
+from mrfusion.scoring.masks import score_case, write_scores
+from mrfusion.spec import RunSpec
+from mrfusion.training.assemble import Model
+
+METRICS = ("dice", "volume_mm3", "target_volume_mm3")
+KEPT_VOLUMES = 2  # of each fold: the first test cases, so chosen before any result
+Entry = tuple[Case, Prepared, LoadedCase]
+
+
+class Trial:
+    """The cases that a run is scored on; results go to ``folder``."""
+
+    def __init__(self, spec: RunSpec, data: RunData, folder: Path, progress: Progress) -> None:
+        self.spec, self.cohort, self.folder, self.progress = spec, data.cohort, folder, progress
+        self.modalities = spec.plan.modalities(data.cohort.modalities)
+        self.prepared = data.prepared
+        self.names: tuple[str, ...] = getattr(data.splits[spec.fold], spec.score_on)
+
+    def run(self, model: Model) -> None:
+        """Try every case; leaves scores, predictions and panels."""
+        entries = [self._entry(name) for name in self.names]
+        energies = EnergyRecord(self.folder, model, self.spec, self.cohort)
+        task = {"segmentation": self._segmentation, "classification": self._classification}[self.spec.task]
+        task(model, entries, energies)
+        energies.write()
+
+    def _entry(self, name: str) -> Entry:
+        case, prepared = self.cohort.case(name), self.prepared[name]
+        return case, prepared, load_case(case, self.cohort, prepared, self.modalities, self.spec.sampling.slices)
+
+    def _segmentation(self, model: Model, entries: Sequence[Entry], energies: EnergyRecord) -> None:
+        """Dice and the run's other metrics of every region of every case; predictions as NIfTI; a panel a case."""
+        scores = []
+        for number, (case, prepared, loaded) in enumerate(entries):
+            self.progress(number, len(entries), f"testing {case.id}")
+            prediction = predict_masks(case, prepared, loaded, self.modalities, model)
+            metrics = self.spec.metrics or METRICS
+            scores += masks_scored(self.spec, self.cohort, prediction.masks, prepared=prepared, metrics=metrics)
+            write_prediction(self.folder / "predictions", prediction, prepared, self.cohort)
+            index = self._keep_panel(number, case, prepared, loaded, prediction.prepared_masks)
+            energies.add(number, loaded, index)
+        write_scores(self.folder, scores)
+
+    def _classification(self, model: Model, entries: Sequence[Entry], energies: EnergyRecord) -> None:
+        """Each case's probabilities, and what the class metrics say of all of them."""
+        rows = []
+        for number, (case, prepared, loaded) in enumerate(entries):
+            self.progress(number, len(entries), f"testing {case.id}")
+            rows.append(predict_classes(loaded, model))
+            nothing = np.zeros((len(self.cohort.regions), *loaded.labels.shape), bool)
+            energies.add(number, loaded, self._keep_panel(number, case, prepared, loaded, nothing))
+        table = class_table(
+            [case.id for case, _, _ in entries],
+            np.stack(rows),
+            targets=[str(case.label) for case, _, _ in entries],
+            classes=self.cohort.classes,
+        )
+        write_class_table(self.folder / "probabilities.csv", table)
+        write_scores(self.folder, score_classes(table, self.spec.metrics or None))
+
+    def _keep_panel(
+        self, number: int, case: Case, prepared: Prepared, loaded: LoadedCase, masks: NDArray[np.bool_]
+    ) -> int:
+        """The slice that is shown, counted in the whole case."""
+        first, last = loaded.slices
+        panel = Panel(
+            case.id,
+            loaded.there(self.modalities),
+            loaded.images[first:last],
+            tuple(region.name for region in self.cohort.regions),
+            region_masks(np.asarray(loaded.labels[first:last]), self.cohort.regions, self.cohort.label_values),
+            masks[:, first:last],
+            prepared.spacing_mm,
+            prepared.placement.slice_axis,
+        )
+        index = write_panel(self.folder / "slices" / f"{number:04d}.npz", panel)
+        if number < KEPT_VOLUMES and self.spec.task == "segmentation":
+            write_volume(self.folder / "volumes" / f"{number:04d}.npz", panel)
+        return first + index
+
+
+def masks_scored(
+    spec: RunSpec, cohort: Cohort, masks: NDArray[np.bool_], *, prepared: Prepared, metrics: Sequence[str]
+) -> list[CaseScore]:
+    """Masks (R, X, Y, Z) on the grid of the files against the truth; where a run reads only some slices, only these."""
+    truth = region_masks(_truth(prepared), cohort.regions, cohort.label_values)
+    source, axis = prepared.placement.source, prepared.placement.slice_axis
+    low, high = spec.sampling.slices or (0.0, 1.0)
+    part = [slice(None)] * 4
+    part[axis + 1] = slice(round(low * source.shape[axis]), max(1, round(high * source.shape[axis])))
+    return score_case(
+        prepared.case_id,
+        masks[tuple(part)],
+        target=truth[tuple(part)],
+        regions=cohort.regions,
+        spacing_mm=source.spacing_mm,
+        metrics=metrics,
+        rule=rule_named(spec.rules),
+    )
+
+
+def _truth(prepared: Prepared) -> NDArray[np.uint8]:
+    truth = prepared.truth()
+    return np.zeros(prepared.placement.source.shape, np.uint8) if truth is None else truth

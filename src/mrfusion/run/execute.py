@@ -1,0 +1,96 @@
+"""The story of a run: spec -> read, split, fit, predict, score, save."""
+
+from functools import partial
+from pathlib import Path
+
+from lightning_fabric import Fabric
+
+from mrfusion import families
+from mrfusion.data.absence import check_files
+from mrfusion.data.load import load_cases
+from mrfusion.data.read import RunData, read_data
+from mrfusion.errors import InputError
+from mrfusion.lock import alone
+from mrfusion.progress import Progress
+from mrfusion.result import building, write_json
+from mrfusion.run.evaluate_cases import Trial
+from mrfusion.schedules._base import Phase
+from mrfusion.spec import RunSpec, write_spec
+from mrfusion.training.assemble import (
+    Parts,
+    load_network,
+    make_fabric,
+    make_model,
+    make_network,
+    make_training,
+    sample_size,
+)
+from mrfusion.training.checkpoint import drop_checkpoints
+from mrfusion.training.environment import environment, reset_peak
+from mrfusion.training.flops import count_flops
+from mrfusion.training.inherit import warmed
+from mrfusion.training.loop import Training, fit, save_weights
+from mrfusion.training.optimiser import count_trained
+
+
+def execute(spec: RunSpec, *, out: Path, cache: Path, progress: Progress) -> Path:
+    """Carry out one run, or find it done: the folder of its result, ``out/runs/<digest>``."""
+    with alone(out / "progress" / f"{spec.digest}.lock", f"run {spec.digest} of {out}"):
+        folder = out / "runs" / spec.digest
+        if not folder.is_dir():
+            _carry_out(spec, folder, cache=cache, progress=progress)
+    return folder
+
+
+def _carry_out(spec: RunSpec, folder: Path, *, cache: Path, progress: Progress) -> None:
+    data = read_data(spec.data, task=spec.task, cache=cache, progress=progress)
+    if data.fingerprint != spec.data.fingerprint:
+        raise InputError(f"the data are no longer those of run {spec.digest}; begin the study again in another --out")
+    with building(folder) as work:
+        train = partial(fit_and_try, spec=spec, data=data, folder=work, progress=progress)
+        make_fabric(spec.machine, spec.budget.precision).launch(train)
+        write_spec(work / "spec.json", spec)
+        write_json(work / "cohort.json", data.cohort.outline)
+
+
+def fit_and_try(fabric: Fabric, spec: RunSpec, data: RunData, folder: Path, progress: Progress) -> None:
+    """Train on a fold's training cases, try the best epoch on its test cases (or validation, if so asked)."""
+    reset_peak(fabric.device)
+    parts = parts_of(spec, data)
+    training = make_training(spec, data.cohort, parts, fabric=fabric, folder=folder, progress=progress)
+    if spec.origin is not None:
+        training = warmed(training, spec.plan, spec.origin, folder.parent)
+    phases = _phases(spec, training)
+    history = fit(training, phases)
+    if not fabric.is_global_zero:
+        return
+    save_weights(folder / "model.safetensors", training.network)
+    network = load_network(spec, data.cohort, folder / "model.safetensors")
+    model = make_model(spec, data.cohort, network=network, size=parts.size, fabric=fabric)
+    Trial(spec, data, folder, progress).run(model)
+    facts = environment(network, history, steps_per_epoch=len(training.batches), device=fabric.device)
+    modalities = len(spec.plan.modalities(data.cohort.modalities))
+    flops = count_flops(network, parts.size, modalities=modalities, dimensions=spec.sampling.dimensions)
+    facts |= {"sample_size": parts.size, "flops": flops, "losses": training.objective.recorded}
+    facts |= {"trained_parameters": count_trained(phases)}
+    write_json(folder / "environment.json", facts)
+    drop_checkpoints(folder)
+
+
+def _phases(spec: RunSpec, training: Training) -> list[Phase]:
+    """The phases of the schedule; none where weights are only taken over."""
+    if spec.origin is not None and spec.origin.keep:
+        return []
+    phases: list[Phase] = families.load("schedules", spec.schedule)().phases(training.network, spec.loss_names)
+    return phases
+
+
+def parts_of(spec: RunSpec, data: RunData) -> Parts:
+    """A fold's training and validation cases for the modalities that the plan reads, and the size of a sample."""
+    modalities = spec.plan.modalities(data.cohort.modalities)
+    for case in data.cohort.cases:
+        check_files(case, spec, modalities)
+    cases = load_cases(data.cohort, data.prepared, modalities, spec.sampling.slices)
+    split = data.splits[spec.fold]
+    size = sample_size(spec, [case.labels.shape for case in cases.values()], make_network(spec, data.cohort))
+    return Parts([cases[name] for name in split.train], [cases[name] for name in split.val], size)

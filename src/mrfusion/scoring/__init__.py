@@ -1,0 +1,1 @@
+"""Predictions against labels: masks, classes, images, folders."""

@@ -1,0 +1,112 @@
+"""Score folders of predictions against folders of labels, many cases side by side."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mrfusion.data.stored import Stored, read_stored
+from mrfusion.errors import CaseError
+from mrfusion.result import CaseScore
+from mrfusion.scoring.masks import score_case
+from mrfusion.scoring.pairing import Files, Pair, pairs
+from mrfusion.scoring.question import Question
+from mrfusion.surface.box import window
+from mrfusion.surface.engine import engine
+
+Progress = Callable[[int, int, str], None]
+
+
+def evaluate(
+    predictions: Path,
+    labels: Path,
+    asked: Question,
+    *,
+    workers: int = 1,
+    subset: bool = False,
+    progress: Progress | None = None,
+) -> list[CaseScore]:
+    """Every metric of every region of every case, sorted by case.
+
+    ``workers`` threads read and score cases side by side; both leave Python's lock. Raises CaseError, naming the
+    case, where files are missing or ambiguous, differ in shape or affine, or hold a value nobody explained.
+    """
+    cases = pairs(predictions, labels, [region.name for region in asked.regions], subset=subset)
+    if progress and not engine.ready():
+        progress(0, len(cases), "compiling the kernels, this once")
+    with ThreadPoolExecutor(workers) as pool:
+        jobs = {pool.submit(score_pair, pair, asked): pair for pair in cases}
+        try:
+            for done, job in enumerate(as_completed(jobs)):
+                job.result()
+                if progress:
+                    progress(done + 1, len(cases), jobs[job].case)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return [score for job in jobs for score in job.result()]
+
+
+def score_pair(pair: Pair, asked: Question) -> list[CaseScore]:
+    """Read one case and score it; a label map and masks per region may stand against each other."""
+    predicted = _read(pair.prediction, asked, f"case {pair.case}, prediction")
+    wanted = _read(pair.label, asked, f"case {pair.case}, label")
+    _check_grids(pair.case, [*predicted, *wanted])
+    return score_case(
+        pair.case,
+        _array(pair.prediction, predicted),
+        target=_array(pair.label, wanted),
+        regions=[asked.stored(region) for region in asked.regions],
+        spacing_mm=predicted[0].spacing_mm,
+        metrics=asked.metrics,
+        rule=asked.rule,
+    )
+
+
+def _read(files: Files, asked: Question, what: str) -> list[Stored]:
+    """The label map, or the masks in the order of the regions, with no value that the question does not explain."""
+    if "" in files:
+        names, allowed = [""], sorted({0, *asked.values})
+    else:
+        names, allowed = [region.name for region in asked.regions], [0, 1]
+    maps = [read_stored(files[name]) for name in names]
+    for stored in maps:
+        _check_values(stored, allowed, what)
+    return maps
+
+
+def _array(files: Files, maps: Sequence[Stored]) -> NDArray[Any]:
+    return maps[0].array if "" in files else np.stack([stored.array for stored in maps])
+
+
+def _check_values(stored: Stored, allowed: Sequence[int], what: str) -> None:
+    array = stored.array[window([stored.array])] if stored.array.ndim == 3 else stored.array
+    known = array == 0
+    for value in allowed:
+        known |= array == value
+    if not known.all():
+        found, counts = np.unique(array[~known], return_counts=True)
+        listed = ", ".join(f"{v} ({n} voxels)" for v, n in list(zip(found, counts, strict=True))[:8])
+        raise CaseError(
+            f"{what}: expected the values {allowed}, found {listed} in {stored.path}; say what they mean "
+            "(values: brats2021 for 1/2/4, or as in '1=1,2=2,4=3,9=0')"
+        )
+
+
+def _check_grids(case: str, maps: Sequence[Stored]) -> None:
+    first = maps[0]
+    for other in maps[1:]:
+        if other.array.shape != first.array.shape:
+            raise CaseError(
+                f"case {case}: {first.path} is {first.array.shape} but {other.path} is {other.array.shape}; "
+                "resample one to the other, or drop the case"
+            )
+        if first.grid and other.grid and not first.grid.same(other.grid):
+            raise CaseError(
+                f"case {case}: {first.path} and {other.path} have one shape but lie up to "
+                f"{first.grid.offset_mm(other.grid):.1f} mm apart; write the prediction with the label's affine, "
+                "or drop the case"
+            )
