@@ -38,9 +38,9 @@ from mrfusion.backbones._base import Backbone
 from mrfusion.case import Case, Cohort
 from mrfusion.data.read import read_data
 from mrfusion.data.sample import LoadedCase
+from mrfusion.files import read_rows, write_json
 from mrfusion.phantom.cohort import write_cohort
 from mrfusion.progress import silent
-from mrfusion.result import read_rows, write_json
 from mrfusion.run.execute import parts_of
 from mrfusion.run.jobs import describe_space
 from mrfusion.searches._base import Candidate, Space, Trial

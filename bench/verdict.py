@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 from mrfusion.comparison.aggregate import MEAN
 from mrfusion.comparison.bootstrap import Differences
 from mrfusion.comparison.compare import Comparison, judge_all
-from mrfusion.comparison.hypotheses import Family
-from mrfusion.result import write_json
+from mrfusion.comparison.hypotheses import Hypotheses
+from mrfusion.files import write_json
 
 HERE = Path(__file__).parent
 PATIENTS = (10, 20, 40, 100, 200)
@@ -102,7 +102,7 @@ def simulate(cell: Cell, studies: int, draws: int) -> dict[str, float | str]:
         rng = np.random.default_rng(
             [number, cell.patients, round(1000 * EFFECTS[cell.effect]), round(1000 * cell.misses)]
         )
-        found = judge_all(study(rng, cell), "reference", Family(), draws=draws)
+        found = judge_all(study(rng, cell), "reference", Hypotheses(), draws=draws)
         covered += [row.ci_low <= true[row.region] <= row.ci_high for row in found.values()]
         words.update(row.verdict for row in found.values() if row.region == MEAN)
         positive += any(decided(row) for row in found.values())

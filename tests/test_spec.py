@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mrfusion.errors import SpecError
-from mrfusion.result import read_json
+from mrfusion.files import read_json
 from mrfusion.spec import RunSpec, Sampling, check_choices, merge, read_part, write_spec
 from mrfusion.yaml_file import read_yaml
 

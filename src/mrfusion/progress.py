@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mrfusion.errors import InputError
-from mrfusion.result import read_json, write_json
+from mrfusion.files import read_json, write_json
 
 Progress = Callable[[int, int, str], None]
 """Called with what is done, what there is to do, and what it is."""

@@ -1,29 +1,9 @@
-"""What a run leaves behind: tidy scores and history, and files that are written whole or not at all."""
+"""What a run answers: a metric's value with how it came about, and scores as tidy rows."""
 
-import csv
-import json
-import os
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from mrfusion.errors import InputError, OutputError
-
-TEMPORARY = ".mrfusion-"  # what names begin with until a file or a folder is whole
 Status = Literal["scored", "penalised", "undefined"]
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-_UMASK = _umask()  # asked once: asking means setting it, which two writing threads would do to each other
 
 
 @dataclass(frozen=True)
@@ -64,134 +44,17 @@ class Value:
         return CaseScore(case, region, metric, self.value, self.status, self.reason)
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[Path]:
-    """A temporary file beside ``path`` that becomes ``path`` when the block ends well and vanishes when it does not.
+@dataclass(frozen=True)
+class ScoreRow:
+    """One score with its place in the study; ``in_target`` is False where the target lacks the region."""
 
-    Raises OutputError, naming the place, where the disk is full or the folder cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix="".join(path.suffixes[-2:]), dir=path.parent)
-        os.close(handle)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}; choose another --out or free the disk") from None
-    temporary = Path(name)
-    try:
-        yield temporary
-        os.chmod(temporary, 0o666 & ~_UMASK)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}; nothing was kept of it") from None
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def sweep(paths: Iterable[Path]) -> None:
-    """Remove of these what a process left that was killed while it wrote, by its temporary name."""
-    for path in [path for path in paths if path.name.startswith(TEMPORARY)]:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-
-
-@contextmanager
-def temporary_folder(parent: Path) -> Iterator[Path]:
-    """A folder inside ``parent`` that is gone afterwards; OutputError where it cannot be made."""
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=parent))
-    except OSError as error:
-        raise OutputError(f"cannot write to {parent}: {error.strerror}; choose another folder") from None
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    with writing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON whole or not at all; NaN becomes null."""
-    write_text(path, json.dumps(_finite(value), indent=1, sort_keys=True, allow_nan=False) + "\n")
-
-
-def read_json(path: Path) -> Any:
-    """Read JSON; InputError that names the file if it is absent or broken."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"expected a JSON file at {path}, found: {error}") from None
-
-
-def write_rows(path: Path, header: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
-    """Write a CSV table whole or not at all; floats keep every digit."""
-    with writing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-        table = csv.writer(stream)
-        table.writerow(header)
-        table.writerows([repr(float(v)) if isinstance(v, float) else v for v in row] for row in rows)
-
-
-def read_rows(path: Path, header: tuple[str, ...], *, delimiter: str = ",") -> list[dict[str, str]]:
-    """Read a CSV table that has at least the columns of ``header``; InputError that names the file otherwise."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            table = csv.DictReader(stream, delimiter=delimiter)
-            columns, rows = list(table.fieldnames or []), list(table)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"expected a CSV table at {path}, found: {error}") from None
-    missing = [name for name in header if name not in columns]
-    if missing:
-        raise InputError(f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(columns) or 'none'}")
-    return rows
-
-
-@contextmanager
-def building(folder: Path) -> Iterator[Path]:
-    """A folder under a temporary name that becomes ``folder`` when the block ends well: done or absent, never half.
-
-    The temporary folder has a fixed name, so that an interrupted run finds what it had, but for files half written.
-    """
-    partial = folder.with_name(f".{folder.name}.partial")
-    try:
-        partial.mkdir(parents=True, exist_ok=True)
-        sweep(partial.rglob("*"))
-    except OSError as error:
-        raise OutputError(f"cannot write {folder}: {error.strerror}; choose another --out") from None
-    yield partial
-    _become(folder, partial)
-
-
-@contextmanager
-def building_anew(folder: Path) -> Iterator[Path]:
-    """As :func:`building`, but nothing is left of an interrupted one; so several processes may be at it at once, and
-    the first to end is the one that counts."""
-    with temporary_folder(folder.parent) as private:
-        work = private / folder.name
-        work.mkdir()
-        yield work
-        _become(folder, work)
-
-
-def _become(folder: Path, work: Path) -> None:
-    try:
-        os.replace(work, folder)
-    except OSError as error:
-        if not folder.is_dir():
-            raise OutputError(f"cannot finish {folder}: {error.strerror}; choose another --out") from None
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(k): _finite(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return None
-    return value
+    arm: str
+    fold: int
+    seed: int
+    case: str
+    patient: str
+    region: str
+    metric: str
+    value: float
+    status: Status = "scored"
+    in_target: bool = True

@@ -10,8 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from mrfusion import families
 from mrfusion.errors import SpecError, nearest
+from mrfusion.files import write_text
 from mrfusion.plan import FusionPlan, parse_plan
-from mrfusion.result import write_text
 
 Plan = Annotated[
     FusionPlan,

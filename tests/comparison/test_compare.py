@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from mrfusion.comparison.advice import Advice, Design, advise, power
-from mrfusion.comparison.aggregate import MEAN, ScoreRow
+from mrfusion.comparison.aggregate import MEAN
 from mrfusion.comparison.bootstrap import Differences, Interval, Spread
 from mrfusion.comparison.compare import compare, differences
-from mrfusion.comparison.hypotheses import Family
+from mrfusion.comparison.hypotheses import Hypotheses
 from mrfusion.comparison.verdict import Yardstick, judge, yardstick
+from mrfusion.result import ScoreRow
 
 NAN = float("nan")
 
@@ -95,7 +96,7 @@ def test_few_patients_decide_nothing():
 
 def test_the_declared_family_is_corrected_together_and_the_rest_apart():
     rows = planted(0.004, arms=("a", "b"), patients=12)
-    alone = compare(rows, "ref", Family(regions=("WT",), arms=("a",)), draws=500)
+    alone = compare(rows, "ref", Hypotheses(regions=("WT",), arms=("a",)), draws=500)
     inside = next(c for c in alone if (c.arm, c.region) == ("a", "WT"))
     assert inside.family == "dice"
     assert inside.p_holm == inside.p
@@ -107,7 +108,7 @@ def test_the_declared_family_is_corrected_together_and_the_rest_apart():
 
 
 def test_a_margin_can_be_declared():
-    wide = compare(planted(0.03), "ref", Family(margins={"dice": 0.1}), draws=500)
+    wide = compare(planted(0.03), "ref", Hypotheses(margins={"dice": 0.1}), draws=500)
     assert {c.verdict for c in wide} == {"helps, negligibly"}
 
 

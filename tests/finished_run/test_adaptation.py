@@ -19,6 +19,7 @@ from mrfusion.command.quality import check_quality
 from mrfusion.command.study import run_study
 from mrfusion.data.absence import check_files
 from mrfusion.errors import InputError, OutputError, SpecError
+from mrfusion.files import read_json, read_rows, write_rows
 from mrfusion.finished_run.adapt import adaptation_of, keep_parent, moved
 from mrfusion.finished_run.predict import FinishedRun, apply_run, read_run
 from mrfusion.finished_run.quality import FEWEST, own_energies
@@ -27,7 +28,6 @@ from mrfusion.model.network import build_network
 from mrfusion.phantom.cohort import write_cohort
 from mrfusion.plan import parse_plan
 from mrfusion.report.load import load_study
-from mrfusion.result import read_json, read_rows, write_rows
 from mrfusion.spec import Machine, Source
 from mrfusion.study.design import read_single
 from mrfusion.training.optimiser import count_trained

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from mrfusion.case import Case
+from mrfusion.files import read_rows
 from mrfusion.finished_run.quality import Own, Row, compare, limit, ranked, write_judged
-from mrfusion.result import read_rows
 
 MODALITIES = ("t1", "t1c", "t2", "flair")
 

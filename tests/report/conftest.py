@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.random import Generator
 
-from mrfusion.result import CaseScore, write_json, write_rows
+from mrfusion.files import write_json, write_rows
+from mrfusion.result import CaseScore
 from mrfusion.scoring.masks import write_scores
 
 REGIONS = ("WT", "TC", "ET")

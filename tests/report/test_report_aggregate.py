@@ -6,16 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mrfusion.comparison.aggregate import (
-    MEAN,
-    ScoreRow,
-    arm_means,
-    case_table,
-    interval,
-    mean_differences,
-    paired,
-    patient_means,
-)
+from mrfusion.comparison.aggregate import MEAN, arm_means, case_table, interval, mean_differences, paired, patient_means
+from mrfusion.result import ScoreRow
 
 NAN = float("nan")
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from mrfusion.errors import InputError
+from mrfusion.files import read_json, read_rows, write_json, write_rows
 from mrfusion.report.energy.load import detection, load_energies, maps_of
 from mrfusion.report.energy.words import Detection, _of_voxels, account_of
 from mrfusion.report.export import as_json
@@ -18,7 +19,6 @@ from mrfusion.report.heat import heat_uri
 from mrfusion.report.load import load_study
 from mrfusion.report.page import page
 from mrfusion.report.section import balance, curves, energy
-from mrfusion.result import read_json, read_rows, write_json, write_rows
 
 MODALITIES = ("t1n", "t1c", "t2w", "t2f")
 LEVELS = (0, 2)

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 from mrfusion.errors import InputError, OutputError
+from mrfusion.files import write_json
 from mrfusion.report.load import load_study
 from mrfusion.report.page import build_report
 from mrfusion.report.terminal import terminal_table
-from mrfusion.result import CaseScore, write_json
+from mrfusion.result import CaseScore
 from mrfusion.scoring.masks import write_scores
 
 EVIL = "<script>alert(1)</script>"

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from mrfusion.errors import InputError
+from mrfusion.files import write_json
 from mrfusion.report.load import load_study
 from mrfusion.report.searches import load_searches
 from mrfusion.report.section import search
-from mrfusion.result import write_json
 
 
 def tried(places: list[int], loss: float, **more: Any) -> dict[str, Any]:

@@ -8,12 +8,12 @@ import pytest
 from mrfusion.comparison.aggregate import mean_differences, paired
 from mrfusion.comparison.fairness import RunFacts, examine
 from mrfusion.errors import SpecError
+from mrfusion.files import write_json
 from mrfusion.report.export import as_latex, as_markdown, write_tables
 from mrfusion.report.load import load_study
 from mrfusion.report.page import build_report
 from mrfusion.report.sentence import leading, sentence
 from mrfusion.report.terminal import verdict_table
-from mrfusion.result import write_json
 
 KEYS = {"arm", "reference", "region", "metric", "effect", "ci_low", "ci_high", "p_holm", "verdict", "patients", "seeds"}
 ARMS = {"concat": 0.0, "separate": 0.06, "only-t1c": -0.075, "late": 0.0}
@@ -79,10 +79,11 @@ def test_one_arm_and_no_runs_compare_nothing(make_study, tmp_path):
     assert "We compared 1 arm" in as_markdown(load_study(folder))
 
 
-def test_a_declared_family_is_read(make_study, tmp_path):
+@pytest.mark.parametrize("key", ["hypotheses", "family"])  # the second is that of version 0.1.0
+def test_declared_hypotheses_are_read(make_study, tmp_path, key):
     folder = make_study(tmp_path / "s", cases=6, folds=1, seeds=1, size=16)
     study = json.loads((folder / "study.json").read_text())
-    write_json(folder / "study.json", study | {"family": {"regions": ["WT"], "margins": {"dice": 0.05}}})
+    write_json(folder / "study.json", study | {key: {"regions": ["WT"], "margins": {"dice": 0.05}}})
     rows = load_study(folder).comparisons
     assert {r.family for r in rows if (r.metric, r.region) == ("dice", "WT")} == {"dice"}
     assert {r.family for r in rows if (r.metric, r.region) == ("dice", "ET")} == {"other dice"}

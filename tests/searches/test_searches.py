@@ -8,7 +8,7 @@ import pytest
 
 from mrfusion import families
 from mrfusion.errors import SpecError
-from mrfusion.searches._base import Candidate, Search, Space, Trial, Verdict, best, subsets
+from mrfusion.searches._base import Candidate, Choice, Search, Space, Trial, best, subsets
 
 Criterion = Callable[[frozenset[int]], float]
 NAMES = families.names("searches")
@@ -25,15 +25,15 @@ def space_of(levels: int, seed: int = 0) -> Space:
     return Space(tuple(10 * 4**level for level in range(levels)), seed)
 
 
-def carried_out(text: str, levels: int, criterion: Criterion, *, order: int = 0) -> tuple[list[Trial], Verdict]:
+def carried_out(text: str, levels: int, criterion: Criterion, *, order: int = 0) -> tuple[list[Trial], Choice]:
     """Conduct a search whose candidates' losses are a function of their places; ``order`` shuffles each round."""
     space, search, trials = space_of(levels), make(text), list[Trial]()
     while proposed := search.propose(space, trials):
         shuffled = random.Random(order).sample(proposed, len(proposed))
         trials += [Trial(candidate, criterion(frozenset(candidate.places))) for candidate in shuffled]
-    verdict = search.conclude(space, trials)
-    assert verdict is not None
-    return trials, verdict
+    choice = search.conclude(space, trials)
+    assert choice is not None
+    return trials, choice
 
 
 def additive(gains: tuple[float, ...]) -> Criterion:
@@ -46,24 +46,24 @@ def xor(places: frozenset[int]) -> float:
     return 1.0 - 0.6 * together + 0.1 * (not together) * len(places & {1, 3}) + 0.01 * len(places - {1, 3})
 
 
-def path_of(verdict: Verdict) -> list[Candidate]:
-    return [step.accepted for step in verdict.steps if step.accepted is not None]
+def path_of(choice: Choice) -> list[Candidate]:
+    return [step.accepted for step in choice.steps if step.accepted is not None]
 
 
 @every
 @pytest.mark.parametrize("levels", [1, 2, 4])
 def test_every_search_ends_and_chooses_something_that_it_tried(name: str, levels: int) -> None:
-    trials, verdict = carried_out(name, levels, additive((0.1, -0.1, 0.2, 0.05)))
-    assert verdict.chosen in {trial.candidate for trial in trials}
-    assert verdict.why
-    assert all(set(step.tried) <= {trial.candidate for trial in trials} for step in verdict.steps)
+    trials, choice = carried_out(name, levels, additive((0.1, -0.1, 0.2, 0.05)))
+    assert choice.chosen in {trial.candidate for trial in trials}
+    assert choice.why
+    assert all(set(step.tried) <= {trial.candidate for trial in trials} for step in choice.steps)
 
 
 @every
 def test_the_order_in_which_a_round_ends_changes_nothing(name: str) -> None:
     criterion = additive((0.1, -0.1, 0.2, 0.05))
-    _, verdict = carried_out(name, 4, criterion)
-    assert all(carried_out(name, 4, criterion, order=order)[1] == verdict for order in range(1, 4))
+    _, choice = carried_out(name, 4, criterion)
+    assert all(carried_out(name, 4, criterion, order=order)[1] == choice for order in range(1, 4))
 
 
 @every
@@ -108,21 +108,21 @@ def test_forward_path_is_nested_and_never_rises(name: str) -> None:
     for seed in range(20):
         draw = random.Random(seed)
         table = {frozenset(places): draw.random() for places in subsets(space_of(5))}
-        _, verdict = carried_out(name, 5, table.__getitem__)
-        path = [Candidate(()), *path_of(verdict)]
+        _, choice = carried_out(name, 5, table.__getitem__)
+        path = [Candidate(()), *path_of(choice)]
         for parent, child in itertools.pairwise(path):
             assert set(parent.places) < set(child.places)
             assert child.parent == parent
             assert table[frozenset(child.places)] < table[frozenset(parent.places)]
-        assert verdict.chosen == path[-1]
+        assert choice.chosen == path[-1]
 
 
 def test_backward_path_is_nested_and_never_rises() -> None:
     for seed in range(20):
         draw = random.Random(seed)
         table = {frozenset(places): draw.random() for places in subsets(space_of(5))}
-        _, verdict = carried_out("backward", 5, table.__getitem__)
-        path = [Candidate((0, 1, 2, 3, 4)), *path_of(verdict)]
+        _, choice = carried_out("backward", 5, table.__getitem__)
+        path = [Candidate((0, 1, 2, 3, 4)), *path_of(choice)]
         for parent, child in itertools.pairwise(path):
             assert set(child.places) < set(parent.places)
             assert table[frozenset(child.places)] <= table[frozenset(parent.places)]
@@ -135,8 +135,8 @@ def test_an_additive_criterion_leads_to_the_optimum(name: str) -> None:
     for seed in range(20):
         draw = random.Random(seed)
         gains = tuple(draw.uniform(-1, 1) for _ in range(5))
-        _, verdict = carried_out(name, 5, additive(gains))
-        assert verdict.chosen.places == tuple(place for place in range(5) if gains[place] > 0)
+        _, choice = carried_out(name, 5, additive(gains))
+        assert choice.chosen.places == tuple(place for place in range(5) if gains[place] > 0)
 
 
 def test_xor_defeats_forward_but_not_floating_or_exhaustive() -> None:
@@ -159,7 +159,7 @@ def test_random_draws_by_the_seed() -> None:
     assert len(make("random(count=99)").propose(space_of(2), ())) == 4
 
 
-def told(losses: dict[str, float], text: str = "forward") -> Verdict | None:
+def told(losses: dict[str, float], text: str = "forward") -> Choice | None:
     """The first round of a forward search over two levels whose losses are said by name."""
     root = Candidate(())
     null = Candidate((), root, "null")
@@ -172,10 +172,10 @@ def told(losses: dict[str, float], text: str = "forward") -> Verdict | None:
 
 
 def test_a_module_must_beat_its_parent_trained_on() -> None:
-    verdict = told({"root": 1.0, "null": 0.5, "fine": 0.6, "coarse": 0.7})
-    assert verdict is not None
-    assert verdict.chosen.places == ()
-    assert "null candidate" in verdict.why
+    choice = told({"root": 1.0, "null": 0.5, "fine": 0.6, "coarse": 0.7})
+    assert choice is not None
+    assert choice.chosen.places == ()
+    assert "null candidate" in choice.why
 
 
 @pytest.mark.parametrize(
@@ -184,9 +184,9 @@ def test_a_module_must_beat_its_parent_trained_on() -> None:
 )
 def test_min_delta_and_ties(text: str, chosen: tuple[int, ...]) -> None:
     """The coarser level is better by 0.02 and adds four times the parameters."""
-    verdict = told({"root": 1.0, "null": 0.92, "fine": 0.7, "coarse": 0.68}, text)
-    assert verdict is not None
-    assert verdict.chosen.places == chosen
+    choice = told({"root": 1.0, "null": 0.92, "fine": 0.7, "coarse": 0.68}, text)
+    assert choice is not None
+    assert choice.chosen.places == chosen
 
 
 def test_ties_in_everything_go_to_the_finer_level() -> None:
@@ -209,7 +209,7 @@ def test_exhaustive_refuses_many_levels() -> None:
 
 
 def test_supernet_trains_few_and_inherits_the_rest() -> None:
-    trials, verdict = carried_out("supernet(finalists=3)", 5, additive((0.1, -0.1, 0.2, 0.05, -0.3)))
+    trials, choice = carried_out("supernet(finalists=3)", 5, additive((0.1, -0.1, 0.2, 0.05, -0.3)))
     kinds = [trial.candidate.kind for trial in trials]
     assert [kinds.count(kind) for kind in ("supernet", "inherited", "trained")] == [1, 32, 3]
-    assert verdict.chosen.parent == trials[0].candidate
+    assert choice.chosen.parent == trials[0].candidate

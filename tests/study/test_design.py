@@ -97,16 +97,19 @@ def test_a_single_run(tmp_path: Path) -> None:
         read_single(at(tmp_path, "fold: 7\n"))
 
 
-def test_a_family_names_arms_that_exist(tmp_path):
+def test_hypotheses_name_arms_that_exist(tmp_path):
     path = tmp_path / "study.yaml"
     text = "data: {sources: [{path: x, layout: brats}]}\narms: {early: {}, late: {plan: separate>mean}}\n"
-    path.write_text(text + "family: {arms: [late], margins: {dice: 0.02}}\n")
-    assert read_study(path).family.margins == {"dice": 0.02}
-    path.write_text(text + "family: {arms: [lat]}\n")
-    with pytest.raises(SpecError, match=r"family\.arms: no arm is called 'lat'.*late"):
+    path.write_text(text + "hypotheses: {arms: [late], margins: {dice: 0.02}}\n")
+    assert read_study(path).hypotheses.margins == {"dice": 0.02}
+    path.write_text(text + "hypotheses: {arms: [lat]}\n")
+    with pytest.raises(SpecError, match=r"hypotheses\.arms: no arm is called 'lat'.*late"):
         read_study(path)
-    path.write_text(text + "family: {margins: {dice: -1}}\n")
-    with pytest.raises(SpecError, match=r"family\.margins\.dice"):
+    path.write_text(text + "hypotheses: {margins: {dice: -1}}\n")
+    with pytest.raises(SpecError, match=r"hypotheses\.margins\.dice"):
+        read_study(path)
+    path.write_text(text + "family: {arms: [late]}\n")
+    with pytest.raises(SpecError, match="'family' is now called 'hypotheses'"):
         read_study(path)
 
 

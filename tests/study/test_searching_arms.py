@@ -8,7 +8,7 @@ import pytest
 
 from mrfusion.errors import SpecError
 from mrfusion.executors._base import Executor, Job, Outcome
-from mrfusion.result import read_json, write_json, write_rows, write_text
+from mrfusion.files import read_json, write_json, write_rows, write_text
 from mrfusion.spec import RunSpec
 from mrfusion.study.conduct import Agenda, conduct, missing, prepare, write_down
 from mrfusion.study.design import Study, read_study

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from mrfusion.files import read_rows
 from mrfusion.losses._factors import measure
-from mrfusion.result import read_rows
 from mrfusion.run.energies import EnergyRecord
 from mrfusion.training.assemble import make_model
 from mrfusion.training.energies import has_energy

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from mrfusion.errors import InputError
+from mrfusion.files import write_json
 from mrfusion.model.ensemble import Ensemble
-from mrfusion.result import write_json
 from mrfusion.spec import Origin, RunSpec
 from mrfusion.training.assemble import make_network
 from mrfusion.training.checkpoint import drop_checkpoints

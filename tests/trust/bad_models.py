@@ -12,7 +12,7 @@ from bad_images import LAYOUT, data_set
 from sandbox import Bad
 
 from mrfusion.case import Cohort, Region
-from mrfusion.result import write_json
+from mrfusion.files import write_json
 from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import make_network
 from mrfusion.training.loop import save_weights

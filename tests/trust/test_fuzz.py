@@ -25,7 +25,7 @@ from mrfusion.data.nifti import read_channels, read_header, read_image, read_lab
 from mrfusion.data.split_file import count_folds, read_splits
 from mrfusion.data.stored import read_stored
 from mrfusion.errors import MrFusionError
-from mrfusion.result import read_json, read_rows
+from mrfusion.files import read_json, read_rows
 from mrfusion.scoring.images import read_grey
 from mrfusion.spec import RunSpec, read_part
 from mrfusion.study.design import read_study

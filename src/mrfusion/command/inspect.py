@@ -9,9 +9,9 @@ from rich.table import Table
 
 from mrfusion.command.cohort import cohort_at
 from mrfusion.command.display import console, one_bar, say
+from mrfusion.files import write_json
 from mrfusion.inspection.look import Inspection, inspect_cohort
 from mrfusion.inspection.montage import write_montage
-from mrfusion.result import write_json
 
 
 def inspect_data(data: Path, *, layout: str | None, resample_to: str | None, out: Path | None) -> bool:

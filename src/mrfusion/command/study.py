@@ -6,12 +6,12 @@ from mrfusion.command.display import StudyView, complaints, console, say
 from mrfusion.command.grid import study_grid
 from mrfusion.errors import MrFusionError
 from mrfusion.executors._base import Executor
+from mrfusion.files import sweep
 from mrfusion.lock import alone
 from mrfusion.report.load import load_study
 from mrfusion.report.page import build_report
 from mrfusion.report.terminal import terminal_answer
 from mrfusion.report.wording import duration
-from mrfusion.result import sweep
 from mrfusion.study.conduct import (
     Agenda,
     conduct,

@@ -13,7 +13,7 @@ from mrfusion.comparison.aggregate import MEAN
 from mrfusion.comparison.shapley import Worth
 from mrfusion.comparison.subset_scores import SUMMARY, TABLE, SubsetSummary, read_subset_scores, summarise_subsets
 from mrfusion.errors import InputError
-from mrfusion.result import read_json
+from mrfusion.files import read_json
 
 OUT_OF_TRAINING = (
     "The run was trained with all its modalities: what it answers without some of them is out of its training. "

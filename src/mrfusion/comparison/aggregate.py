@@ -19,28 +19,12 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from mrfusion.result import Status
+from mrfusion.result import ScoreRow, Status
 
 MEAN = "mean"
 DRAWS = 2000
 Row = TypeVar("Row")
 _WORST: tuple[Status, ...] = ("scored", "penalised", "undefined")
-
-
-@dataclass(frozen=True)
-class ScoreRow:
-    """One score with its place in the study; ``in_target`` is False where the target lacks the region."""
-
-    arm: str
-    fold: int
-    seed: int
-    case: str
-    patient: str
-    region: str
-    metric: str
-    value: float
-    status: Status = "scored"
-    in_target: bool = True
 
 
 @dataclass(frozen=True)

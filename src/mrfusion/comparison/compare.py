@@ -16,11 +16,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mrfusion.comparison.advice import advise
-from mrfusion.comparison.aggregate import MEAN, ScoreRow, with_mean_region
+from mrfusion.comparison.aggregate import MEAN, with_mean_region
 from mrfusion.comparison.bootstrap import DRAWS, Differences, Interval, interval, student_p
-from mrfusion.comparison.hypotheses import Family
+from mrfusion.comparison.hypotheses import Hypotheses
 from mrfusion.comparison.stats import FEWEST, holm, rank_biserial, signed_rank
 from mrfusion.comparison.verdict import Word, Yardstick, judge, yardstick
+from mrfusion.result import ScoreRow
 
 Key = tuple[str, str, str]  # arm, region, metric
 
@@ -55,31 +56,31 @@ class Comparison:
 
 
 def compare(
-    rows: Iterable[ScoreRow], reference: str, family: Family | None = None, *, draws: int = DRAWS
+    rows: Iterable[ScoreRow], reference: str, hypotheses: Hypotheses | None = None, *, draws: int = DRAWS
 ) -> list[Comparison]:
     """Every arm but the reference, in every region and metric that ranks, in the order of the rows, with advice.
 
-    Holm runs over the comparisons of the declared ``family`` (default: all of Dice, or of the first metric where there
-    is no Dice); those outside of it are corrected among themselves, metric by metric.
+    Holm runs over the comparisons of the declared ``hypotheses`` (default: all of Dice, or of the first metric where
+    there is no Dice); those outside of it are corrected among themselves, metric by metric.
     """
     pairs = differences(rows, reference)
-    verdicts = judge_all(pairs, reference, family or Family(), draws=draws)
+    verdicts = judge_all(pairs, reference, hypotheses or Hypotheses(), draws=draws)
     return [_advised(row, pairs[key]) for key, row in verdicts.items()]
 
 
 def judge_all(
-    pairs: Mapping[Key, Differences], reference: str, family: Family, *, draws: int = DRAWS
+    pairs: Mapping[Key, Differences], reference: str, hypotheses: Hypotheses, *, draws: int = DRAWS
 ) -> dict[Key, Comparison]:
     """The verdicts on paired differences, see :func:`compare`; without advice, which takes a simulation each."""
-    measures = {metric: yardstick(metric, family.margins.get(metric)) for _, _, metric in pairs}
+    measures = {metric: yardstick(metric, hypotheses.margins.get(metric)) for _, _, metric in pairs}
     known = {
         key: _measured(key, data, reference, measure, draws=draws)
         for key, data in pairs.items()
         if (measure := measures[key[2]]) is not None
     }
     first = _first([key[2] for key in known])
-    for name in dict.fromkeys(family.of(key, first) for key in known):
-        keys = [key for key in known if family.of(key, first) == name]
+    for name in dict.fromkeys(hypotheses.of(key, first) for key in known):
+        keys = [key for key in known if hypotheses.of(key, first) == name]
         for key, p_holm in zip(keys, holm([known[key].p for key in keys]), strict=True):
             known[key] = _judged(replace(known[key], p_holm=p_holm, family=name))
     return known

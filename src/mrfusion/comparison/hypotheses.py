@@ -1,4 +1,4 @@
-"""The family of comparisons that a study declares before it looks: what Holm corrects for, and what is negligible."""
+"""The comparisons that a study declares before it looks: what Holm corrects for, and what is negligible."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ from pydantic import Field
 from mrfusion.spec import Part
 
 
-class Family(Part):
+class Hypotheses(Part):
     """Which comparisons answer the study's question; an empty list means all, no metric means Dice.
 
     ``margins`` maps a metric to the difference below which arms count as equal, in the unit of its scores

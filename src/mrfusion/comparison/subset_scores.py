@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from mrfusion.comparison.aggregate import CaseRow, ScoreRow, case_table, interval, patient_means
+from mrfusion.comparison.aggregate import CaseRow, case_table, interval, patient_means
 from mrfusion.comparison.shapley import Subset, Worth, subsets, worths
-from mrfusion.result import read_rows, write_rows
+from mrfusion.files import read_rows, write_rows
+from mrfusion.result import ScoreRow
 
 FOLDER, TABLE, SUMMARY = "subsets", "scores.csv", "summary.json"
 COLUMNS = ("subset", "case", "patient", "region", "metric", "value")

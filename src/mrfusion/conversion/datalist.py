@@ -8,8 +8,8 @@ from typing import Any
 
 from mrfusion.case import Case, Cohort, Split
 from mrfusion.errors import CaseError
+from mrfusion.files import write_text
 from mrfusion.progress import Progress
-from mrfusion.result import write_text
 
 FILE = "datalist.json"
 

@@ -21,8 +21,8 @@ from mrfusion.data.label_map import write_label_map
 from mrfusion.data.nifti import read_header
 from mrfusion.data.volume import Target, Volume, read_volume
 from mrfusion.errors import CaseError, OutputError, SpecError
+from mrfusion.files import temporary_folder, write_json, write_text
 from mrfusion.progress import Progress
-from mrfusion.result import temporary_folder, write_json, write_text
 
 ENDING = ".nii.gz"
 

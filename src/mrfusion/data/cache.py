@@ -25,8 +25,8 @@ from mrfusion.data.prepare import VERSION, Arrays, Box, Placement, box_of, prepa
 from mrfusion.data.prepared import Prepared, resampler
 from mrfusion.data.volume import Grid, Target, read_volume
 from mrfusion.errors import CaseError, InputError, OutputError
+from mrfusion.files import TEMPORARY, read_json, write_json
 from mrfusion.progress import Progress
-from mrfusion.result import TEMPORARY, read_json, write_json
 from mrfusion.spec import Preparation
 
 LABELS = "label map"

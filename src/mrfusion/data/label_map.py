@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mrfusion.case import Case, Region
 from mrfusion.data.nifti import Image, read_header
 from mrfusion.errors import CaseError, SpecError
-from mrfusion.result import writing
+from mrfusion.files import writing
 
 MAX_REGIONS = 16
 _RAS = np.array([[0, 1], [1, 1], [2, 1]])

@@ -7,7 +7,7 @@ from typing import Any
 from mrfusion.case import Cohort, Split
 from mrfusion.data.split import carve_validation, check_split
 from mrfusion.errors import InputError
-from mrfusion.result import read_json, write_json
+from mrfusion.files import read_json, write_json
 
 PARTS = ("train", "val", "test")
 

@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 from mrfusion.case import Cohort
 from mrfusion.data.read import read_cohort, with_modalities
 from mrfusion.errors import InputError, OutputError, SpecError
+from mrfusion.files import building_anew, read_json
 from mrfusion.finished_run.predict import FinishedRun
-from mrfusion.result import building_anew, read_json
 from mrfusion.spec import Source
 from mrfusion.study.design import Arm, Study
 

@@ -15,8 +15,8 @@ from mrfusion.data.load import load_case
 from mrfusion.data.prepared import Prepared
 from mrfusion.data.sample import LoadedCase
 from mrfusion.errors import InputError, SpecError
+from mrfusion.files import read_json, temporary_folder, write_rows
 from mrfusion.progress import Progress
-from mrfusion.result import read_json, temporary_folder, write_rows
 from mrfusion.run.prediction import predict_classes, predict_masks, write_prediction
 from mrfusion.spec import Machine, RunSpec, Source, read_part
 from mrfusion.training.assemble import Model, load_network, make_fabric, make_model

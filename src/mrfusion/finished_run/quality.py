@@ -10,10 +10,10 @@ from scipy import stats
 
 from mrfusion.case import Case, Cohort
 from mrfusion.errors import CaseError, InputError, SpecError
+from mrfusion.files import read_rows, write_rows
 from mrfusion.finished_run.mismatch import Key, pulls, suspicion, usual
 from mrfusion.finished_run.predict import FinishedRun, prepared_cases
 from mrfusion.progress import Progress, silent
-from mrfusion.result import read_rows, write_rows
 from mrfusion.run.energies import HEADER, TABLE
 from mrfusion.spec import Machine
 from mrfusion.training.assemble import make_fabric

@@ -7,7 +7,6 @@ import numpy as np
 
 from mrfusion import families
 from mrfusion.case import Case
-from mrfusion.comparison.aggregate import ScoreRow
 from mrfusion.comparison.shapley import subsets
 from mrfusion.comparison.subset_scores import FOLDER, SUMMARY, TABLE, summarise_subsets, text_of, write_subset_scores
 from mrfusion.data.load import load_case
@@ -15,9 +14,10 @@ from mrfusion.data.prepared import Prepared
 from mrfusion.data.read import RunData, read_data
 from mrfusion.data.sample import LoadedCase
 from mrfusion.errors import InputError, OutputError, SpecError
+from mrfusion.files import building_anew, write_json
 from mrfusion.finished_run.predict import FinishedRun, read_run
 from mrfusion.progress import Progress, ProgressFile
-from mrfusion.result import CaseScore, building_anew, write_json
+from mrfusion.result import CaseScore, ScoreRow
 from mrfusion.run.evaluate_cases import masks_scored
 from mrfusion.run.prediction import predict_classes, predict_masks
 from mrfusion.spec import Machine

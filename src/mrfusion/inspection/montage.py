@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import binary_erosion
 
+from mrfusion.files import writing
 from mrfusion.inspection.look import Inspection, View
-from mrfusion.result import writing
 
 TILE = 220  # pixels of the longer side
 MARGIN, LINE = 84, 24

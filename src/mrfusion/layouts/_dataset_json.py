@@ -6,8 +6,8 @@ from typing import Any
 
 from mrfusion.case import Region
 from mrfusion.errors import InputError
+from mrfusion.files import read_json
 from mrfusion.layouts._base import meaning_of, regions_from
-from mrfusion.result import read_json
 
 FILE = "dataset.json"
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from mrfusion.case import Case, Cohort
 from mrfusion.errors import CaseError, InputError
+from mrfusion.files import read_rows
 from mrfusion.layouts._base import check_complete, images_under, meaning_of, named, regions_from, stem
-from mrfusion.result import read_rows
 
 MASKS = ("mask", "msk", "dseg", "roi", "seg")
 _NAME = re.compile(r"(sub-[A-Za-z0-9]+)(?:_(ses-[A-Za-z0-9]+))?_(.+)\Z")

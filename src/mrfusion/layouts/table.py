@@ -9,8 +9,8 @@ from pathlib import Path
 
 from mrfusion.case import Case, Cohort
 from mrfusion.errors import CaseError, InputError
+from mrfusion.files import read_rows
 from mrfusion.layouts._base import DOORS, ENDINGS, below, lenience, meaning_of, named, regions_from
-from mrfusion.result import read_rows
 
 Row = dict[str, str]
 

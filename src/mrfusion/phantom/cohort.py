@@ -17,12 +17,12 @@ import nibabel as nib
 import numpy as np
 
 from mrfusion.errors import InputError, OutputError, SpecError
+from mrfusion.files import building, read_json, write_json, write_rows, writing
 from mrfusion.phantom.controls import control_named
 from mrfusion.phantom.crop import around_tumour
 from mrfusion.phantom.fields import Box, Grid
 from mrfusion.phantom.signal import MODALITIES
 from mrfusion.phantom.subject import Subject, make_subject, warm_up
-from mrfusion.result import building, read_json, write_json, write_rows, writing
 
 VERSION = 1
 TABLE = "participants.csv"

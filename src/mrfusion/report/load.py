@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mrfusion.comparison import aggregate
-from mrfusion.comparison.aggregate import ArmMean, CaseRow, PairedRow, ScoreRow
+from mrfusion.comparison.aggregate import ArmMean, CaseRow, PairedRow
 from mrfusion.comparison.compare import Comparison, compare
 from mrfusion.comparison.fairness import Fairness, RunFacts, examine
-from mrfusion.comparison.hypotheses import Family
+from mrfusion.comparison.hypotheses import Hypotheses
 from mrfusion.errors import InputError
+from mrfusion.files import read_json, read_rows
 from mrfusion.report.metric import metric_named
 from mrfusion.report.searches import load_searches
-from mrfusion.result import Status, read_json, read_rows
+from mrfusion.result import ScoreRow, Status
 from mrfusion.spec import read_part
 
 State = Literal["done", "missing", "unreadable"]
@@ -84,13 +85,13 @@ class LoadedStudy:
     splits_digest: str
     fingerprint: str
     runs: tuple[LoadedRun, ...]
-    family: Family
+    hypotheses: Hypotheses
 
     @cached_property
     def comparisons(self) -> tuple[Comparison, ...]:
         """Every arm against the reference, see :func:`mrfusion.comparison.compare.compare`."""
         known = {arm.name for arm in self.arms}
-        return tuple(compare([row for row in self.scores if row.arm in known], self.reference, self.family))
+        return tuple(compare([row for row in self.scores if row.arm in known], self.reference, self.hypotheses))
 
     @cached_property
     def fairness(self) -> Fairness:
@@ -175,13 +176,19 @@ def load_study(folder: Path) -> LoadedStudy:
             splits_digest=hashlib.sha256(splits.read_bytes()).hexdigest(),
             fingerprint=str(cohort.get("fingerprint") or ""),
             runs=_with_searches(folder, tuple(_run(folder, planned, patients) for planned in study["plan"])),
-            family=read_part(Family, study.get("family") or {}, f"{folder / 'study.json'}: family"),
+            hypotheses=_hypotheses(study, folder / "study.json"),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"expected study.json, cohort.json and splits.json of a study at {folder}, found files of another form "
             f"({error}); write the folder anew with `mrfusion study`"
         ) from None
+
+
+def _hypotheses(study: Mapping[str, Any], path: Path) -> Hypotheses:
+    """What the study declared; versions up to 0.1.0 called it ``family``."""
+    key = "family" if "family" in study else "hypotheses"
+    return read_part(Hypotheses, study.get(key) or {}, f"{path}: {key}")
 
 
 def _with_searches(folder: Path, runs: tuple[LoadedRun, ...]) -> tuple[LoadedRun, ...]:

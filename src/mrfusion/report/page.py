@@ -7,6 +7,7 @@ from pathlib import Path
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from mrfusion.files import write_json, write_text
 from mrfusion.report.export import as_json
 from mrfusion.report.figure import Figure, script_json
 from mrfusion.report.load import LoadedStudy, load_study
@@ -30,7 +31,6 @@ from mrfusion.report.section import (
     verdicts,
     viewer,
 )
-from mrfusion.result import write_json, write_text
 
 # the page, top to bottom
 SECTIONS = (

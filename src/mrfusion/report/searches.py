@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mrfusion.errors import InputError
-from mrfusion.result import read_json
+from mrfusion.files import read_json
 
 FILE = "searches.json"
 

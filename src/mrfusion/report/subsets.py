@@ -13,9 +13,9 @@ from mrfusion.comparison.subset_scores import (
     summarise_subsets,
 )
 from mrfusion.errors import InputError
+from mrfusion.files import read_json
 from mrfusion.plan import parse_plan
 from mrfusion.report.load import LoadedRun, LoadedStudy
-from mrfusion.result import read_json
 
 
 @dataclass(frozen=True)

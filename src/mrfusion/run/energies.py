@@ -7,7 +7,7 @@ import numpy as np
 from mrfusion.case import Cohort
 from mrfusion.data.label_map import region_masks
 from mrfusion.data.sample import LoadedCase
-from mrfusion.result import write_rows, writing
+from mrfusion.files import write_rows, writing
 from mrfusion.run_folder.slice_view import upright
 from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import Model

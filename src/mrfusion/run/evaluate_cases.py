@@ -1,4 +1,4 @@
-"""The trial of a trained network on the cases it is scored on: predict, score, and keep what a report shows."""
+"""A trained network on the cases that it is scored on: predict, score, and keep what a report shows."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +28,7 @@ KEPT_VOLUMES = 2  # of each fold: the first test cases, so chosen before any res
 Entry = tuple[Case, Prepared, LoadedCase]
 
 
-class Trial:
+class CaseEvaluation:
     """The cases that a run is scored on; results go to ``folder``."""
 
     def __init__(self, spec: RunSpec, data: RunData, folder: Path, progress: Progress) -> None:
@@ -38,7 +38,7 @@ class Trial:
         self.names: tuple[str, ...] = getattr(data.splits[spec.fold], spec.score_on)
 
     def run(self, model: Model) -> None:
-        """Try every case; leaves scores, predictions and panels."""
+        """Evaluate every case; leaves scores, predictions and panels."""
         entries = [self._entry(name) for name in self.names]
         energies = EnergyRecord(self.folder, model, self.spec, self.cohort)
         task = {"segmentation": self._segmentation, "classification": self._classification}[self.spec.task]

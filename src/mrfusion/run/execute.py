@@ -10,10 +10,10 @@ from mrfusion.data.absence import check_files
 from mrfusion.data.load import load_cases
 from mrfusion.data.read import RunData, read_data
 from mrfusion.errors import InputError
+from mrfusion.files import building, write_json
 from mrfusion.lock import alone
 from mrfusion.progress import Progress
-from mrfusion.result import building, write_json
-from mrfusion.run.evaluate_cases import Trial
+from mrfusion.run.evaluate_cases import CaseEvaluation
 from mrfusion.schedules._base import Phase
 from mrfusion.spec import RunSpec, write_spec
 from mrfusion.training.assemble import (
@@ -67,7 +67,7 @@ def fit_and_try(fabric: Fabric, spec: RunSpec, data: RunData, folder: Path, prog
     save_weights(folder / "model.safetensors", training.network)
     network = load_network(spec, data.cohort, folder / "model.safetensors")
     model = make_model(spec, data.cohort, network=network, size=parts.size, fabric=fabric)
-    Trial(spec, data, folder, progress).run(model)
+    CaseEvaluation(spec, data, folder, progress).run(model)
     facts = environment(network, history, steps_per_epoch=len(training.batches), device=fabric.device)
     modalities = len(spec.plan.modalities(data.cohort.modalities))
     flops = count_flops(network, parts.size, modalities=modalities, dimensions=spec.sampling.dimensions)

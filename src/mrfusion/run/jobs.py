@@ -11,9 +11,9 @@ from mrfusion.data.read import read_data
 from mrfusion.data.split_file import write_splits
 from mrfusion.errors import InputError, SpecError
 from mrfusion.families import load
+from mrfusion.files import read_json, temporary_folder, write_json
 from mrfusion.model.network import FusionNetwork
 from mrfusion.progress import ProgressFile, silent
-from mrfusion.result import read_json, temporary_folder, write_json
 from mrfusion.run.execute import execute, parts_of
 from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import make_fabric, make_model, make_network, make_training

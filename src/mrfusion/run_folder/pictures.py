@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mrfusion.result import writing
+from mrfusion.files import writing
 from mrfusion.run_folder.slice_view import grey, upright
 
 

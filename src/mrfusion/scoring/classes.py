@@ -20,7 +20,8 @@ import numpy as np
 from mrfusion import families
 from mrfusion.class_metrics._votes import ALL, Votes
 from mrfusion.errors import CaseError, InputError, nearest
-from mrfusion.result import CaseScore, Value, read_rows, write_rows
+from mrfusion.files import read_rows, write_rows
+from mrfusion.result import CaseScore, Value
 
 FAMILY = "class_metrics"
 

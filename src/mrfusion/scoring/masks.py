@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from mrfusion.case import Region
 from mrfusion.errors import CaseError, SpecError
 from mrfusion.families import load, parse
+from mrfusion.files import write_json, write_rows
 from mrfusion.metrics._pair import MaskPair
-from mrfusion.result import CaseScore, Value, write_json, write_rows
+from mrfusion.result import CaseScore, Value
 from mrfusion.rules import PLAIN, Rule
 from mrfusion.surface.box import window
 

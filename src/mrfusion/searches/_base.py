@@ -63,7 +63,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Choice:
     """What a search found, the decisions on the way, and why it ended."""
 
     chosen: Candidate
@@ -90,8 +90,8 @@ class Search(ABC):
         self.fusion, self.epochs, self.rate = fusion, epochs, rate
 
     @abstractmethod
-    def walk(self, space: Space) -> Walk[Verdict]:
-        """The search as a story: yields a round of candidates, is sent their trials in that order, returns a verdict.
+    def walk(self, space: Space) -> Walk[Choice]:
+        """The search as a story: yields a round of candidates, is sent their trials in that order, returns a choice.
 
         It must depend on nothing else: the story is told anew from its beginning at every call.
         """
@@ -99,14 +99,14 @@ class Search(ABC):
     def propose(self, space: Space, trials: Sequence[Trial]) -> tuple[Candidate, ...]:
         """The candidates of the present round that have not been tried; none when the search has ended."""
         found = self._replay(space, trials)
-        return () if isinstance(found, Verdict) else found
+        return () if isinstance(found, Choice) else found
 
-    def conclude(self, space: Space, trials: Sequence[Trial]) -> Verdict | None:
-        """The verdict, None while there are candidates to try."""
+    def conclude(self, space: Space, trials: Sequence[Trial]) -> Choice | None:
+        """The choice, None while there are candidates to try."""
         found = self._replay(space, trials)
-        return found if isinstance(found, Verdict) else None
+        return found if isinstance(found, Choice) else None
 
-    def _replay(self, space: Space, trials: Sequence[Trial]) -> Verdict | tuple[Candidate, ...]:
+    def _replay(self, space: Space, trials: Sequence[Trial]) -> Choice | tuple[Candidate, ...]:
         known = {trial.candidate: trial for trial in trials}
         walk = self.walk(space)
         proposed = next(walk)
@@ -117,12 +117,12 @@ class Search(ABC):
             try:
                 proposed = walk.send([known[candidate] for candidate in proposed])
             except StopIteration as end:
-                return _verdict(end)
+                return _choice(end)
 
 
-def _verdict(end: StopIteration) -> Verdict:
-    verdict: Verdict = end.value
-    return verdict
+def _choice(end: StopIteration) -> Choice:
+    choice: Choice = end.value
+    return choice
 
 
 def best(space: Space, trials: Iterable[Trial], tau: float = 0.0) -> Trial:

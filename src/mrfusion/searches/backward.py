@@ -1,6 +1,6 @@
 """Sequential backward search: from modules at every level, takes away what is not missed."""
 
-from mrfusion.searches._base import Candidate, Search, Space, Step, Verdict, Walk, best, named, without_place
+from mrfusion.searches._base import Candidate, Choice, Search, Space, Step, Walk, best, named, without_place
 
 
 class Backward(Search):
@@ -23,7 +23,7 @@ class Backward(Search):
         super().__init__(fusion, epochs=epochs, rate=rate)
         self.min_delta, self.tau = min_delta, tau
 
-    def walk(self, space: Space) -> Walk[Verdict]:
+    def walk(self, space: Space) -> Walk[Choice]:
         (present,) = yield [Candidate(tuple(space.positions))]
         steps: list[Step] = []
         while present.candidate.places:
@@ -35,7 +35,7 @@ class Backward(Search):
             says = f"{named(winner.candidate.places)}: loss {winner.loss:.4g} against {bar:.4g}"
             if winner.loss > bar - self.min_delta:
                 steps.append(Step(tried, None, f"every module is missed; {says}"))
-                return Verdict(parent, tuple(steps), steps[-1].why)
+                return Choice(parent, tuple(steps), steps[-1].why)
             steps.append(Step(tried, winner.candidate, says))
             present = winner
-        return Verdict(present.candidate, tuple(steps), "no module is left")
+        return Choice(present.candidate, tuple(steps), "no module is left")

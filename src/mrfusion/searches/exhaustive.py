@@ -1,7 +1,7 @@
 """Every placement, each trained from new weights: the reference for few levels."""
 
 from mrfusion.errors import SpecError
-from mrfusion.searches._base import Candidate, Search, Space, Step, Verdict, Walk, best, named, subsets
+from mrfusion.searches._base import Candidate, Choice, Search, Space, Step, Walk, best, named, subsets
 
 
 class Exhaustive(Search):
@@ -14,7 +14,7 @@ class Exhaustive(Search):
         super().__init__(fusion)
         self.most = most
 
-    def walk(self, space: Space) -> Walk[Verdict]:
+    def walk(self, space: Space) -> Walk[Choice]:
         sets = subsets(space)
         if len(sets) > self.most:
             raise SpecError(
@@ -24,4 +24,4 @@ class Exhaustive(Search):
         trials = yield [Candidate(places) for places in sets]
         chosen = best(space, trials).candidate
         why = f"of all {len(sets)} placements {named(chosen.places)} has the least validation loss"
-        return Verdict(chosen, (Step(tuple(trial.candidate for trial in trials), chosen, why),), why)
+        return Choice(chosen, (Step(tuple(trial.candidate for trial in trials), chosen, why),), why)

@@ -2,11 +2,11 @@
 
 from mrfusion.searches._base import (
     Candidate,
+    Choice,
     Search,
     Space,
     Step,
     Trial,
-    Verdict,
     Walk,
     best,
     named,
@@ -28,7 +28,7 @@ class Floating(Search):
         super().__init__(fusion, epochs=epochs, rate=rate)
         self.tau = tau
 
-    def walk(self, space: Space) -> Walk[Verdict]:
+    def walk(self, space: Space) -> Walk[Choice]:
         root = Candidate(())
         seen: dict[tuple[int, ...], Trial] = {}
         yield [root]
@@ -51,7 +51,7 @@ class Floating(Search):
                 steps.append(_step(smaller, seen, present))
         chosen = best(space, seen.values(), self.tau).candidate
         why = f"the search has met every size; of {len(seen)} sets {named(chosen.places)} has the least validation loss"
-        return Verdict(chosen, tuple(steps), why)
+        return Choice(chosen, tuple(steps), why)
 
     def _move(
         self, space: Space, root: Candidate, sets: list[tuple[int, ...]], seen: dict[tuple[int, ...], Trial]

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from mrfusion.searches._base import Candidate, Search, Space, Step, Trial, Verdict, Walk, best, named, with_place
+from mrfusion.searches._base import Candidate, Choice, Search, Space, Step, Trial, Walk, best, named, with_place
 
 
 class Forward(Search):
@@ -32,7 +32,7 @@ class Forward(Search):
         self.full_path = mode == "full_path"
         self.min_delta, self.tau, self.race = min_delta, tau, race
 
-    def walk(self, space: Space) -> Walk[Verdict]:
+    def walk(self, space: Space) -> Walk[Choice]:
         (present,) = yield [Candidate(())]
         steps: list[Step] = []
         path = [present]
@@ -42,13 +42,13 @@ class Forward(Search):
             step = self._judge(present, null, winner, tuple(trial.candidate for trial in (null, *added)))
             steps.append(step)
             if step.accepted is None and not self.full_path:
-                return Verdict(present.candidate, tuple(steps), step.why)
+                return Choice(present.candidate, tuple(steps), step.why)
             path += [null, winner]
             present = winner
         if self.full_path:
             chosen = best(space, path, self.tau).candidate
-            return Verdict(chosen, tuple(steps), f"the path has ended; its best network has {named(chosen.places)}")
-        return Verdict(present.candidate, tuple(steps), "every position is taken")
+            return Choice(chosen, tuple(steps), f"the path has ended; its best network has {named(chosen.places)}")
+        return Choice(present.candidate, tuple(steps), "every position is taken")
 
     def _round(self, space: Space, present: Trial) -> Walk[list[Trial]]:
         """The trials of a round, the null candidate's first."""

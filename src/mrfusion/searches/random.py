@@ -3,7 +3,7 @@
 import random
 
 from mrfusion.errors import SpecError
-from mrfusion.searches._base import Candidate, Search, Space, Step, Verdict, Walk, best, named, subsets
+from mrfusion.searches._base import Candidate, Choice, Search, Space, Step, Walk, best, named, subsets
 
 
 class Random(Search):
@@ -15,10 +15,10 @@ class Random(Search):
             raise SpecError(f"search random: count is a number of placements, at least 1, found {count}")
         self.count = count
 
-    def walk(self, space: Space) -> Walk[Verdict]:
+    def walk(self, space: Space) -> Walk[Choice]:
         sets = subsets(space)
         drawn = random.Random(space.seed).sample(sets, min(self.count, len(sets)))
         trials = yield [Candidate(places) for places in drawn]
         chosen = best(space, trials).candidate
         why = f"of {len(drawn)} placements drawn, {named(chosen.places)} has the least validation loss"
-        return Verdict(chosen, (Step(tuple(trial.candidate for trial in trials), chosen, why),), why)
+        return Choice(chosen, (Step(tuple(trial.candidate for trial in trials), chosen, why),), why)

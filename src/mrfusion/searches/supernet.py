@@ -1,7 +1,7 @@
 """One network trained with random gates, then every placement tried on its weights: for many levels."""
 
 from mrfusion.errors import SpecError
-from mrfusion.searches._base import Candidate, Search, Space, Step, Verdict, Walk, best, named, subsets
+from mrfusion.searches._base import Candidate, Choice, Search, Space, Step, Walk, best, named, subsets
 
 
 class Supernet(Search):
@@ -20,7 +20,7 @@ class Supernet(Search):
             raise SpecError(f"search supernet: finalists is a number of placements, at least 1, found {finalists}")
         self.finalists = finalists
 
-    def walk(self, space: Space) -> Walk[Verdict]:
+    def walk(self, space: Space) -> Walk[Choice]:
         supernet = Candidate(tuple(space.positions), kind="supernet")
         yield [supernet]
         inherited = yield [Candidate(places, supernet, "inherited") for places in subsets(space)]
@@ -34,4 +34,4 @@ class Supernet(Search):
             Step(tuple(trial.candidate for trial in inherited), first, ranking),
             Step(tuple(trial.candidate for trial in last), chosen, final),
         )
-        return Verdict(chosen, steps, f"{ranking}; {final}")
+        return Choice(chosen, steps, f"{ranking}; {final}")

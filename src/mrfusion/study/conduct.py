@@ -10,9 +10,9 @@ from typing import Any
 from mrfusion.comparison.subset_scores import FOLDER
 from mrfusion.errors import MrFusionError, Note, OutputError
 from mrfusion.executors._base import Executor, Job
+from mrfusion.files import read_json, write_json
 from mrfusion.plan import parse_plan
 from mrfusion.progress import forget_progress, read_progress
-from mrfusion.result import read_json, write_json
 from mrfusion.study.design import PlannedRun, Study, describe, plan_runs
 from mrfusion.study.quest import Quest, account, answer_digest, quests_of, search_named, wanted
 

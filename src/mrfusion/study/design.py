@@ -8,14 +8,15 @@ from typing import Any
 from pydantic import Field
 
 from mrfusion import families
-from mrfusion.comparison.hypotheses import Family
+from mrfusion.comparison.hypotheses import Hypotheses
 from mrfusion.data.split_file import count_folds
 from mrfusion.errors import SpecError, nearest
 from mrfusion.plan import parse_plan
 from mrfusion.spec import Part, RunSpec, check_choices, merge, read_part
 from mrfusion.yaml_file import read_yaml
 
-OWN_KEYS = ("name", "question", "arms", "reference", "folds", "seeds", "family", "subsets")
+OWN_KEYS = ("name", "question", "arms", "reference", "folds", "seeds", "hypotheses", "subsets")
+RENAMED = {"family": "hypotheses"}  # keys of version 0.1.0
 
 
 class Arm(Part):
@@ -57,7 +58,7 @@ class Study(Part):
     seeds: tuple[int, ...] = Field(
         min_length=1, description="every arm and fold is run with each; default: that of a run"
     )
-    family: Family = Family()
+    hypotheses: Hypotheses = Hypotheses()
     subsets: bool = Field(False, description="score every finished run on every subset of its modalities")
 
     def spec(self, arm: Arm, *, fold: int, seed: int) -> RunSpec:
@@ -142,6 +143,8 @@ def _divided(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The keys of a file that say a run, and those that make it a study."""
     content = read_yaml(path)
     for key in content:
+        if key in RENAMED:
+            raise SpecError(f"{path}: the key {key!r} is now called {RENAMED[key]!r}; rename it")
         if key not in {*RunSpec.model_fields, *OWN_KEYS}:
             raise SpecError(f"{path}: no key is called {key!r}; {nearest(key, {*RunSpec.model_fields, *OWN_KEYS})}")
     own = {key: content.pop(key) for key in OWN_KEYS if key in content}
@@ -174,9 +177,9 @@ def _check(study: Study, path: Path) -> None:
     names = [arm.name for arm in study.arms]
     if study.reference not in names:
         raise SpecError(f"{path}: reference: no arm is called {study.reference!r}; {nearest(study.reference, names)}")
-    for name in study.family.arms:
+    for name in study.hypotheses.arms:
         if name not in names:
-            raise SpecError(f"{path}: family.arms: no arm is called {name!r}; {nearest(name, names)}")
+            raise SpecError(f"{path}: hypotheses.arms: no arm is called {name!r}; {nearest(name, names)}")
     folds = study.base.data.split.folds
     for fold in study.folds:
         if not 0 <= fold < folds:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from mrfusion import families
+from mrfusion.files import read_json, read_rows
 from mrfusion.plan import FusionPlan
-from mrfusion.result import read_json, read_rows
-from mrfusion.searches._base import Candidate, Search, Space, Trial, Verdict, named
+from mrfusion.searches._base import Candidate, Choice, Search, Space, Trial, named
 from mrfusion.spec import RunSpec
 from mrfusion.study.design import PlannedRun, Study
 
@@ -84,11 +84,11 @@ class Quest:
         budget, search = self.base.budget, self.search
         return {"epochs": search.epochs or budget.epochs, "learning_rate": search.rate * budget.learning_rate}
 
-    def final_spec(self, verdict: Verdict, trials: Iterable[Trial]) -> RunSpec:
+    def final_spec(self, choice: Choice, trials: Iterable[Trial]) -> RunSpec:
         """The run that tries the answer on the cases that the base is scored on; nothing is trained for it."""
-        plan = str(self.plan_of(verdict.chosen))
+        plan = str(self.plan_of(choice.chosen))
         if not self.ensemble:
-            parents = [self.digest_of(verdict.chosen)]
+            parents = [self.digest_of(choice.chosen)]
             return self.base.changed({"plan": plan, "origin": {"parents": parents, "keep": True}})
         trained = [trial.candidate for trial in trials if trial.candidate.kind == "trained"]
         origin = {"parents": [self.digest_of(candidate) for candidate in trained], "keep": True}
@@ -103,11 +103,11 @@ class Quest:
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a search stands: its trials, what it asks for next, and its verdict once it has ended."""
+    """Where a search stands: its trials, what it asks for next, and its choice once it has ended."""
 
     trials: tuple[Trial, ...]
     proposed: tuple[Candidate, ...]
-    verdict: Verdict | None
+    choice: Choice | None
 
 
 def search_named(text: str) -> Search:
@@ -144,8 +144,8 @@ def standing(quest: Quest, out: Path) -> Standing:
 def wanted(quest: Quest, out: Path) -> list[PlannedRun]:
     """The runs that a search waits for: a round of candidates, or the last run that tries its answer."""
     now = standing(quest, out)
-    if now.verdict is not None:
-        specs = [(f"{quest.arm} (answer)", quest.final_spec(now.verdict, now.trials))]
+    if now.choice is not None:
+        specs = [(f"{quest.arm} (answer)", quest.final_spec(now.choice, now.trials))]
     else:
         specs = [(quest.title(candidate), quest.spec_of(candidate)) for candidate in now.proposed]
     return [PlannedRun(title, quest.fold, quest.seed, spec) for title, spec in specs]
@@ -154,7 +154,7 @@ def wanted(quest: Quest, out: Path) -> list[PlannedRun]:
 def answer_digest(quest: Quest, out: Path) -> str:
     """The digest of the run that answers for the search's arm, PENDING while it goes on."""
     now = standing(quest, out)
-    return PENDING if now.verdict is None else quest.final_spec(now.verdict, now.trials).digest
+    return PENDING if now.choice is None else quest.final_spec(now.choice, now.trials).digest
 
 
 def loss_of(run: Path, task: str) -> float:
@@ -179,8 +179,8 @@ def _account(quest: Quest, now: Standing, out: Path, before: set[str]) -> dict[s
     trials = [_trial(quest, trial, numbers, out) for trial in now.trials]
     for trial in trials:
         trial["reused"] = trial["digest"] in before
-    verdict = now.verdict
-    steps = verdict.steps if verdict else ()
+    choice = now.choice
+    steps = choice.steps if choice else ()
     return {
         "arm": quest.arm,
         "fold": quest.fold,
@@ -200,8 +200,8 @@ def _account(quest: Quest, now: Standing, out: Path, before: set[str]) -> dict[s
             }
             for step in steps
         ],
-        "chosen": None if verdict is None else numbers[verdict.chosen],
-        "why": "the search goes on" if verdict is None else verdict.why,
+        "chosen": None if choice is None else numbers[choice.chosen],
+        "why": "the search goes on" if choice is None else choice.why,
     }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from mrfusion.errors import InputError, Note, OutputError
-from mrfusion.result import writing
+from mrfusion.files import writing
 
 _CHECKSUM = 64  # hexadecimal digits of SHA-256 in front of the content
 

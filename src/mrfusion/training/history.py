@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mrfusion.result import write_rows
+from mrfusion.files import write_rows
 
 HEADER = ("epoch", "quantity", "value")
 

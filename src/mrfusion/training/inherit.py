@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from mrfusion import families
 from mrfusion.errors import InputError
+from mrfusion.files import read_json
 from mrfusion.model.ensemble import Ensemble
 from mrfusion.plan import FusionPlan, parse_plan
-from mrfusion.result import read_json
 from mrfusion.spec import Origin
 from mrfusion.training.loop import Training
 from mrfusion.training.race import Race, race_against

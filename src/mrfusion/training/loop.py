@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from mrfusion.balancers._base import Balancer
 from mrfusion.data.batch import Batch, Batches
+from mrfusion.files import writing
 from mrfusion.model.inputs import Inputs
 from mrfusion.progress import Progress
-from mrfusion.result import writing
 from mrfusion.schedules._base import Phase
 from mrfusion.spec import Budget
 from mrfusion.training.checkpoint import load_checkpoint, save_checkpoint

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mrfusion.result import read_rows
+from mrfusion.files import read_rows
 
 
 @dataclass(frozen=True)

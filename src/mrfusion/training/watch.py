@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from mrfusion.data.batch import Batch, Batches, collate, moved
 from mrfusion.data.sample import Draw, LoadedCase, Place
+from mrfusion.files import writing
 from mrfusion.losses._base import FusedImage
-from mrfusion.result import writing
 from mrfusion.run_folder.slice_view import upright
 from mrfusion.training.objective import Objective
 from mrfusion.training.validate import even_places

@@ -14,10 +14,10 @@ from scipy import stats
 from mrfusion.comparison.aggregate import MEAN
 from mrfusion.comparison.correlation import Point
 from mrfusion.errors import InputError
+from mrfusion.files import read_rows
 from mrfusion.report.arrays import stored_arrays
 from mrfusion.report.load import LoadedRun, LoadedStudy
 from mrfusion.report.overlay import Slice, read_slice
-from mrfusion.result import read_rows
 
 TABLE, MAPS = "energy.csv", "energies"
 PARTS = ("evidence", "hierarchy", "dependency")

@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 
 from mrfusion.errors import InputError, OutputError
-from mrfusion.progress import ProgressFile, forget_progress, read_progress
-from mrfusion.result import (
-    Value,
+from mrfusion.files import (
     building,
     building_anew,
     read_json,
@@ -22,6 +20,8 @@ from mrfusion.result import (
     write_text,
     writing,
 )
+from mrfusion.progress import ProgressFile, forget_progress, read_progress
+from mrfusion.result import Value
 
 
 def left_in(folder: Path) -> list[str]:
