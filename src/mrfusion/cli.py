@@ -1,4 +1,4 @@
-"""The command line: one function a command, each importing its room inside it, so that --help stays quick."""
+"""The command line: commands of studies and runs, and the program; each imports its room inside, so --help is quick."""
 
 import io
 import signal
@@ -8,21 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
+from mrfusion.command.cli import Layout, Trust, Workers, app
 from mrfusion.errors import MrFusionError, notes_to
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    help="Whether, where and how to fuse the modalities of an MRI data set, answered with evidence.",
-)
 Out = Annotated[Path, typer.Option(help="Folder for everything that is written.")]
 Cache = Annotated[Path | None, typer.Option(help="Folder for prepared cases. Default: OUT/cache.")]
-Layout = Annotated[str | None, typer.Option(help="How the data lie on disk, e.g. 'brats(year=2021)'.")]
-ResampleTo = Annotated[str | None, typer.Option(help="A modality whose grid the others of a case are brought to.")]
-Trust = Annotated[list[str] | None, typer.Option(help="A package whose code the run may name; repeatable.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes side by side. Default: one a GPU, or a core.")]
 
 
 @app.command()
@@ -140,123 +130,6 @@ def report(
     from mrfusion.report.page import build_report
 
     show_report(study, build_report(study, out) if kind == "html" else write_tables(study, kind, out))
-
-
-@app.command()
-def inspect(
-    data: Annotated[Path, typer.Argument(help="Folder or table of cases, or the YAML file of a run or study.")],
-    layout: Layout = None,
-    resample_to: ResampleTo = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for montage.png and inspection.json, or energies.csv.")
-    ] = None,
-    energy: Annotated[
-        Path | None, typer.Option(help="A finished run whose energies judge whether each case's modalities fit.")
-    ] = None,
-    trust: Trust = None,
-) -> None:
-    """Say what is in a data set and what is wrong with it; exit code 2 if anything is."""
-    from mrfusion.command.inspect import inspect_data
-
-    if energy is not None:
-        from mrfusion.command.quality import check_quality
-        from mrfusion.finished_run.predict import read_run
-
-        if not check_quality(read_run(energy, trust or ()), data, layout=layout, out=out):
-            raise typer.Exit(2)
-        return
-    if not inspect_data(data, layout=layout, resample_to=resample_to, out=out):
-        raise typer.Exit(2)
-
-
-@app.command()
-def convert(
-    data: Annotated[Path, typer.Argument(help="Folder or table of cases, or the YAML file of a run or study.")],
-    out: Annotated[Path, typer.Option(help="A new folder.")],
-    to: Annotated[str, typer.Option(help="nnunet (raw data, copied) or datalist (MONAI's, files in place).")],
-    layout: Layout = None,
-    resample_to: ResampleTo = None,
-    splits: Annotated[Path | None, typer.Option(help="splits.json of a study, to be written along.")] = None,
-) -> None:
-    """Write a data set as nnU-Net or MONAI reads it, with the same splits."""
-    from mrfusion.command.convert import convert_data
-
-    convert_data(data, to, out=out, layout=layout, resample_to=resample_to, splits=splits)
-
-
-@app.command()
-def evaluate(
-    predictions: Annotated[Path, typer.Argument(help="Folder of predictions: label maps, or a mask per region.")],
-    labels: Annotated[Path, typer.Argument(help="Folder of labels, the same cases by name.")],
-    out: Annotated[Path, typer.Option(help="CSV file for the scores; the summary lies beside it as JSON.")],
-    rules: Annotated[str, typer.Option(help="plain, paper, brats2023-GLI, -MEN, -MET, -PED or -SSA.")] = "plain",
-    regions: Annotated[str | None, typer.Option(help="As in 'WT=1+2+3,TC=1+3,ET=3'. Default: the rules'.")] = None,
-    metrics: Annotated[str | None, typer.Option(help="As in 'dice,nsd(tolerance_mm=2)'. Default: all.")] = None,
-    values: Annotated[str | None, typer.Option(help="What stands in the files: brats2021, or '1=1,2=2,4=3'.")] = None,
-    variant: Annotated[str, typer.Option(help="Definition of hd95: surfel, voxel or pooled.")] = "surfel",
-    subset: Annotated[bool, typer.Option("--subset", help="Score the predictions there are, not all labels.")] = False,
-    workers: Workers = None,
-) -> None:
-    """Score predictions against labels; no training is needed."""
-    from mrfusion.command.evaluate import evaluate_folder
-    from mrfusion.scoring.question import question
-
-    asked = question(rules, regions=regions, metrics=metrics, values=values, variant=variant)
-    evaluate_folder(predictions, labels, asked, out=out, workers=workers, subset=subset)
-
-
-@app.command()
-def evaluate_images(
-    fused: Annotated[Path, typer.Argument(help="Folder of fused images.")],
-    source: Annotated[list[str], typer.Option(help="NAME=FOLDER of source images, once for each source.")],
-    out: Annotated[Path, typer.Option(help="CSV file for the scores; the summary lies beside it as JSON.")],
-    convention: Annotated[str, typer.Option(help="exact, or published as in the papers' tables.")] = "exact",
-    metrics: Annotated[str | None, typer.Option(help="Comma-separated; default: all of image_metrics.")] = None,
-) -> None:
-    """Score fused images against their sources."""
-    from mrfusion.command.evaluate import score_fused_images
-
-    score_fused_images(fused, source, out=out, convention=convention, metrics=metrics)
-
-
-@app.command()
-def phantom(
-    out: Annotated[Path, typer.Argument(help="Folder to write the cases to.")],
-    cases: Annotated[int, typer.Option(min=1)] = 60,
-    spacing: Annotated[float, typer.Option(help="Grid spacing in mm.")] = 2.0,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    control: Annotated[
-        str, typer.Option(help="complementary, redundant, noise or xor; boxes alone: 'xor(box_mm=64)'.")
-    ] = "complementary",
-    workers: Workers = None,
-) -> None:
-    """Write a cohort of synthetic brain tumour MRI, BraTS 2023 names, whose right answer is known."""
-    import os
-
-    from mrfusion.command.display import one_bar, say
-    from mrfusion.phantom.cohort import write_cohort
-
-    options: dict[str, Any] = {"cases": cases, "spacing_mm": spacing, "seed": seed, "control": control}
-    with one_bar("phantom") as progress:
-        write_cohort(out, **options, workers=workers or len(os.sched_getaffinity(0)), progress=progress)
-    say(f"{cases} cases of the {control} phantom: {out}")
-
-
-@app.command("list")
-def list_choices(
-    family: Annotated[str | None, typer.Argument(help="One family; default: all of them.")] = None,
-) -> None:
-    """List every choice that a specification can name."""
-    from mrfusion import families
-    from mrfusion.errors import SpecError, nearest
-
-    known = families.families()
-    if family is not None and family not in known:
-        raise SpecError(f"no family is called {family!r}; {nearest(family, known)}")
-    for name in known if family is None else [family]:
-        typer.secho(name, bold=True)
-        for choice, summary in families.summaries(name).items():
-            typer.echo(f"  {choice:20s} {summary}")
 
 
 def main() -> None:

@@ -6,6 +6,8 @@ from torch import nn
 
 from mrfusion.errors import SpecError
 
+IN_FILE = "network: CHOICE"  # how a choice is written; `mrfusion list` shows it
+
 
 def check_between(name: str, value: int, least: int, most: int) -> None:
     """SpecError unless a number of a backbone's text is a whole one in this range."""

@@ -13,6 +13,13 @@ class Residual(Backbone):
     residual blocks a level, the first of which halves the grid; a decoder of two convolutions a level; heads at the
     three finest decoder levels in training.
     Differs from nnU-Net: the number of blocks is the same at every level, and nothing is planned from the data.
+
+    Options:
+        base: number of channels at the finest level; from 1 to 1024
+        stages: number of levels; from 1 to 8
+        blocks: residual blocks of each level; from 1 to 16
+        widest: most channels that a level may have
+    Example: residual(base=24)
     """
 
     def __init__(self, dimensions: int, *, base: int = 32, stages: int = 4, blocks: int = 1, widest: int = 320) -> None:

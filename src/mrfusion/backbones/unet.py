@@ -12,6 +12,12 @@ class Unet(Backbone):
     ``base`` channels at the finest level, doubled at each coarser one.
     Differs from the paper: it names no normalisation; ours is ``norm=batch``, and ``norm=instance`` or ``norm=none``
     are choices.
+
+    Options:
+        base: number of channels at the finest level; from 1 to 1024
+        stages: how often the grid is halved; from 1 to 8
+        norm: batch, instance, or null for none
+    Example: unet(base=32,norm=instance)
     """
 
     def __init__(self, dimensions: int, *, base: int = 16, stages: int = 2, norm: str | None = "batch") -> None:

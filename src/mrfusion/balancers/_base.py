@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from torch import Tensor, nn
 
+IN_FILE = "balancer: CHOICE"  # how a choice is written; `mrfusion list` shows it
+
 RunBackward = Callable[[Tensor], None]
 
 

@@ -11,6 +11,11 @@ class Cagrad(GradientBalancer):
     """torchjd's CAGrad; ``c`` in [0, 1) is how far the step may leave the mean gradient, in shares of its length.
 
     It solves a cone programme by cvxpy and clarabel, which come with ``pip install 'mrfusion[cagrad]'``.
+
+    Options:
+        c: how far the step may leave the mean gradient, as a share of its length; from 0 to below 1
+        unit: whether each gradient is first brought to length 1
+    Example: cagrad(c=0.4)
     """
 
     def __init__(self, *, c: float = 0.5, unit: bool = False) -> None:

@@ -9,7 +9,12 @@ from mrfusion.balancers._weights import Remembering
 
 
 class Dwa(Remembering):
-    """torchjd's DWA: K softmax(r / T), r = L(epoch - 1) / L(epoch - 2); equal in the first two epochs."""
+    """torchjd's DWA: K softmax(r / T), r = L(epoch - 1) / L(epoch - 2); equal in the first two epochs.
+
+    Options:
+        temperature: larger values make the weights more alike; larger than 0
+    Example: dwa(temperature=1)
+    """
 
     scalarizer: DWA
 

@@ -16,6 +16,11 @@ class EpochRatio(Balancer):
     paper's rule is blind to scale: lambda of two losses stays within about 0.27-0.73 whatever their size, while the
     best fixed weight of its fusion loss is 5e-5. ``normalise`` divides each loss by its mean over the first epoch (in
     that epoch: by its value at the first step) [ours]; the weights that are recorded contain the division.
+
+    Options:
+        normalise: whether each loss is divided by its mean over the first epoch
+        temperature: larger values make the weights more alike; larger than 0
+    Example: epoch_ratio(normalise=true)
     """
 
     def __init__(self, *, normalise: bool = False, temperature: float = 1.0) -> None:

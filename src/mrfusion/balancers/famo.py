@@ -11,7 +11,12 @@ from mrfusion.balancers._weights import Remembering
 
 
 class Famo(Remembering):
-    """torchjd's FAMO. After each step the same batch's losses are computed once more, which costs a forward pass."""
+    """torchjd's FAMO. After each step the same batch's losses are computed once more, which costs a forward pass.
+
+    Options:
+        lr: step size with which the weights are learned; larger than 0
+    Example: famo(lr=0.01)
+    """
 
     scalarizer: FAMO
 

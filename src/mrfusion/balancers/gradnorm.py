@@ -17,6 +17,11 @@ class Gradnorm(Balancer):
     get the weighted sum.
     Differs from the paper: the step of w_i is -lr sign(G_i - target) in log w_i, not Adam's in w_i, since the losses
     here differ by five orders of magnitude and a weight has to get there.
+
+    Options:
+        alpha: how strongly a loss that lags behind is raised; 0 treats all alike
+        lr: step size of the weights' logarithms; larger than 0
+    Example: gradnorm(alpha=1)
     """
 
     one_process = True

@@ -8,7 +8,12 @@ from mrfusion.balancers._gradients import GradientBalancer
 
 
 class Pcgrad(GradientBalancer):
-    """torchjd's PCGrad. Where no gradients conflict, their plain sum."""
+    """torchjd's PCGrad. Where no gradients conflict, their plain sum.
+
+    Options:
+        unit: whether each gradient is first brought to length 1
+    Example: pcgrad(unit=true)
+    """
 
     def weigh(self, gramian: Tensor) -> Tensor:
         with torch.random.fork_rng(devices=[]):  # it draws an order; a training's random numbers stay what they were

@@ -12,6 +12,11 @@ class Static(Balancer):
     """total = sum of weight x loss, weights as given, 1 where none is given.
 
     ``warm`` is the share of the steps in which the given weights grow from 0: ``static(energy=0.1,warm=0.1)``.
+
+    Options:
+        warm: share of the steps in which the given weights grow from 0; from 0 to 1
+        weights: the weight of each loss by its name; a loss that is not named has weight 1
+    Example: static(energy=0.1,warm=0.1)
     """
 
     def __init__(self, *, warm: float = 0.0, **weights: float) -> None:

@@ -16,6 +16,8 @@ import numpy as np
 from mrfusion.class_metrics._votes import ALL, Votes
 from mrfusion.result import Value
 
+IN_FILE = "metrics: [CHOICE]"  # how a choice is written; `mrfusion list` shows it
+
 
 @dataclass(frozen=True)
 class About:

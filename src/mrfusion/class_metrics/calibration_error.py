@@ -15,6 +15,10 @@ def calibration_error(votes: Votes, *, bins: int = 15) -> dict[str, Value]:
 
     ``bins`` intervals of equal width, ((b - 1) / bins, b / bins]; each weighs by its cases; empty ones weigh nothing.
     Values depend on the number of bins: compare only equal ones. Raises SpecError for ``bins`` below 1.
+
+    Options:
+        bins: number of intervals of confidence; at least 1
+    Example: calibration_error(bins=10)
     """
     if bins < 1:
         raise SpecError(f"calibration_error needs one bin or more, found bins={bins}")

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+IN_FILE = "mrfusion study study.yaml --out OUT --executor 'CHOICE'"  # how a choice is written; `mrfusion list` shows it
+
 
 @dataclass(frozen=True)
 class Job:

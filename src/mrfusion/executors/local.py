@@ -25,6 +25,10 @@ class Local(Executor):
 
     Processes are started afresh (spawn), so that nothing of the parent leaks into a run. Each has a pool of its own:
     where one is killed, its job alone is lost.
+
+    Options:
+        workers: processes side by side; default: one for each GPU, or for each core where there is no GPU
+    Example: local(workers=2)
     """
 
     def __init__(self, workers: int | None = None) -> None:

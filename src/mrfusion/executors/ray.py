@@ -42,6 +42,15 @@ class Ray(Executor):
     share a GPU if its memory is enough for them, which Ray does not check; by default 1 where the cluster has GPUs. A
     run whose worker or node is lost is started again, up to ``retries`` times, and goes on from its checkpoint.
     ``workers`` is the most runs at a time; by default as many as the cluster has room for.
+
+    Options:
+        workers: runs side by side; default: as many as the cluster has room for
+        address: auto, HOST:PORT, or ray://HOST:10001 from outside the cluster
+        cpus: cores of one run, which are its threads; at least 1
+        gpus: GPUs of one run; a share below 1 lets several runs use one GPU; default: 1 where the cluster has
+            GPUs
+        retries: how often a run is started again whose worker or node was lost
+    Example: ray(gpus=0.5)
     """
 
     def __init__(

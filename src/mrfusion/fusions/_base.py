@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+IN_FILE = "plan: 'separate[CHOICE]'"  # how a choice is written; `mrfusion list` shows it
+
 
 @dataclass
 class Fused:

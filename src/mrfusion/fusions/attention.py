@@ -19,6 +19,11 @@ class Attention(Fusion):
     The paper of the search names no attention of its own; layer norm in front and a learned embedding of each modality,
     without which their order would not matter, are ours.
     Record: ``gamma``.
+
+    Options:
+        heads: attention heads; at least 1; fewer are taken where they do not divide the channels
+        window: grid points along each axis that see each other; 1: modalities at one position only
+    Example: attention(heads=2,window=4)
     """
 
     def __init__(self, modalities: int, channels: int, dimensions: int, *, heads: int = 4, window: int = 1) -> None:

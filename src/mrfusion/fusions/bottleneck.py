@@ -16,6 +16,10 @@ class Bottleneck(Fusion):
     x_m <- x_m + O Attn(x_m; t). skip = mean of the streams after it.
     Starts as the mean, to the bit: O = 0. [ours]
     Differs from the paper: the modalities' own encoders are convolutions, so that there is no attention within one.
+
+    Options:
+        tokens: number of shared vectors through which modalities exchange; at least 1
+    Example: bottleneck(tokens=8)
     """
 
     def __init__(self, modalities: int, channels: int, dimensions: int, *, tokens: int = 4) -> None:

@@ -44,6 +44,18 @@ class Energy(Fusion):
     step, ``parts`` (b, 3) of the last (evidence, hierarchy, dependency), ``share`` (b, m) the mean of pi, and outside
     training ``without`` (b, m), the last E if one modality were not there. State: ``energy`` and ``weights`` with
     their gradient, ``present``, and at some points v ``vectors`` (b, m, D, v) = Q' Z with ``vector_weights`` (b, m, v).
+
+    Options:
+        steps: gradient steps on the energy; inf: its minimum, in closed form; default: 3
+        width: dimensions of the shared space; default: 64
+        rho: step size, as a share of the largest that is safe; between 0 and 2; default: 1.0
+        dependency: whether modalities are coupled; default: true
+        hierarchy: whether a level is pulled towards the next finer one; default: true
+        prior: whether each modality has a learned prior weight; default: true
+        kind: quadratic (modalities coupled in pairs) or hopfield (by shared prototypes); default: quadratic
+        prototypes: number of prototypes, for kind=hopfield; default: 8
+        exchange: whether the joined features return to the streams, as late fusion needs it; default: false
+    Example: energy(steps=5,width=32)
     """
 
     reads_below = True

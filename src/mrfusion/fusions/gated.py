@@ -17,6 +17,11 @@ class Gated(Fusion):
     In training each case's gate is open with probability ``share``; otherwise always. So the network's other weights
     serve both, and every placement can be validated on them. What ``fusion`` hands the next level and the losses is
     the same behind a closed gate. Starts as ``fusion`` does.
+
+    Options:
+        fusion: the fusion behind the gate, as text
+        share: probability of an open gate in training; from 0 to 1
+    Example: gated(fusion=mmtm,share=0.5)
     """
 
     reads_below = True

@@ -15,6 +15,10 @@ class Lowrank(Fusion):
     factor is 1.
     Starts as the mean: lambda = 0. [ours] The method sets the last modality's factor to zero, which would not be the
     start of a case that lacks this modality. The paper has no residual and fuses vectors; ours does it per grid point.
+
+    Options:
+        rank: number of products that are added up; at least 1
+    Example: lowrank(rank=8)
     """
 
     def __init__(self, modalities: int, channels: int, dimensions: int, *, rank: int = 4) -> None:

@@ -16,6 +16,10 @@ class Mmtm(Fusion):
     Starts as the mean, to the bit: V = 0 and c = 0 make every gate 1. [paper: the gates; the start is ours]
     Differs from the paper: an absent modality is squeezed to 0. [ours]
     Record: ``gates`` (b, m, c) in (0, 2), 1 where a modality is absent.
+
+    Options:
+        ratio: the squeezed vector has 2 x modalities x channels / ratio entries; larger than 0
+    Example: mmtm(ratio=8)
     """
 
     def __init__(self, modalities: int, channels: int, dimensions: int, *, ratio: float = 4.0) -> None:

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+IN_FILE = "plan: 'concat+CHOICE'"  # how a choice is written; `mrfusion list` shows it
+
 _NARROWEST = 1e-6  # an image that is flatter than this has no range to speak of
 
 

@@ -8,7 +8,12 @@ from mrfusion.image_fusions._base import ImageFusion
 
 
 class Copy(ImageFusion):
-    """The one modality that it names. No parameters. SpecError unless it names exactly one."""
+    """The one modality that it names. No parameters. SpecError unless it names exactly one.
+
+    Options:
+        modalities: the modality that is copied
+    Example: copy(t1c)
+    """
 
     def __init__(self, *modalities: str) -> None:
         super().__init__(*modalities)

@@ -24,6 +24,12 @@ class Lrrnet(ImageFusion):
     Differs from the paper: reads images in [0, 1]; thresholds pass a softplus; the fused image is stretched to [0, 1]
     before anything reads it, so the segmentation network and the loss see the same image and its scale cannot drift.
     A volume is fused slice by slice and stretched as a whole.
+
+    Options:
+        modalities: the modalities that are fused; default: all that the plan reads
+        n: channels of the low-rank part and of the sparse part; at least 1
+        iterations: steps of the learned sparse coding; at least 0
+    Example: lrrnet(t1c,t2f,n=16)
     """
 
     def __init__(self, *modalities: str, n: int = 128, iterations: int = 4) -> None:

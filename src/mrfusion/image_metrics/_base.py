@@ -14,6 +14,10 @@ from typing import Literal
 from mrfusion.image_metrics._images import FusedImages
 from mrfusion.result import Value
 
+IN_FILE = (  # how a choice is written; `mrfusion list` shows it
+    "mrfusion evaluate-images FUSED --source ct=CT --source mri=MRI --metrics CHOICE --out scores.csv"
+)
+
 
 @dataclass(frozen=True)
 class About:

@@ -16,6 +16,8 @@ from typing import Protocol
 from mrfusion.case import Case, Cohort, Region, check_text
 from mrfusion.errors import CaseError, InputError, SpecError, nearest
 
+IN_FILE = "data: {sources: [{path: FOLDER, layout: 'CHOICE'}]}"  # how a choice is written; `mrfusion list` shows it
+
 ENDINGS = (".nii.gz", ".nii")
 MAY_LACK = ("images", "labels")
 DOORS = {"images": "may_lack: [images], and train for it with absence: uniform", "labels": "may_lack: [labels]"}

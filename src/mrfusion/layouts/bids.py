@@ -37,6 +37,15 @@ def bids(
     has. ``label`` is the ending of the label map, by default the only one of mask, msk, dseg, roi, seg among the
     derivatives. ``regions`` is ``{name: [values in the file]}``, by default ``lesion: [1]``; with ``classes``, a column
     of participants.tsv, there are none.
+
+    Options:
+        modalities: modality names, or {name: suffix}; default: what the files say
+        label: suffix of the label maps; default: what the files say
+        regions: regions by name, each a list of label values
+        background_labels: label values that count as background
+        classes: column of participants.tsv that holds the class, for classification
+        may_lack: images: cases may lack modalities; labels: cases may lack label maps
+    Example: bids
     """
     found = _sessions(root)
     words = named(modalities) if modalities else {s: s for s in _suffixes(found)}

@@ -43,6 +43,13 @@ def brats(
     ``year`` says what the values in the label maps mean (2018-2021: 1/2/4; 2023, 2024: 1/2/3) and is never guessed
     from them. ``dataset`` is ``glioma``, or ``post_treatment`` for the adult gliomas of 2024, which add 4, the
     resection cavity, as region RC. ``regions`` in terms of the values inside replace WT {1,2,3}, TC {1,3}, ET {3}.
+
+    Options:
+        year: year of the challenge, which decides names and label values
+        dataset: glioma, meningioma or another of that year
+        regions: regions by name, each a list of label values; default: those of the challenge
+        may_lack: images: cases may lack modalities; labels: cases may lack label maps
+    Example: brats(year=2023)
     """
     meaning = _convention(year, dataset)
     chosen = regions or {**REGIONS, **({"RC": [4]} if 4 in meaning.values() else {})}

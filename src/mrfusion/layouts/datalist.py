@@ -32,6 +32,14 @@ def datalist(
     ``file`` is the datalist if it lies elsewhere; its names are still relative to ``root``. ``lists`` are read.
     ``modalities`` names the files of ``image`` in their order where the datalist does not. ``regions`` stand for its
     ``labels``; without either the classes in ``label`` are learnt.
+
+    Options:
+        file: name of the JSON file; default: the only one there
+        lists: which lists of the file are read
+        modalities: names of the channels, in their order; default: what the file says
+        regions: regions by name, each a list of label values
+        may_lack: images: cases may lack modalities; labels: cases may lack label maps
+    Example: datalist(file="dataset.json")
     """
     path = root if root.is_file() else Path(file) if file else _found(root)
     base = root.parent if root.is_file() else root

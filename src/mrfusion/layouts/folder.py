@@ -36,6 +36,15 @@ def folder(
     inspect`` tells whether the modalities are registered. ``regions`` is ``{name: [values in the file]}``; values of
     ``background_labels`` count as background, any other is refused when it is read. ``patient`` is a regular
     expression whose first group (or whole match) in the case's id is the patient.
+
+    Options:
+        modalities: words that tell the images of a case apart, or {modality: word}
+        label: word of the label map, or {modality: word} where several modalities have one
+        regions: regions by name, each a list of label values
+        background_labels: label values that count as background
+        patient: regular expression that finds the patient in a case's name; default: the whole name
+        may_lack: images: cases may lack modalities; labels: cases may lack label maps
+    Example: folder(modalities=[T1,FLAIR],label=mask)
     """
     images_by = named(modalities)
     own, masks = _labels(label, images_by)

@@ -23,7 +23,14 @@ def msd(
     regions: Mapping[str, Sequence[int]] | None = None,
     may_lack: Sequence[str] = (),
 ) -> Cohort:
-    """The cases of ``root``, which holds dataset.json. ``regions`` replace the labels one by one, by their values."""
+    """The cases of ``root``, which holds dataset.json. ``regions`` replace the labels one by one, by their values.
+
+    Options:
+        part: training or test
+        regions: regions by name, each a list of label values; default: one for each label of dataset.json
+        may_lack: images: cases may lack modalities; labels: cases may lack label maps
+    Example: msd(part=training)
+    """
     if part not in PARTS:
         raise SpecError(f"msd: no part is called {part!r}; {nearest(str(part), PARTS)}")
     path = root / FILE

@@ -26,7 +26,14 @@ def nnunet_raw(
     regions: Mapping[str, Sequence[int]] | None = None,
     may_lack: Sequence[str] = (),
 ) -> Cohort:
-    """The cases of ``root``, which holds dataset.json. ``regions`` replace those of the file, by its values."""
+    """The cases of ``root``, which holds dataset.json. ``regions`` replace those of the file, by its values.
+
+    Options:
+        part: Tr (training) or Ts (test)
+        regions: regions by name, each a list of label values; default: those of dataset.json
+        may_lack: images: cases may lack modalities; labels: cases may lack label maps
+    Example: nnunet_raw(part=Tr)
+    """
     if part not in PARTS:
         raise SpecError(f"nnunet_raw: no part is called {part!r}; {nearest(str(part), PARTS)}")
     path = root / FILE

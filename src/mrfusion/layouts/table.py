@@ -29,6 +29,14 @@ def table(
     ``modalities`` is ``{name: column}`` or a list of columns; left out, every column whose cells are all names of
     NIfTI files. With ``regions`` (``{name: [values in the file]}``) the column ``label_map`` is what is learnt,
     without them the class in ``label``.
+
+    Options:
+        file: name of the table below the folder
+        modalities: columns that hold the images, or {modality: column}; default: what the table says
+        regions: regions by name, each a list of label values
+        background_labels: label values that count as background
+        may_lack: images: cases may lack modalities; labels: cases may lack label maps
+    Example: table(file="cases.csv")
     """
     path = root if root.is_file() else root / file
     rows = read_rows(path, ())

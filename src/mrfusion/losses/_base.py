@@ -8,6 +8,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+IN_FILE = "losses: ['CHOICE']"  # how a choice is written; `mrfusion list` shows it
+
 
 @dataclass
 class FusedImage:

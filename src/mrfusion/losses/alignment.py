@@ -17,6 +17,11 @@ class Alignment(Loss):
     redundancy). The mean over levels. All factors are recorded, aligned or not.
     The weights pi of E_dir send no gradient: the cheapest agreement would be to listen to one modality alone.
     The paper has the idea; the formulas, and the floor under each direction's deviation, are ours.
+
+    Options:
+        factors: blocks into which the energy space is divided; must divide its width
+        aligned: how many of the blocks are aligned; default: half of them
+    Example: alignment(factors=8,aligned=2)
     """
 
     judges = False

@@ -11,7 +11,13 @@ from mrfusion.losses._weights import class_weights
 
 
 class CrossEntropy(Loss):
-    """Mean cross-entropy of the logits; ``weight`` are class weights, ``smoothing`` is label smoothing in [0, 1)."""
+    """Mean cross-entropy of the logits; ``weight`` are class weights, ``smoothing`` is label smoothing in [0, 1).
+
+    Options:
+        weight: one weight for each class; default: all alike
+        smoothing: label smoothing; from 0 to below 1
+    Example: cross_entropy(smoothing=0.1)
+    """
 
     weight: Tensor | None
 

@@ -22,6 +22,11 @@ class DiceCE(Loss):
     heads count 1/2, 1/4, .. of the finest, their targets are every 2nd, 4th, .. grid point; the weights add up to 1
     (nnU-Net's deep supervision). MONAI's own DiceCELoss is not used: it takes the softmax of overlapping regions, and
     weighs the Dice too.
+
+    Options:
+        weight: class weights of the cross-entropy: one for each label with background first, or one for each
+            region; default: all alike
+    Example: dice_ce(weight=[0.5,2,5,4])
     """
 
     weight: Tensor | None

@@ -23,6 +23,10 @@ class Energy(Loss):
     While a single class has been seen: the plain variance within it.
     The classes of a segmentation are its labels or regions, and background; a sample of slices is a patient's part.
     The paper has the idea (patients of a category share an energy level); the formula is ours.
+
+    Options:
+        queue: how many earlier samples are compared with those of the batch; at least 0
+    Example: energy(queue=128)
     """
 
     judges = False

@@ -28,6 +28,15 @@ class Fusion(Loss):
     the default ``random_vgg`` needs no file, has fixed random weights from ``seed`` and may be thinner (``width``).
     Differs from the paper: a background that is exactly 0 in a prepared image is black, a sample that lacks d or c
     counts nothing, and the slices of a volume are compared one by one.
+
+    Options:
+        detail: the modality whose pixels and fine structure the fused image keeps
+        contrast: the modality whose contrast the fused image keeps
+        extractor: vgg16 (needs weights) or random_vgg (no file)
+        weights: path of a weight file for vgg16; default: none
+        width: channels of random_vgg as a share of VGG-16's; larger than 0
+        seed: seed of the weights of random_vgg
+    Example: fusion(detail=t2f,contrast=t1c)
     """
 
     one_process = True  # its mean is over the samples whose sources are present

@@ -12,6 +12,8 @@ from typing import Any, Literal
 from mrfusion.metrics._pair import MaskPair
 from mrfusion.result import Value
 
+IN_FILE = "metrics: ['CHOICE']"  # how a choice is written; `mrfusion list` shows it
+
 MEASURED: Literal["measured"] = "measured"  # the formula holds for an empty mask too
 PENALTY: Literal["penalty"] = "penalty"  # the rule's distance for a surface that is not there
 UNDEFINED: Literal["undefined"] = "undefined"  # no value exists: NaN, out of every mean, counted beside it

@@ -10,7 +10,12 @@ ABOUT = About("mm", (0.0, float("inf")), "lower", both_empty=0.0, prediction_emp
 
 @metric(ABOUT)
 def assd(pair: MaskPair, variant: Literal["surfel", "voxel"] = "surfel") -> float:
-    """Mean distance in mm over both surfaces together, by area (``surfel``) or by border voxel (``voxel``, MONAI)."""
+    """Mean distance in mm over both surfaces together, by area (``surfel``) or by border voxel (``voxel``, MONAI).
+
+    Options:
+        variant: surfel (surface elements by area) or voxel (border voxels)
+    Example: assd(variant=voxel)
+    """
     surfaces = pair.surfaces(variant)
     total = sum(float((surface.distance_mm * surface.area_mm2).sum()) for surface in surfaces)
     return total / sum(float(surface.area_mm2.sum()) for surface in surfaces)

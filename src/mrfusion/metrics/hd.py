@@ -10,5 +10,10 @@ ABOUT = About("mm", (0.0, float("inf")), "lower", both_empty=0.0, prediction_emp
 
 @metric(ABOUT)
 def hd(pair: MaskPair, variant: Literal["surfel", "voxel"] = "surfel") -> float:
-    """The largest distance in mm from either surface to the other, between surface elements or border voxels."""
+    """The largest distance in mm from either surface to the other, between surface elements or border voxels.
+
+    Options:
+        variant: surfel (surface elements) or voxel (border voxels)
+    Example: hd(variant=voxel)
+    """
     return max(float(surface.distance_mm[-1]) for surface in pair.surfaces(variant))

@@ -21,6 +21,10 @@ def hd95(pair: MaskPair, variant: Literal["surfel", "voxel", "pooled"] = "surfel
     ``voxel``   the larger of the two directed percentiles over border voxels, interpolated (MONAI)
     ``pooled``  the percentile of both directions' border voxels together, interpolated (MedPy); it hides an error
                 that only one direction sees
+
+    Options:
+        variant: surfel, voxel or pooled, as said above
+    Example: hd95(variant=voxel)
     """
     if variant not in VARIANTS:
         raise SpecError(f"no variant of hd95 is called {variant!r}; {nearest(str(variant), VARIANTS)}")

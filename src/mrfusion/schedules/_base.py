@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
+IN_FILE = "schedule: 'CHOICE'"  # how a choice is written; `mrfusion list` shows it
+
 
 @dataclass(frozen=True)
 class Phase:

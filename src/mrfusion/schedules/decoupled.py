@@ -15,6 +15,12 @@ class Decoupled(Schedule):
     The fusion net learns with ``fusion_rate`` (the paper's 1e-4) for ``share`` of the budget's epochs (all of them, as
     in the paper) and stops early on the validation mean of its loss, called ``fusion``; then it is frozen to the bit
     and the rest learns with the budget's rate.
+
+    Options:
+        fusion: name of the loss on which the fusion net learns
+        fusion_rate: learning rate of the fusion net; larger than 0
+        share: share of the epochs in which the fusion net may learn; larger than 0, at most 1
+    Example: decoupled(share=0.5)
     """
 
     def __init__(self, *, fusion: str = "fusion", fusion_rate: float = 1e-4, share: float = 1.0) -> None:

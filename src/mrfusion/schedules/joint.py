@@ -19,6 +19,13 @@ class Joint(Schedule):
     at the same learning rates, as without a warm start; the fusion net sees ``warm`` more.
     ``stop`` [ours]: ``segmentation`` keeps the gradient of what reads the fused image from the fusion net, ``fusion``
     keeps the fusion loss from training anything (it is still recorded in validation).
+
+    Options:
+        fusion: name of the loss of the fusion net
+        fusion_rate: learning rate of the fusion net; default: that of the budget
+        warm: share of the epochs in which both nets learn apart before they learn together; from 0 to below 1
+        stop: nothing, or whose gradient is kept from the fusion net: segmentation or fusion
+    Example: joint(warm=0.25)
     """
 
     def __init__(

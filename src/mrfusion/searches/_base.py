@@ -7,6 +7,10 @@ from typing import Literal, TypeVar
 
 from mrfusion.errors import SpecError
 
+IN_FILE = (
+    "arms: {found: {plan: 'separate>mean', search: 'CHOICE'}}"  # how a choice is written; `mrfusion list` shows it
+)
+
 Kind = Literal["trained", "null", "supernet", "inherited"]
 
 

@@ -9,6 +9,14 @@ class Backward(Search):
     Candidates start from the larger network's weights, beside a null candidate that trains it on. A removal is accepted
     if loss <= min(parent, null) - ``min_delta``, so that a module which makes no difference goes; ties within ``tau``:
     what leaves fewer parameters. [ours: the paper searches forward only]
+
+    Options:
+        fusion: the fusion module that is placed, as text
+        epochs: epochs of each candidate after the first; default: those of the budget
+        rate: learning rate of candidates that start from trained weights, as a share of the budget's
+        min_delta: how much smaller the validation loss must be; at least 0
+        tau: losses this close count as equal; at least 0
+    Example: backward(fusion=mmtm)
     """
 
     def __init__(

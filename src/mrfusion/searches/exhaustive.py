@@ -8,6 +8,11 @@ class Exhaustive(Search):
     """All 2^L sets, none warm-started; chosen: least validation loss, then fewer added parameters.
 
     Refuses more than ``most`` sets, because nobody wants to wait for 2^8 trainings by accident.
+
+    Options:
+        fusion: the fusion module that is placed, as text
+        most: most placements that may be trained; more are refused
+    Example: exhaustive(fusion=attention)
     """
 
     def __init__(self, fusion: str = "mmtm", *, most: int = 64) -> None:

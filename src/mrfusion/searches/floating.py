@@ -22,6 +22,13 @@ class Floating(Search):
     than the best set of its size so far. So two positions that only help together are found.
     Every set starts from the same weights, late fusion's, with the same budget: its loss depends on the set alone, and
     a set that is met again is not trained again. [ours]
+
+    Options:
+        fusion: the fusion module that is placed, as text
+        epochs: epochs of each candidate after the first; default: those of the budget
+        rate: learning rate of candidates that start from trained weights, as a share of the budget's
+        tau: losses this close count as equal; at least 0
+    Example: floating(fusion=mmtm)
     """
 
     def __init__(self, fusion: str = "mmtm", *, epochs: int | None = None, rate: float = 1.0, tau: float = 0.0) -> None:

@@ -15,6 +15,16 @@ class Forward(Search):
     every position is taken and returns the best network on the way, null candidates among them. [ours]
     ``race``: the null candidate is trained first, and a candidate that gains less than half of what the null candidate
     had gained in as many epochs is stopped. [ours]
+
+    Options:
+        fusion: the fusion module that is placed, as text
+        epochs: epochs of each candidate after the first; default: those of the budget
+        rate: learning rate of candidates that start from trained weights, as a share of the budget's
+        mode: greedy (stops when nothing helps) or full_path (goes on to the end and returns the best)
+        min_delta: how much smaller the validation loss must be; at least 0
+        tau: losses this close count as equal; at least 0
+        race: whether candidates that fall behind are stopped early
+    Example: forward(fusion=mmtm,epochs=10)
     """
 
     def __init__(

@@ -7,7 +7,13 @@ from mrfusion.searches._base import Candidate, Choice, Search, Space, Step, Walk
 
 
 class Random(Search):
-    """``count`` different sets of all 2^L, each as likely as another, drawn with the run's seed; the best is chosen."""
+    """``count`` different sets of all 2^L, each as likely as another, drawn with the run's seed; the best is chosen.
+
+    Options:
+        fusion: the fusion module that is placed, as text
+        count: number of placements that are tried; at least 1
+    Example: random(count=8)
+    """
 
     def __init__(self, fusion: str = "mmtm", *, count: int = 5) -> None:
         super().__init__(fusion)

@@ -10,6 +10,13 @@ class Supernet(Search):
     A module stands at every position, and in each training step each is open with probability 1/2. Then all 2^L
     placements are validated on the inherited weights, and the ``finalists`` best of them are trained on from these with
     the budget ``epochs``; the best of the finalists is chosen. [ours]
+
+    Options:
+        fusion: the fusion module that is placed, as text
+        epochs: epochs of the finalists; default: those of the budget
+        rate: learning rate of the finalists, as a share of the budget's
+        finalists: placements that are trained on after the shared network; at least 1
+    Example: supernet(finalists=3)
     """
 
     def __init__(
