@@ -17,7 +17,7 @@ from typing import Any
 
 from mrfusion import families
 from mrfusion.comparison.aggregate import MEAN
-from mrfusion.report.load import LoadedStudy, load_study
+from mrfusion.study.load import LoadedStudy, load_study
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "phantom_whether.yaml"
 PAPER, DECOUPLED = "C paper", "B"

@@ -14,7 +14,7 @@ from torch import nn
 
 from in_process import InProcess
 from mrfusion import families
-from mrfusion.command.adapt import adapt_run
+from mrfusion.command.adapt import adapt_run, study_of
 from mrfusion.command.quality import check_quality
 from mrfusion.command.study import run_study
 from mrfusion.data.absence import check_files
@@ -27,9 +27,9 @@ from mrfusion.finished_run.subsets import data_of, write_subsets
 from mrfusion.model.network import build_network
 from mrfusion.phantom.cohort import write_cohort
 from mrfusion.plan import parse_plan
-from mrfusion.report.load import load_study
 from mrfusion.spec import Machine, Source
 from mrfusion.study.design import read_single
+from mrfusion.study.load import load_study
 from mrfusion.training.optimiser import count_trained
 from tiny import fitted, run_spec, silent, training_of, weights_of
 
@@ -148,9 +148,9 @@ def test_other_regions_begin_with_a_new_last_layer(run: FinishedRun, two: Path, 
     source = Source(path=two, layout="brats(year=2023,regions={'lesion':[1,2,3]})", options={"may_lack": ["images"]})
     found = adaptation_of(run, source, epochs=1)
     assert found.notes[-1] == "the last layer begins anew: it answers lesion, the run answered WT, TC, ET"
-    assert [arm.name for arm in found.study.arms] == ["adapted"]
+    assert list(found.arms) == ["adapted"]
     keep_parent(run, tmp_path)
-    run_study(found.study, InProcess(), out=tmp_path, cache=two.parent / "out" / "cache")
+    run_study(study_of(found), InProcess(), out=tmp_path, cache=two.parent / "out" / "cache")
     (child,) = load_study(tmp_path).done
     mine, theirs = (load_file(folder / "model.safetensors") for folder in (child.folder, run.folder))
     assert mine["heads.0.heads.0.weight"].shape[0] == 1

@@ -1,6 +1,7 @@
 """The walls of the house: who may import whom, how large things may be, what they may be called."""
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
@@ -17,13 +18,15 @@ FLOORS = {
     3: {"data", "model", "phantom"},
     4: {"training"},
     5: {"scoring", "conversion", "inspection"},
-    6: {"run"},
-    7: {"study", "finished_run"},
+    6: {"run", "finished_run"},
+    7: {"study"},
     8: {"report"},
     9: {"command", "cli", "__main__"},
 }
 FAMILY_FLOOR = 2
 BELOW_FAMILIES = {"metrics": {"surface"}}  # distances and lesions are computed once, there, for every metric
+MOST_LOOSE_FILES = 14  # at the top level; every other module has a room
+ADDRESS = re.compile(r"mrfusion\.([\w.]+):\w+")  # how a job names a function of another room as text
 MAY_IMPORT_INSIDE = {"cli.py", "families.py"}
 EMPTY_NAMES = {"util", "utils", "helper", "helpers", "common", "core", "misc", "manager", "base", "tools"}
 
@@ -46,6 +49,18 @@ def graph() -> dict[str, set[str]]:
     """Module -> the modules of mrfusion that it imports, wherever in the file."""
     known = {address(path) for path in FILES}
     return {address(path): {_module(name, known) for name in _imported(tree(path))} for path in FILES}
+
+
+@cache
+def addressed() -> list[tuple[str, str]]:
+    """Module and the modules of mrfusion that it names as text, as jobs do: an import in other words."""
+    return [
+        (address(path), named)
+        for path in FILES
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        for named in ADDRESS.findall(node.value)
+    ]
 
 
 def _imported(module: ast.Module) -> list[str]:
@@ -88,9 +103,41 @@ def test_the_tests_read_the_whole_house() -> None:
 
 
 def test_imports_go_down() -> None:
-    up = [f"{module} ({floor(module)}) imports {other} ({floor(other)})"
-          for module, other in edges() if floor(other) > floor(module)]  # fmt: skip
+    up = [f"{module} ({floor(module)}) knows {other} ({floor(other)})"
+          for module, other in [*edges(), *addressed()] if floor(other) > floor(module)]  # fmt: skip
     assert not up, "\n".join(up)
+
+
+def test_jobs_name_what_is_there() -> None:
+    known = {address(path) for path in FILES}
+    assert len(addressed()) >= 4
+    assert not [named for _, named in addressed() if named not in known]
+
+
+def test_no_two_rooms_know_each_other() -> None:
+    """Neither directly nor round about, nor by the addresses that jobs name as text."""
+    rooms: dict[str, set[str]] = {}
+    for module, other in [*edges(), *addressed()]:
+        one, two = module.split(".")[0], other.split(".")[0]
+        if one != two:
+            rooms.setdefault(one, set()).add(two)
+    circles = {room: reached(room, rooms) for room in rooms if room in reached(room, rooms)}
+    assert not circles, f"rooms that know each other: {sorted(circles)}"
+
+
+def reached(room: str, rooms: dict[str, set[str]]) -> set[str]:
+    """The rooms that a room knows, directly or through others."""
+    found, left = set[str](), [room]
+    while left:
+        new = rooms.get(left.pop(), set()) - found
+        found |= new
+        left += new
+    return found
+
+
+def test_few_files_have_no_room() -> None:
+    loose = sorted(path.name for path in ROOT.glob("*.py") if not path.name.startswith("__"))
+    assert len(loose) <= MOST_LOOSE_FILES, loose
 
 
 def test_families_stand_on_the_ground_and_on_their_own_base_alone() -> None:

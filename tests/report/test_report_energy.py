@@ -16,9 +16,9 @@ from mrfusion.report.energy.load import detection, load_energies, maps_of
 from mrfusion.report.energy.words import Detection, _of_voxels, account_of
 from mrfusion.report.export import as_json
 from mrfusion.report.heat import heat_uri
-from mrfusion.report.load import load_study
 from mrfusion.report.page import page
 from mrfusion.report.section import balance, curves, energy
+from mrfusion.study.load import load_study
 
 MODALITIES = ("t1n", "t1c", "t2w", "t2f")
 LEVELS = (0, 2)

@@ -15,11 +15,11 @@ import pytest
 
 from mrfusion.errors import InputError, OutputError
 from mrfusion.files import write_json
-from mrfusion.report.load import load_study
 from mrfusion.report.page import build_report
 from mrfusion.report.terminal import terminal_table
 from mrfusion.result import CaseScore
 from mrfusion.scoring.masks import write_scores
+from mrfusion.study.load import load_study
 
 EVIL = "<script>alert(1)</script>"
 

@@ -8,9 +8,9 @@ import pytest
 
 from mrfusion.errors import InputError
 from mrfusion.files import write_json
-from mrfusion.report.load import load_study
-from mrfusion.report.searches import load_searches
 from mrfusion.report.section import search
+from mrfusion.run_folder.searches import load_searches
+from mrfusion.study.load import load_study
 
 
 def tried(places: list[int], loss: float, **more: Any) -> dict[str, Any]:

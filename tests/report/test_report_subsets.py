@@ -13,10 +13,10 @@ from mrfusion.comparison.subset_scores import read_subset_scores, summarise_subs
 from mrfusion.errors import InputError
 from mrfusion.files import read_json, write_json
 from mrfusion.report.export import as_json
-from mrfusion.report.load import load_study
 from mrfusion.report.page import page
 from mrfusion.report.section import modalities
 from mrfusion.result import ScoreRow
+from mrfusion.study.load import load_study
 
 NAMES = ("t1n", "t1c", "t2w", "t2f")
 GAIN = {"t1n": 0.02, "t1c": 0.4, "t2w": 0.1, "t2f": 0.3}  # what each modality adds, to every case the same

@@ -10,10 +10,10 @@ from mrfusion.comparison.fairness import RunFacts, examine
 from mrfusion.errors import SpecError
 from mrfusion.files import write_json
 from mrfusion.report.export import as_latex, as_markdown, write_tables
-from mrfusion.report.load import load_study
 from mrfusion.report.page import build_report
 from mrfusion.report.sentence import leading, sentence
 from mrfusion.report.terminal import verdict_table
+from mrfusion.study.load import load_study
 
 KEYS = {"arm", "reference", "region", "metric", "effect", "ci_low", "ci_high", "p_holm", "verdict", "patients", "seeds"}
 ARMS = {"concat": 0.0, "separate": 0.06, "only-t1c": -0.075, "late": 0.0}

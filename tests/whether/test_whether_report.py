@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from mrfusion.files import read_json, write_json, write_rows
-from mrfusion.report.load import load_study
 from mrfusion.report.page import page
 from mrfusion.report.section import balance, paper_tables
 from mrfusion.result import CaseScore
 from mrfusion.scoring.masks import write_scores
+from mrfusion.study.load import load_study
 
 ARMS = ("A", "C 5e-7")
 

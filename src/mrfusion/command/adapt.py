@@ -6,11 +6,12 @@ from mrfusion.command.display import say
 from mrfusion.command.study import run_study
 from mrfusion.data.read import recognised
 from mrfusion.executors._base import Executor
-from mrfusion.finished_run.adapt import AFTER, adaptation_of, keep_parent, moved
+from mrfusion.finished_run.adapt import AFTER, Adaptation, adaptation_of, keep_parent, moved
 from mrfusion.finished_run.predict import FinishedRun
 from mrfusion.layouts._base import MAY_LACK
-from mrfusion.report.load import load_study
 from mrfusion.spec import Source
+from mrfusion.study.design import Arm, Study
+from mrfusion.study.load import load_study
 
 
 def adapt_run(
@@ -23,7 +24,7 @@ def adapt_run(
     for note in found.notes:
         say(f"note: {note}")
     keep_parent(run, out)
-    run_study(found.study, executor, out=out, cache=None)
+    run_study(study_of(found), executor, out=out, cache=None)
     (child,) = load_study(out).runs_of(AFTER)
     share = moved(out / "runs" / run.spec.digest, child.folder)
     percent = 100 * share.trained / share.parameters
@@ -31,3 +32,17 @@ def adapt_run(
     if not share.moved:
         say("no epoch was better on the validation cases than the run as it was, so that its weights were kept")
     say(f"adapted run: {child.folder}")
+
+
+def study_of(found: Adaptation) -> Study:
+    """The study that carries an adaptation out, on its one hold-out with the run's own seed."""
+    arms = tuple(Arm(name=name, changes=dict(changes)) for name, changes in found.arms.items())
+    return Study(
+        name=found.name,
+        question=found.question,
+        base=found.base,
+        arms=arms,
+        reference=arms[0].name,
+        folds=(0,),
+        seeds=(found.base.seed,),
+    )

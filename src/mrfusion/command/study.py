@@ -8,7 +8,6 @@ from mrfusion.errors import MrFusionError
 from mrfusion.executors._base import Executor
 from mrfusion.files import sweep
 from mrfusion.lock import alone
-from mrfusion.report.load import load_study
 from mrfusion.report.page import build_report
 from mrfusion.report.terminal import terminal_answer
 from mrfusion.report.wording import duration
@@ -23,6 +22,7 @@ from mrfusion.study.conduct import (
     write_down,
 )
 from mrfusion.study.design import Study
+from mrfusion.study.load import load_study
 
 
 def run_study(study: Study, executor: Executor, *, out: Path, cache: Path | None) -> None:

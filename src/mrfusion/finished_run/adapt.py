@@ -1,8 +1,9 @@
 """A finished run meets another cohort: a study of the run as it is and of the run with its energies adapted."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -12,8 +13,7 @@ from mrfusion.data.read import read_cohort, with_modalities
 from mrfusion.errors import InputError, OutputError, SpecError
 from mrfusion.files import building_anew, read_json
 from mrfusion.finished_run.predict import FinishedRun
-from mrfusion.spec import Source
-from mrfusion.study.design import Arm, Study
+from mrfusion.spec import RunSpec, Source
 
 BEFORE, AFTER = "as it is", "adapted"
 NEEDED = ("spec.json", "cohort.json", "environment.json", "model.safetensors")
@@ -22,9 +22,15 @@ ABSENT = 0.5  # how often training would leave out a modality that some cases la
 
 @dataclass(frozen=True)
 class Adaptation:
-    """The study, and what had to change for it, in words."""
+    """What a study of it compares: the run that its arms share, and what each arm, by name, changes in it.
 
-    study: Study
+    The first arm is the reference. ``notes`` say in words what had to change for the new cases.
+    """
+
+    name: str
+    question: str
+    base: RunSpec
+    arms: Mapping[str, Mapping[str, Any]]
     notes: tuple[str, ...]
 
 
@@ -66,14 +72,14 @@ def adaptation_of(run: FinishedRun, source: Source, *, epochs: int | None) -> Ad
         "score_on": "test",
     }
     origin = {"parents": [run.spec.digest], "new_head": new_head}
-    before = [] if new_head else [Arm(name=BEFORE, changes={"origin": {**origin, "keep": True}})]
-    arms = (*before, Arm(name=AFTER, changes={"origin": origin, "schedule": "adapt"}))
-    question = f"Does adapting the energies of run {run.spec.digest} to {source.path.name} help?"
-    study = Study(
-        name="adaptation", question=question, base=run.spec.changed(changes), arms=arms, reference=arms[0].name,
-        folds=(0,), seeds=(run.spec.seed,),
-    )  # fmt: skip
-    return Adaptation(study, tuple(_notes(run, cohort, lacking, new_head=new_head)))
+    before: dict[str, Any] = {} if new_head else {BEFORE: {"origin": {**origin, "keep": True}}}
+    return Adaptation(
+        name="adaptation",
+        question=f"Does adapting the energies of run {run.spec.digest} to {source.path.name} help?",
+        base=run.spec.changed(changes),
+        arms={**before, AFTER: {"origin": origin, "schedule": "adapt"}},
+        notes=tuple(_notes(run, cohort, lacking, new_head=new_head)),
+    )
 
 
 def keep_parent(run: FinishedRun, out: Path) -> None:

@@ -8,12 +8,12 @@ from mrfusion.comparison.compare import Comparison
 from mrfusion.errors import SpecError, nearest
 from mrfusion.files import write_text
 from mrfusion.report.energy import words as energy_words
-from mrfusion.report.load import LoadedStudy, load_study
 from mrfusion.report.methods import paragraphs
 from mrfusion.report.metric import metric_named
 from mrfusion.report.sentence import leading, of_metric, p_value, sentence
 from mrfusion.report.subsets import load_subsets
 from mrfusion.report.wording import region
+from mrfusion.study.load import LoadedStudy, load_study
 
 COLUMNS = (
     "arm", "reference", "region", "metric", "effect", "ci_low", "ci_high", "p_holm", "verdict",

@@ -5,9 +5,9 @@ from typing import Any
 
 from mrfusion.comparison.aggregate import MEAN
 from mrfusion.comparison.bootstrap import DRAWS
-from mrfusion.report.load import LoadedStudy
 from mrfusion.report.metric import metric_named
 from mrfusion.report.wording import count, number, several
+from mrfusion.study.load import LoadedStudy
 
 
 def paragraphs(study: LoadedStudy) -> list[str]:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from mrfusion.errors import InputError
-from mrfusion.report.arrays import stored_arrays
+from mrfusion.run_folder.arrays import stored_arrays
 
 WIDEST = 384  # pixels of an embedded image; outlines keep their full resolution
 _KEYS = ("case", "modalities", "images", "regions", "target", "prediction", "pixel_mm", "index")

@@ -10,7 +10,6 @@ from plotly.offline import get_plotlyjs
 from mrfusion.files import write_json, write_text
 from mrfusion.report.export import as_json
 from mrfusion.report.figure import Figure, script_json
-from mrfusion.report.load import LoadedStudy, load_study
 from mrfusion.report.part import Section, render
 from mrfusion.report.section import (
     appendix,
@@ -31,6 +30,7 @@ from mrfusion.report.section import (
     verdicts,
     viewer,
 )
+from mrfusion.study.load import LoadedStudy, load_study
 
 # the page, top to bottom
 SECTIONS = (

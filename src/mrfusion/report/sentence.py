@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from mrfusion.comparison.aggregate import MEAN
 from mrfusion.comparison.compare import Comparison, main_region
-from mrfusion.report.load import LoadedStudy
 from mrfusion.report.metric import DASH, Metric, metric_named
 from mrfusion.report.wording import several
+from mrfusion.study.load import LoadedStudy
 
 SIGNS = {"helps": "▲", "hurts": "▼", "equivalent": "=", "undecided": "?"}  # beside the word, never instead of it
 

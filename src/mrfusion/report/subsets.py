@@ -15,7 +15,7 @@ from mrfusion.comparison.subset_scores import (
 from mrfusion.errors import InputError
 from mrfusion.files import read_json
 from mrfusion.plan import parse_plan
-from mrfusion.report.load import LoadedRun, LoadedStudy
+from mrfusion.study.load import LoadedRun, LoadedStudy
 
 
 @dataclass(frozen=True)

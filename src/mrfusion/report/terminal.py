@@ -6,9 +6,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from mrfusion.comparison.aggregate import MEAN
-from mrfusion.report.load import LoadedStudy
 from mrfusion.report.metric import DASH, Metric, metric_named
 from mrfusion.report.sentence import SIGNS, leading, of_metric, p_value, sentence
+from mrfusion.study.load import LoadedStudy
 
 STYLES = {"helps": "bold blue", "hurts": "bold yellow", "equivalent": "bold", "undecided": "dim"}
 

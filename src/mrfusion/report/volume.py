@@ -19,7 +19,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from mrfusion.errors import InputError
-from mrfusion.report.arrays import stored_arrays
+from mrfusion.run_folder.arrays import stored_arrays
 
 _KEYS = ("case", "modalities", "images", "regions", "target", "prediction", "spacing_mm")
 TALLEST = 16_383  # pixels of a WebP

@@ -15,9 +15,9 @@ from mrfusion.comparison.aggregate import MEAN
 from mrfusion.comparison.correlation import Point
 from mrfusion.errors import InputError
 from mrfusion.files import read_rows
-from mrfusion.report.arrays import stored_arrays
-from mrfusion.report.load import LoadedRun, LoadedStudy
 from mrfusion.report.overlay import Slice, read_slice
+from mrfusion.run_folder.arrays import stored_arrays
+from mrfusion.study.load import LoadedRun, LoadedStudy
 
 TABLE, MAPS = "energy.csv", "energies"
 PARTS = ("evidence", "hierarchy", "dependency")

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from mrfusion.report.energy.load import ArmEnergies, EnergyMaps, maps_of
 from mrfusion.report.heat import heat_uri, picture_uri, span_of
-from mrfusion.report.load import LoadedRun
+from mrfusion.study.load import LoadedRun
 
 MARGIN = 3  # pixels around the body
 

@@ -11,10 +11,10 @@ import numpy as np
 from mrfusion.comparison.correlation import FEWEST, Correlation, rank_correlation
 from mrfusion.comparison.stats import holm, signed_rank
 from mrfusion.report.energy.load import ArmEnergies, detection, load_energies, maps_of, points
-from mrfusion.report.load import LoadedStudy
 from mrfusion.report.metric import metric_named
 from mrfusion.report.sentence import p_value
 from mrfusion.report.wording import several
+from mrfusion.study.load import LoadedStudy
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 import math
 
-from mrfusion.report.load import LoadedStudy
 from mrfusion.report.metric import metric_named
 from mrfusion.report.part import MOST_CASES, Section, render
+from mrfusion.study.load import LoadedStudy
 
 
 def section(study: LoadedStudy) -> Section:

@@ -1,9 +1,9 @@
 """The table of arms: mean over patients with its interval, per region, with what was counted and what was left out."""
 
 from mrfusion.comparison.aggregate import MEAN
-from mrfusion.report.load import LoadedStudy
 from mrfusion.report.metric import metric_named
 from mrfusion.report.part import Section, render
+from mrfusion.study.load import LoadedStudy
 
 
 def section(study: LoadedStudy) -> Section | None:

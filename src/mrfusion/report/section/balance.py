@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from mrfusion.report.figure import Drawing, Figure, Switch, axis, colour, dash, layout, plain, rounded
-from mrfusion.report.load import Arm, LoadedRun, LoadedStudy
 from mrfusion.report.overlay import data_uri
 from mrfusion.report.part import Section, render
+from mrfusion.study.load import Arm, LoadedRun, LoadedStudy
 
 _KINDS = (  # the history's prefix, the button, the axis, whether it spans orders of magnitude
     ("cosine/", "Conflict", "cosine of the losses' gradients", False),

@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 from mrfusion.comparison.aggregate import MEAN
 from mrfusion.errors import InputError
-from mrfusion.report.load import LoadedRun, LoadedStudy, StudyCase
 from mrfusion.report.metric import Metric, metric_named
 from mrfusion.report.overlay import Slice, contrast, data_uri, outline, read_slice
 from mrfusion.report.part import Section, render
 from mrfusion.report.wording import region
+from mrfusion.study.load import LoadedRun, LoadedStudy, StudyCase
 
 MOST_DRAWN = 150
 Pictures = dict[str, dict[str, tuple[LoadedRun, Slice]]]  # case to arm to its picture

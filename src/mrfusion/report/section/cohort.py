@@ -3,9 +3,9 @@
 import math
 from dataclasses import dataclass
 
-from mrfusion.report.load import ALL, LoadedStudy
 from mrfusion.report.metric import Metric, metric_named
 from mrfusion.report.part import Section, render
+from mrfusion.study.load import ALL, LoadedStudy
 
 
 @dataclass(frozen=True)

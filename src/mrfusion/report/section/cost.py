@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mrfusion.comparison.fairness import ArmFacts
-from mrfusion.report.load import Arm, LoadedRun, LoadedStudy
 from mrfusion.report.part import Section, render
 from mrfusion.report.wording import count, duration, ratio
+from mrfusion.study.load import Arm, LoadedRun, LoadedStudy
 
 _ROWS: tuple[tuple[str, str, Callable[[float], str]], ...] = (  # environment's key, heading, how it is written
     ("parameters", "Parameters", count),

@@ -4,8 +4,8 @@ import math
 from collections import defaultdict
 
 from mrfusion.report.figure import Drawing, Figure, Switch, axis, colour, dash, layout, plain, rounded, soft
-from mrfusion.report.load import LoadedStudy
 from mrfusion.report.part import Section, render
+from mrfusion.study.load import LoadedStudy
 
 _NOT_DRAWN = ("seconds", "energy", "pi", "alignment", "term")  # what quantities begin with; sections of their own
 Series = dict[int, list[float]]  # epoch to the values of the runs that reached it

@@ -11,11 +11,11 @@ from mrfusion.report.energy.tiles import CaseTiles, tiles_of
 from mrfusion.report.energy.words import Account, account_of, signed
 from mrfusion.report.figure import Drawing, Figure, Switch, axis, colour, dash, layout, plain, rounded
 from mrfusion.report.heat import gradient
-from mrfusion.report.load import LoadedStudy
 from mrfusion.report.metric import metric_named
 from mrfusion.report.part import Section, render
 from mrfusion.report.scale import Scale, scale_of
 from mrfusion.report.sentence import p_value
+from mrfusion.study.load import LoadedStudy
 
 PALEST, DARKEST = 4, 46  # percent of the accent colour
 TOGETHER = {"independence": "Correlation between the factors", "floor": "spread that vectors lack"}

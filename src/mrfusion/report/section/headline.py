@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from mrfusion.comparison.aggregate import ArmMean
 from mrfusion.comparison.compare import Comparison
 from mrfusion.report.figure import colour
-from mrfusion.report.load import LoadedStudy
 from mrfusion.report.metric import Metric, metric_named
 from mrfusion.report.part import Section, render
 from mrfusion.report.scale import Scale, scale_of
 from mrfusion.report.sentence import SIGNS, Sentence, leading, sentence
 from mrfusion.report.wording import number
+from mrfusion.study.load import LoadedStudy
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """How the verdict was reached, as a paragraph that a paper can take over."""
 
-from mrfusion.report.load import LoadedStudy
 from mrfusion.report.methods import paragraphs
 from mrfusion.report.part import Section, render
+from mrfusion.study.load import LoadedStudy
 
 
 def section(study: LoadedStudy) -> Section | None:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from mrfusion.comparison.aggregate import MEAN
 from mrfusion.comparison.shapley import Worth
 from mrfusion.comparison.subset_scores import SubsetMean
-from mrfusion.report.load import LoadedStudy
 from mrfusion.report.metric import Metric, metric_named
 from mrfusion.report.part import Section, render
 from mrfusion.report.scale import Scale, scale_of
 from mrfusion.report.subsets import ArmSubsets, dedicated, load_subsets
+from mrfusion.study.load import LoadedStudy
 
 PALEST, DARKEST = 4, 46  # percent of the accent colour, dark enough to tell and pale enough to read on
 

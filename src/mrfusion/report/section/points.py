@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from mrfusion.comparison.aggregate import MEAN, CaseRow
 from mrfusion.report.figure import Drawing, Figure, Switch, axis, colour, layout, plain, rounded, symbol
-from mrfusion.report.load import LoadedStudy
 from mrfusion.report.metric import Metric, metric_named
 from mrfusion.report.part import MOST_CASES, Section, render
 from mrfusion.report.wording import region
+from mrfusion.study.load import LoadedStudy
 
 _VIEWS = (("difference", "Difference to the reference"), ("score", "Score"))
 Point = tuple[CaseRow, float]  # a case under an arm, and where it stands on the axis

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from mrfusion.comparison.aggregate import MEAN, ArmMean, patient_means
 from mrfusion.report.figure import colour
-from mrfusion.report.load import Arm, LoadedStudy
 from mrfusion.report.metric import Metric, metric_named
 from mrfusion.report.part import Section, render
 from mrfusion.report.scale import Scale, scale_of
 from mrfusion.report.wording import number
+from mrfusion.study.load import Arm, LoadedStudy
 
 _PATHS = (  # the mean's marker by the arm's place, as figure.SYMBOLS draws them
     "M-6 0A6 6 0 1 1 6 0A6 6 0 1 1-6 0z",

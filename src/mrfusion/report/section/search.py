@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mrfusion.report.load import LoadedStudy
 from mrfusion.report.part import Section, render
-from mrfusion.report.searches import Decision, LoadedSearch, TriedNetwork, load_searches
 from mrfusion.report.wording import duration
+from mrfusion.run_folder.searches import Decision, LoadedSearch, TriedNetwork, load_searches
+from mrfusion.study.load import LoadedStudy
 
 KINDS = {"null": "null candidate: its parent trained on", "supernet": "supernet, gates open at random"}
 

@@ -1,10 +1,10 @@
 """Every comparison: each arm against the reference in every region and metric, with what its verdict rests on."""
 
 from mrfusion.comparison.aggregate import MEAN
-from mrfusion.report.load import LoadedStudy
 from mrfusion.report.metric import metric_named
 from mrfusion.report.part import Section, render
 from mrfusion.report.sentence import SIGNS, of_metric, p_value
+from mrfusion.study.load import LoadedStudy
 
 
 def section(study: LoadedStudy) -> Section | None:

@@ -7,9 +7,9 @@ import numpy as np
 
 from mrfusion.comparison.aggregate import MEAN
 from mrfusion.errors import InputError
-from mrfusion.report.load import LoadedRun, LoadedStudy
 from mrfusion.report.part import Section, render
 from mrfusion.report.volume import Volume, image_uri, mask_uri, read_volume
+from mrfusion.study.load import LoadedRun, LoadedStudy
 
 MOST_CASES = 3
 Found = dict[str, dict[str, tuple[LoadedRun, Volume]]]  # case to arm to its volume

@@ -13,11 +13,11 @@ from mrfusion.comparison.aggregate import ArmMean, CaseRow, PairedRow
 from mrfusion.comparison.compare import Comparison, compare
 from mrfusion.comparison.fairness import Fairness, RunFacts, examine
 from mrfusion.comparison.hypotheses import Hypotheses
+from mrfusion.comparison.verdict import yardstick
 from mrfusion.errors import InputError
 from mrfusion.files import read_json, read_rows
-from mrfusion.report.metric import metric_named
-from mrfusion.report.searches import load_searches
 from mrfusion.result import ScoreRow, Status
+from mrfusion.run_folder.searches import load_searches
 from mrfusion.spec import read_part
 
 State = Literal["done", "missing", "unreadable"]
@@ -126,7 +126,7 @@ class LoadedStudy:
     @cached_property
     def metrics(self) -> tuple[str, ...]:
         """The metrics there are scores of that can be better or worse; the first ranks: ``dice`` where it is there."""
-        found = [name for name in dict.fromkeys(row.metric for row in self.scores) if metric_named(name).ranks]
+        found = [name for name in dict.fromkeys(row.metric for row in self.scores) if yardstick(name) is not None]
         return tuple(sorted(found, key=lambda name: name != "dice"))
 
     @cached_property
