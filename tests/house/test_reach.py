@@ -14,7 +14,9 @@ ROOT = Path(mrfusion.__file__).parent
 HEAVY = ("torch", "monai", "lightning_fabric", "pandas", "plotly", "numpy", "scipy", "numba")
 OPTIONAL = ("ray",)  # modules named after a package that may not be installed
 LIGHT_ROOMS = ("layouts", "searches", "executors", "comparison", "run_folder", "study", "report")
-GROUND = ("errors", "families", "case", "plan", "spec", "result", "files", "progress", "rules", "command", "cli")
+GROUND = (
+    "errors", "families", "case", "plan", "spec", "result", "files", "progress", "rules", "hardware", "command", "cli",
+)  # fmt: skip
 
 PROGRAM = """
 import contextlib, importlib, io, json, sys

@@ -13,7 +13,20 @@ ROOT = Path(mrfusion.__file__).parent
 REPOSITORY = Path(__file__).parents[2]
 
 FLOORS = {
-    0: {"errors", "families", "case", "plan", "spec", "result", "files", "progress", "rules", "yaml_file", "lock"},
+    0: {
+        "errors",
+        "families",
+        "case",
+        "plan",
+        "spec",
+        "result",
+        "files",
+        "progress",
+        "rules",
+        "yaml_file",
+        "lock",
+        "hardware",
+    },
     1: {"surface", "comparison", "run_folder"},
     3: {"data", "model", "phantom"},
     4: {"training"},

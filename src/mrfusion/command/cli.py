@@ -107,14 +107,13 @@ def phantom(
     workers: Workers = None,
 ) -> None:
     """Write a cohort of synthetic brain tumour MRI, BraTS 2023 names, whose right answer is known."""
-    import os
-
     from mrfusion.command.display import one_bar, say
+    from mrfusion.hardware import cores
     from mrfusion.phantom.cohort import write_cohort
 
     options: dict[str, Any] = {"cases": cases, "spacing_mm": spacing, "seed": seed, "control": control}
     with one_bar("phantom") as progress:
-        write_cohort(out, **options, workers=workers or len(os.sched_getaffinity(0)), progress=progress)
+        write_cohort(out, **options, workers=workers or cores(), progress=progress)
     say(f"{cases} cases of the {control} phantom: {out}")
 
 

@@ -1,6 +1,5 @@
 """Scoring what somebody made: predictions against labels, fused images against their sources."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from rich.table import Table
 
 from mrfusion.command.display import console, one_bar, say
 from mrfusion.errors import SpecError, nearest
+from mrfusion.hardware import cores
 from mrfusion.result import CaseScore
 from mrfusion.scoring.folders import evaluate
 from mrfusion.scoring.images import score_images
@@ -22,8 +22,8 @@ def evaluate_folder(
 ) -> None:
     """Score every case of two folders, write the scores, show their means and what these rest on."""
     with one_bar("scoring") as progress:
-        cores = len(os.sched_getaffinity(0))
-        scores = evaluate(predictions, labels, asked, workers=workers or cores, subset=subset, progress=progress)
+        processes = workers or cores()
+        scores = evaluate(predictions, labels, asked, workers=processes, subset=subset, progress=progress)
     write_scores(out, scores)
     show_summary(scores)
     say(f"scores: {out}")

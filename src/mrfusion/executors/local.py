@@ -8,17 +8,19 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
-from pathlib import Path
 
 from mrfusion.executors._base import Executor, Job, Outcome
 from mrfusion.executors._call import carry_out
+from mrfusion.hardware import cores, gpus
 
 TICK_SECONDS = 0.25
 KILLED = "its process was ended from outside, by the system for want of memory perhaps; run it again"
 
 
 class Local(Executor):
-    """Up to ``workers`` processes, each with its share of the cores, or a GPU of its own.
+    """Up to ``workers`` processes, each with its share of the cores, and a GPU of its own where there are GPUs.
+
+    Cores and GPUs are those that this process was given (:mod:`mrfusion.hardware`), never others of the machine.
 
     The share is the cores over ``workers``, however few runs are left: a run's last bits depend on its threads, and
     must not depend on what was finished before an interruption.
@@ -32,9 +34,8 @@ class Local(Executor):
     """
 
     def __init__(self, workers: int | None = None) -> None:
-        self.gpus = len(list(Path("/dev").glob("nvidia[0-9]*")))
-        self.cores = len(os.sched_getaffinity(0))
-        self.workers = workers or self.gpus or self.cores
+        self.gpus, self.cores = gpus(), cores()
+        self.workers = workers or len(self.gpus) or self.cores
 
     def run(self, jobs: Sequence[Job], tick: Callable[[], None]) -> Iterator[Outcome]:
         rest, count = iter(jobs), max(1, min(self.workers, len(jobs)))
@@ -72,13 +73,13 @@ def _outcome(future: Future[Outcome], job: Job) -> Outcome:
         return Outcome(job, failure=KILLED, expected=True)
 
 
-def _start_worker(number: int, threads: int, gpus: int) -> None:
+def _start_worker(number: int, threads: int, gpus: Sequence[str]) -> None:
     """Give the process its cores and its GPU before any library asks; Ctrl-C is the parent's to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     os.environ["OMP_NUM_THREADS"] = str(threads)
     if gpus:
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(number % gpus)
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus[number % len(gpus)]
 
 
 def _leave_with_parent() -> None:

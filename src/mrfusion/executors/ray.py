@@ -2,6 +2,7 @@
 
 import logging
 import os
+import platform
 import signal
 import socket
 import sys
@@ -133,7 +134,7 @@ def _carry_out(job: Job, place: Place) -> Outcome:
     try:
         os.chdir(place.folder)
     except OSError as error:
-        where = f"node {os.uname().nodename} cannot enter {place.folder} ({error.strerror})"
+        where = f"node {platform.node()} cannot enter {place.folder} ({error.strerror})"
         return Outcome(job, failure=f"{where}; start from a folder that all nodes of the cluster share", expected=True)
     return carry_out(job)
 

@@ -1,16 +1,14 @@
 """What a run was carried out with, and what it cost."""
 
 import importlib.metadata
-import os
 import platform
-import resource
 import sys
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from mrfusion import hardware
 from mrfusion.training.history import History
 from mrfusion.training.optimiser import count_parameters
 
@@ -24,7 +22,7 @@ def environment(network: nn.Module, history: History, *, steps_per_epoch: int, d
     last = max(phases.values(), default=0)  # the phase whose best epoch is kept
     scores = {e: value for e, name, value in history.rows if name == "val/score" and phases.get(e, last) == last}
     return {
-        "versions": {name: importlib.metadata.version(name) for name in LIBRARIES} | {"python": sys.version.split()[0]},
+        "versions": {name: _version(name) for name in LIBRARIES} | {"python": sys.version.split()[0]},
         "machine": {"host": platform.node(), "system": platform.platform(), "device": str(device)},
         "threads": torch.get_num_threads(),
         "command": " ".join(sys.argv),
@@ -39,18 +37,20 @@ def environment(network: nn.Module, history: History, *, steps_per_epoch: int, d
 
 def peak_mib(device: torch.device) -> float:
     """Peak memory since :func:`reset_peak`: of the GPU, or of the process (all pages in memory, mapped ones too)."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    status = Path("/proc/self/status")
-    for line in status.read_text().splitlines() if status.exists() else []:
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    return torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else hardware.peak_mib()
 
 
 def reset_peak(device: torch.device) -> None:
-    """Begin a new measurement of peak memory; without /proc the process's whole life counts."""
+    """Begin a new measurement of peak memory, of the GPU or of the process."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    elif os.access("/proc/self/clear_refs", os.W_OK):
-        Path("/proc/self/clear_refs").write_text("5")
+    else:
+        hardware.reset_peak()
+
+
+def _version(library: str) -> str:
+    """The version that a library was installed as; a copy without that record must not end a finished training."""
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return "not known"
