@@ -16,7 +16,7 @@ WORDS = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True).filter(lambda word
 NUMBERS = st.integers(-(10**6), 10**6) | st.floats(allow_nan=False)
 VALUES = st.recursive(
     NUMBERS | st.booleans() | st.none() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3).map(tuple),
+    lambda inner: st.lists(inner, max_size=3).map(tuple) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
     max_leaves=5,
 )
 
@@ -39,6 +39,7 @@ def test_text_round_trip(name: str, args: list[object], kwargs: dict[str, object
         ("f([1, 2.5], ('a', b))", Call("f", ((1, 2.5), ("a", "b")))),
         ("f(-3, 1e-5)", Call("f", (-3, 1e-5))),
         ("my.package:Class(x=1)", Call("my.package:Class", kwargs=(("x", 1),))),
+        ("f({lesion: [1, 2], 'b c': t1})", Call("f", ({"lesion": (1, 2), "b c": "t1"},))),
         ("f(b=1, a=2)", Call("f", kwargs=(("a", 2), ("b", 1)))),
     ],
 )
@@ -77,6 +78,16 @@ def test_unknown_names_are_answered_with_the_nearest() -> None:
         families.load("backbones", "unet(stage=2)")
     with pytest.raises(SpecError, match=r"missing|multiple|too many"):
         families.load("losses", "cross_entropy(true, 1, 2, 3)")
+
+
+def test_options_that_must_be_given_are_all_named() -> None:
+    with pytest.raises(SpecError, match=r"'folder' must be told modalities, label, regions; label, regions are not"):
+        families.load("layouts", "folder(modalities=[t1])", {})
+    with pytest.raises(SpecError, match=r"regions is not given\. 'mrfusion list layouts folder' explains each"):
+        families.load("layouts", "folder(modalities=[t1])", {"label": "seg"})
+    with pytest.raises(SpecError, match="takes no argument 'lable'; did you mean 'label'"):
+        families.load("layouts", "folder(modalities=[t1],label=seg,regions={a:[1]})", {"lable": "seg"})
+    assert families.load("layouts", "folder(modalities=[t1],label=seg)", {"regions": {"a": [1]}})
 
 
 @pytest.mark.parametrize("name", ["_base", "__init__", "../errors", "no_such_thing", "mean.py"])

@@ -11,8 +11,8 @@ import importlib
 import inspect
 import keyword
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path
 from types import NoneType, UnionType
@@ -59,7 +59,10 @@ def parse(text: str) -> Call:
         args = tuple(_literal(a) for a in tree.args)
         kwargs = tuple(sorted(zip(keys, (_literal(k.value) for k in tree.keywords), strict=True), key=itemgetter(0)))
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
-        raise SpecError(f"expected literal arguments as in 'mmtm(ratio=8)', found {text!r} ({error})") from None
+        raise SpecError(
+            f"expected arguments as in 'mmtm(ratio=8)', found {text!r} ({error}); text other than a "
+            "plain word stands in quotes"
+        ) from None
     return Call(name, args, kwargs)
 
 
@@ -78,15 +81,19 @@ def families() -> list[str]:
     return sorted(p.parent.name for p in ROOT.glob("*/_base.py"))
 
 
-def load(family: str, text: str) -> Callable[..., Any]:
+def load(family: str, text: str, options: Mapping[str, Any] | None = None) -> Callable[..., Any]:
     """The choice named by ``text``, with the text's arguments already given.
 
-    Raises SpecError for an unknown name or argument, with the nearest ones that exist.
+    ``options`` are those that a file says beside the text; with them the choice is told everything, so one that must
+    be given and is not is found here. Raises SpecError for an unknown name or argument, with the nearest that exist.
     """
     call = parse(text)
     target = _find(family, call.name)
-    _check_arguments(target, call, family)
-    return functools.partial(target, *call.args, **dict(call.kwargs)) if call.args or call.kwargs else target
+    both = replace(call, kwargs=(*call.kwargs, *(options or {}).items()))
+    _check_arguments(target, both, family)
+    if options is not None:
+        _check_all_given(target, both, family)
+    return functools.partial(target, *both.args, **dict(both.kwargs)) if both.args or both.kwargs else target
 
 
 def addresses(value: Any) -> list[str]:
@@ -139,6 +146,19 @@ def _check_arguments(target: Callable[..., Any], call: Call, family: str) -> Non
         _check_kinds(signature.parameters[name], value, f"{family} choice {str(call)!r}")
 
 
+def _check_all_given(target: Callable[..., Any], call: Call, family: str) -> None:
+    """SpecError where an option has no default and is not given; what machinery hands over is positional."""
+    parameters = inspect.signature(target).parameters.values()
+    needed = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
+    given = dict(call.kwargs)
+    if lacking := [name for name in needed if name not in given]:
+        raise SpecError(
+            f"{family} choice {call.name!r} must be told {', '.join(needed)}; {', '.join(lacking)} "
+            f"{'is' if len(lacking) == 1 else 'are'} not given. 'mrfusion list {family} {call.name}' explains each, "
+            "with an example"
+        )
+
+
 def _check_kinds(parameter: inspect.Parameter, value: Any, choice: str) -> None:
     """SpecError where an annotation says what literal is expected and another one is given."""
     several = {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
@@ -169,6 +189,8 @@ def _literal(node: ast.expr) -> Any:
         return _WORDS.get(node.id.lower(), node.id)
     if isinstance(node, ast.List | ast.Tuple):
         return tuple(_literal(e) for e in node.elts)
+    if isinstance(node, ast.Dict) and all(isinstance(key, ast.Name | ast.Constant) for key in node.keys):
+        return {_literal(key): _literal(value) for key, value in zip(node.keys, node.values, strict=True) if key}
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Name):
         return -float("inf") if node.operand.id.lower() == "inf" else ast.literal_eval(node)
     return ast.literal_eval(node)
@@ -177,6 +199,8 @@ def _literal(node: ast.expr) -> Any:
 def _word(value: Any) -> str:
     if isinstance(value, str):
         return value if _PLAIN.match(value) and value.lower() not in {*_WORDS, *keyword.kwlist} else repr(value)
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{_word(k)}:{_word(v)}' for k, v in value.items())}}}"
     if isinstance(value, tuple):
         return f"({','.join(_word(v) for v in value)}{',' if len(value) == 1 else ''})"
     return str(value).lower() if value is None or isinstance(value, bool) else repr(value)

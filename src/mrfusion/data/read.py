@@ -48,7 +48,7 @@ def read_cohort(sources: Sequence[Source]) -> Cohort:
     for source in sources:
         if not source.path.exists():
             raise InputError(f"expected data at {source.path.absolute()}, found nothing; mend data.sources.path")
-    return join_cohorts(families.load("layouts", s.layout)(s.path, **s.options) for s in sources)
+    return join_cohorts(families.load("layouts", s.layout, s.options)(s.path) for s in sources)
 
 
 def with_modalities(cohort: Cohort, names: Sequence[str]) -> Cohort:

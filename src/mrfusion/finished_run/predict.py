@@ -136,7 +136,7 @@ def _cohort(run: FinishedRun, places: Sequence[Path], layout: str | None) -> Coh
         if not place.exists():
             raise InputError(f"expected a case's folder at {place}, found nothing")
         options = {**source.options, "may_lack": ("images", "labels")}
-        cases += families.load("layouts", source.layout)(place, **options).cases
+        cases += families.load("layouts", source.layout, options)(place).cases
     return Cohort(run.outline.modalities, tuple(_with_needed(case, run) for case in cases), run.outline.regions)
 
 

@@ -123,7 +123,7 @@ def _found(root: Path) -> Path:
     usual = [path for path in files if path.name == "datalist.json"]
     if not usual and len(files) != 1:
         names = ", ".join(path.name for path in files) or "none"
-        raise InputError(f"expected datalist.json in {root}, found {names}; name the file: datalist(file=...)")
+        raise InputError(f"expected datalist.json in {root}, found {names}; name the file: datalist(file='...')")
     return (usual or files)[0]
 
 

@@ -44,7 +44,7 @@ def folder(
         background_labels: label values that count as background
         patient: regular expression that finds the patient in a case's name; default: the whole name
         may_lack: images: cases may lack modalities; labels: cases may lack label maps
-    Example: folder(modalities=[T1,FLAIR],label=mask)
+    Example: folder(modalities=[T1,FLAIR],label=mask,regions={lesion:[1]})
     """
     images_by = named(modalities)
     own, masks = _labels(label, images_by)
