@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mrfusion.case import Case, Region
 from mrfusion.data.label_map import file_values, paint_regions, region_masks, write_label_map
-from mrfusion.data.nifti import read_header, read_image, read_labels
+from mrfusion.data.nifti.header import read_header, read_image, read_labels
 from mrfusion.data.volume import Grid, read_volume
 from mrfusion.errors import CaseError, OutputError
 

@@ -12,7 +12,7 @@ from mrfusion.case import Cohort
 from mrfusion.data import nifti
 from mrfusion.data.cache import prepare_cohort
 from mrfusion.data.label_map import write_label_map
-from mrfusion.data.nifti import read_channels, read_header, read_image
+from mrfusion.data.nifti.header import read_channels, read_header, read_image
 from mrfusion.data.read import recognised
 from mrfusion.data.volume import read_volume
 from mrfusion.errors import CaseError, InputError, SpecError

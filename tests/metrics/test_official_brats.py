@@ -7,7 +7,7 @@ import literal
 import numpy as np
 import pytest
 
-from mrfusion.data.stored import read_stored
+from mrfusion.data.nifti.labels import read_stored
 from mrfusion.metrics import _pair
 from mrfusion.rules import RULES, WT_TC_ET
 from mrfusion.scoring.masks import score_case

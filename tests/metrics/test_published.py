@@ -5,7 +5,7 @@ import csv
 import pytest
 
 from mrfusion.case import Region
-from mrfusion.data.stored import read_stored
+from mrfusion.data.nifti.labels import read_stored
 from mrfusion.scoring.masks import score_case
 
 METRICS = ("sensitivity", "specificity", "precision", "iou", "dice")

@@ -21,9 +21,9 @@ from PIL import Image
 
 from mrfusion import families
 from mrfusion.case import Case, Cohort
-from mrfusion.data.nifti import read_channels, read_header, read_image, read_labels
+from mrfusion.data.nifti.header import read_channels, read_header, read_image, read_labels
 from mrfusion.data.split_file import count_folds, read_splits
-from mrfusion.data.stored import read_stored
+from mrfusion.data.nifti.labels import read_stored
 from mrfusion.errors import MrFusionError
 from mrfusion.files import read_json, read_rows
 from mrfusion.scoring.images import read_grey

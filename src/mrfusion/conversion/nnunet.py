@@ -18,7 +18,7 @@ import numpy as np
 
 from mrfusion.case import Case, Cohort, Region, Split
 from mrfusion.data.label_map import write_label_map
-from mrfusion.data.nifti import read_header
+from mrfusion.data.nifti.header import read_header
 from mrfusion.data.volume import Target, Volume, read_volume
 from mrfusion.errors import CaseError, OutputError, SpecError
 from mrfusion.files import temporary_folder, write_json, write_text

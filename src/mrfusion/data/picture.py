@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mrfusion.data.nifti import check_regular
+from mrfusion.data.nifti.header import check_regular
 from mrfusion.errors import CaseError
 
 MAX_PIXELS = 2**26  # 8192 x 8192

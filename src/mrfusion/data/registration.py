@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrfusion.case import Case
-from mrfusion.data.nifti import Image, read_labels
+from mrfusion.data.nifti.header import Image, read_labels
 
 LABELS = "label map"
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mrfusion.case import Case
 from mrfusion.data.label_map import index_labels
-from mrfusion.data.nifti import Image, check_plausible, read_channels, read_header, read_image, read_labels
+from mrfusion.data.nifti.header import Image, check_plausible, read_channels, read_header, read_image, read_labels
 from mrfusion.errors import CaseError
 
 TOLERANCE_VOXELS = 0.1

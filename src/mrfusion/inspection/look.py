@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mrfusion.case import Case, Cohort
 from mrfusion.data.label_map import region_masks
-from mrfusion.data.nifti import check_plausible, read_channels, read_header, read_labels
+from mrfusion.data.nifti.header import check_plausible, read_channels, read_header, read_labels
 from mrfusion.data.prepare import slice_axis
 from mrfusion.data.prepared import resampler
 from mrfusion.data.registration import misplaced

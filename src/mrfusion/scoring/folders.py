@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mrfusion.data.stored import Stored, read_stored
+from mrfusion.data.nifti.labels import Stored, read_stored
 from mrfusion.errors import CaseError
 from mrfusion.result import CaseScore
 from mrfusion.scoring.masks import score_case

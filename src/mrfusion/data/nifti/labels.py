@@ -12,7 +12,7 @@ import numpy as np
 from isal import isal_zlib as inflate
 from numpy.typing import NDArray
 
-from mrfusion.data.nifti import WHOLE, Header, read_header
+from mrfusion.data.nifti.header import WHOLE, Header, read_header
 from mrfusion.data.picture import read_picture
 from mrfusion.data.volume import Grid
 from mrfusion.errors import CaseError
