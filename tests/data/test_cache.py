@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from mrfusion.case import Cohort
 from mrfusion.data.cache import prepare_cohort
+from mrfusion.data.grid import Grid
 from mrfusion.data.prepare import slice_axis, spaced, zscore
-from mrfusion.data.volume import Grid
 from mrfusion.errors import CaseError, OutputError
 from mrfusion.spec import Preparation
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
+from mrfusion.data.grid import Grid
 from mrfusion.data.resample import resample
-from mrfusion.data.volume import Grid
 
 
 def turned(degrees, spacing, origin):

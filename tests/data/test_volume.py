@@ -12,9 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mrfusion.case import Case, Region
+from mrfusion.data.grid import Grid
 from mrfusion.data.label_map import file_values, paint_regions, region_masks, write_label_map
-from mrfusion.data.nifti.header import read_header, read_image, read_labels
-from mrfusion.data.volume import Grid, read_volume
+from mrfusion.data.nifti.header import read_header
+from mrfusion.data.nifti.labels import read_labels
+from mrfusion.data.nifti.voxels import read_image
+from mrfusion.data.volume import read_volume
 from mrfusion.errors import CaseError, OutputError
 
 VALUES = (1, 2, 3)

@@ -9,10 +9,11 @@ import pytest
 
 from mrfusion import families
 from mrfusion.case import Cohort
-from mrfusion.data import nifti
 from mrfusion.data.cache import prepare_cohort
 from mrfusion.data.label_map import write_label_map
-from mrfusion.data.nifti.header import read_channels, read_header, read_image
+from mrfusion.data.nifti import header, voxels
+from mrfusion.data.nifti.header import read_header
+from mrfusion.data.nifti.voxels import read_channels, read_image
 from mrfusion.data.read import recognised
 from mrfusion.data.volume import read_volume
 from mrfusion.errors import CaseError, InputError, SpecError
@@ -144,9 +145,10 @@ def test_a_decathlon_task_is_read_channel_by_channel(task):
 def test_a_file_of_four_dimensions_is_inflated_once_and_not_beyond_what_is_wanted(task, monkeypatch):
     [case] = read("msd", task).cases
     calls, asked = [], []
-    opened, exactly = nifti._opened, nifti._exactly
-    monkeypatch.setattr(nifti, "_opened", lambda path: calls.append(path.name) or opened(path))
-    monkeypatch.setattr(nifti, "_exactly", lambda *args: asked.append(args[2]) or exactly(*args))
+    opened, exactly = header.opened, voxels._exactly
+    for module in (header, voxels):
+        monkeypatch.setattr(module, "opened", lambda path: calls.append(path.name) or opened(path))
+    monkeypatch.setattr(voxels, "_exactly", lambda *args: asked.append(args[2]) or exactly(*args))
     read_channels(case.images["FLAIR"], [0, 1])
     assert (calls, asked) == (["BRATS_457.nii.gz"], [2 * 6 * 7 * 5] * 2)
     calls.clear()

@@ -21,9 +21,10 @@ from PIL import Image
 
 from mrfusion import families
 from mrfusion.case import Case, Cohort
-from mrfusion.data.nifti.header import read_channels, read_header, read_image, read_labels
+from mrfusion.data.nifti.header import read_header
+from mrfusion.data.nifti.labels import read_labels, read_stored
+from mrfusion.data.nifti.voxels import read_channels, read_image
 from mrfusion.data.split_file import count_folds, read_splits
-from mrfusion.data.nifti.labels import read_stored
 from mrfusion.errors import MrFusionError
 from mrfusion.files import read_json, read_rows
 from mrfusion.scoring.images import read_grey

@@ -21,9 +21,10 @@ from typing import Any
 import numpy as np
 
 from mrfusion.case import Case, Cohort
+from mrfusion.data.grid import Grid
 from mrfusion.data.prepare import VERSION, Arrays, Box, Placement, box_of, prepare
 from mrfusion.data.prepared import Prepared, resampler
-from mrfusion.data.volume import Grid, Target, read_volume
+from mrfusion.data.volume import Target, read_volume
 from mrfusion.errors import CaseError, InputError, OutputError
 from mrfusion.files import TEMPORARY, read_json, write_json
 from mrfusion.progress import Progress

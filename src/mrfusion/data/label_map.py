@@ -11,7 +11,8 @@ from nibabel.orientations import apply_orientation, ornt_transform
 from numpy.typing import NDArray
 
 from mrfusion.case import Case, Region
-from mrfusion.data.nifti.header import Image, read_header
+from mrfusion.data.nifti.header import read_header
+from mrfusion.data.nifti.voxels import Image
 from mrfusion.errors import CaseError, SpecError
 from mrfusion.files import writing
 

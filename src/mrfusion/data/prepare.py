@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mrfusion.data.volume import Grid, Resampler, Volume
+from mrfusion.data.grid import Grid
+from mrfusion.data.volume import Resampler, Volume
 
 VERSION = 2  # to be raised whenever what is computed here or read in volume.py changes
 STORED = np.float16  # z-scores lie within a few tens; float16 resolves 0.004 at 4

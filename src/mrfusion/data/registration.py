@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrfusion.case import Case
-from mrfusion.data.nifti.header import Image, read_labels
+from mrfusion.data.nifti.labels import read_labels
+from mrfusion.data.nifti.voxels import Image
 
 LABELS = "label map"
 

@@ -9,7 +9,7 @@ from monai.data import MetaTensor
 from monai.transforms import SpatialResample
 from numpy.typing import NDArray
 
-from mrfusion.data.volume import Grid
+from mrfusion.data.grid import Grid
 
 
 def resample(array: NDArray[Any], affine: NDArray[np.float64], *, onto: Grid, labels: bool) -> NDArray[Any]:

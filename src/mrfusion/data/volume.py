@@ -10,34 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrfusion.case import Case
+from mrfusion.data.grid import Grid
 from mrfusion.data.label_map import index_labels
-from mrfusion.data.nifti.header import Image, check_plausible, read_channels, read_header, read_image, read_labels
+from mrfusion.data.nifti.header import check_plausible, read_header
+from mrfusion.data.nifti.labels import read_labels
+from mrfusion.data.nifti.voxels import Image, read_channels, read_image
 from mrfusion.errors import CaseError
-
-TOLERANCE_VOXELS = 0.1
-
-
-@dataclass(frozen=True, eq=False)
-class Grid:
-    """Where voxels lie: a shape (X, Y, Z) and the 4x4 matrix from voxel to world in mm, RAS+."""
-
-    shape: tuple[int, int, int]
-    affine: NDArray[np.float64]
-
-    @property
-    def spacing_mm(self) -> tuple[float, float, float]:
-        x, y, z = np.linalg.norm(self.affine[:3, :3], axis=0)
-        return float(x), float(y), float(z)
-
-    def offset_mm(self, other: "Grid") -> float:
-        """The largest distance in mm between corresponding corners; infinite if the shapes differ."""
-        if self.shape != other.shape:
-            return float("inf")
-        return float(np.linalg.norm(_corners(self) - _corners(other), axis=0).max())
-
-    def same(self, other: "Grid") -> bool:
-        """The same shape and no corner further apart than a tenth of the smallest voxel edge."""
-        return self.offset_mm(other) <= TOLERANCE_VOXELS * min(self.spacing_mm)
 
 
 class Resampler(Protocol):
@@ -183,8 +161,3 @@ def _best_target(grids: Mapping[str, Grid]) -> str:
 def _describe(grid: Grid) -> str:
     spacing = " x ".join(f"{s:.3g}" for s in grid.spacing_mm)
     return f"{grid.shape} at {spacing} mm"
-
-
-def _corners(grid: Grid) -> NDArray[np.float64]:
-    ends = np.array(np.meshgrid(*[(0, n - 1) for n in grid.shape])).reshape(3, -1)
-    return np.asarray(grid.affine[:3, :3] @ ends + grid.affine[:3, 3:], np.float64)

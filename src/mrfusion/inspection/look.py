@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from mrfusion.case import Case, Cohort
 from mrfusion.data.label_map import region_masks
-from mrfusion.data.nifti.header import check_plausible, read_channels, read_header, read_labels
+from mrfusion.data.nifti.header import check_plausible, read_header
+from mrfusion.data.nifti.labels import read_labels
+from mrfusion.data.nifti.voxels import read_channels
 from mrfusion.data.prepare import slice_axis
 from mrfusion.data.prepared import resampler
 from mrfusion.data.registration import misplaced

@@ -1,24 +1,21 @@
-"""NIfTI files: everything a file claims is checked before memory is asked for it.
+"""NIfTI headers, understood by nibabel: everything a file claims is checked before memory is asked for it."""
 
-Headers are understood by nibabel; the voxels are inflated here, so that no more is read than the header announces,
-the checksum at the end of a gzip file is verified, and an over-long file is noticed.
-"""
-
-import gzip
 import math
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
 import nibabel as nib
 import numpy as np
-from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
+from isal import igzip
+from isal.igzip_lib import IsalError
+from nibabel.orientations import inv_ornt_aff, io_orientation
 from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
+from mrfusion.data.grid import Grid
 from mrfusion.errors import CaseError
 
 MAX_VOXELS = 2**28  # 1 GiB as float32: a CT of 512 x 512 x 1024
@@ -26,18 +23,8 @@ MAX_OFFSET = 2**24  # header extensions before the voxels
 GZIP_RATIO = 1032  # deflate cannot do better
 FREE_VOXELS = 2**26  # 256 MiB as float32: what a small file may announce
 PLAUSIBLE_RATIO = 200  # images are compressed to a half or a tenth, and with a sparse label map beside them to less
-WHOLE = 1e-3  # labels such as 1.00002 come out of resampling tools and count as whole
+FAULTS: Any = (OSError, EOFError, IsalError)  # what reading a damaged file raises
 _UNITS_MM = {1: 1000.0, 2: 1.0, 3: 0.001}
-
-
-@dataclass(frozen=True, eq=False)
-class Image:
-    """One file in memory: (X, Y, Z) in RAS+ order, its affine in mm, and what was put up with."""
-
-    path: Path
-    array: NDArray[Any]
-    affine: NDArray[np.float64]
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +43,7 @@ class Header:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        x, y, z = (*self.stored, 1, 1)[:3]
-        return x, y, z
+        return _padded(self.stored)
 
     @property
     def voxels(self) -> int:
@@ -75,67 +61,20 @@ class Header:
         return (x, y, z), self.affine @ inv_ornt_aff(self.orientation, self.shape)
 
 
-def read_image(path: Path) -> Image:
-    """Intensities as float32 in RAS+; CaseError if the file is not what it claims or holds NaN or infinity."""
-    ((header, raw, notes),) = _read(path, None)
-    return _intensities(header, raw, notes)
-
-
-def read_channels(path: Path, channels: Sequence[int] | None) -> list[Image]:
-    """Some volumes of a four-dimensional file, as :func:`read_image` reads one, in one pass over the file.
-
-    What lies in between is inflated and dropped, what lies behind is never looked at. A file of three dimensions is
-    its own channel 0; where ``channels`` is None, only such a file is read.
-    """
-    return [_intensities(header, raw, notes) for header, raw, notes in _read(path, channels)]
-
-
-def _intensities(header: Header, raw: NDArray[Any], notes: tuple[str, ...]) -> Image:
-    path = header.path
-    slope, intercept = header.nifti.get_slope_inter()
-    with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is infinite, and refused below
-        array = raw.astype(np.float32)
-        if slope is not None and (slope, intercept) != (1.0, 0.0):
-            array = array * np.float32(slope) + np.float32(intercept)
-    bad = array.size - int(np.count_nonzero(np.isfinite(array)))
-    if bad:
-        raise CaseError(
-            f"{path}: {bad} of {array.size} voxels are NaN or infinite; replace them (0 if outside the body)"
-        )
-    return _to_ras(header, array, notes)
-
-
-def read_labels(path: Path) -> Image:
-    """Whole numbers as int32 in RAS+; values within 0.001 of a whole number are rounded with a note."""
-    ((header, raw, notes),) = _read(path, None)
-    slope, intercept = header.nifti.get_slope_inter()
-    if slope is not None and (slope, intercept) != (1.0, 0.0):
-        with np.errstate(over="ignore", invalid="ignore"):
-            raw = raw * float(slope) + float(intercept)
-    if raw.dtype.kind == "f":
-        whole = np.rint(raw)
-        with np.errstate(invalid="ignore"):
-            off = np.abs(raw - whole)
-        if not np.all(off <= WHOLE):  # NaN is not below anything
-            worst = raw.ravel()[int(np.argmax(np.where(np.isnan(off), np.inf, off)))]
-            raise CaseError(f"{path}: expected whole numbers in a label map, found {worst}; is this the label map?")
-        if off.any():
-            notes = (*notes, f"{path.name}: {int(np.count_nonzero(off))} label values were rounded to whole numbers")
-        raw = whole
-    if raw.size and (raw.min() < -(2**31) or raw.max() >= 2**31):
-        raise CaseError(
-            f"{path}: expected small whole numbers in a label map, found {raw.max()}; is this the label map?"
-        )
-    return _to_ras(header, raw.astype(np.int32), notes)
-
-
 def read_header(path: Path, *, many: bool = False) -> Header:
     """The header of a single-file NIfTI-1 or -2, checked before anything is allocated; CaseError otherwise.
 
     A file of four dimensions is refused unless ``many`` says that it may hold many volumes.
     """
-    with _opened(path) as stream:
-        return _header(path, stream, many)
+    with opened(path) as stream:
+        return header_of(path, stream, many)
+
+
+def unreadable(path: Path, error: Exception) -> CaseError:
+    """What one of :data:`FAULTS` says of a file: that the system refused to read it, or that its bytes are damaged."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return CaseError(f"{path}: the system cannot read the file: {error.strerror}; the file itself may be sound")
+    return CaseError(f"{path}: the file is cut short or damaged ({error}); fetch it again")
 
 
 def check_regular(path: Path) -> None:
@@ -162,41 +101,7 @@ def check_plausible(headers: Iterable[Header], *, voxels: int = 0) -> None:
         )
 
 
-def _read(path: Path, channels: Sequence[int] | None) -> Iterator[tuple[Header, NDArray[Any], tuple[str, ...]]]:
-    """The wanted volumes as stored, (X, Y, Z) in the file's own order; the only one where ``channels`` is None."""
-    wanted = channels or (0,)
-    with _opened(path) as stream:
-        header = _header(path, stream, channels is not None)
-        if max(wanted) >= header.channels:
-            raise CaseError(
-                f"{path}: expected at least {max(wanted) + 1} volumes, found {header.channels}; mend the file"
-            )
-        kind = header.nifti.get_data_dtype()
-        needed = math.prod(header.stored) * kind.itemsize
-        found: dict[int, bytes] = {}
-        try:
-            stream.seek(max(int(header.nifti.get_data_offset()), header.nifti.sizeof_hdr))
-            for channel in range(max(wanted) + 1):
-                content = _exactly(path, stream, needed)
-                if channel in wanted:
-                    found[channel] = content
-            more = max(wanted) == header.channels - 1 and bool(stream.read(1))
-        except (OSError, EOFError, zlib.error) as error:
-            raise CaseError(f"{path}: the file is cut short or damaged ({error}); fetch it again") from None
-    notes = (f"{path.name}: the file goes on after the voxels that its header announces",) if more else ()
-    for channel in wanted:
-        array = np.frombuffer(found[channel], kind).reshape(header.shape, order="F")
-        yield header, array, (*header.notes, *notes)
-
-
-def _exactly(path: Path, stream: IO[bytes], needed: int) -> bytes:
-    content = stream.read(needed)
-    if len(content) < needed:
-        raise CaseError(f"{path}: the header announces {needed} bytes of voxels, found {len(content)}; fetch it again")
-    return content
-
-
-def _opened(path: Path) -> IO[bytes]:
+def opened(path: Path) -> IO[bytes]:
     """The file's bytes, inflated if its name ends in .gz."""
     check_regular(path)
     try:
@@ -205,14 +110,15 @@ def _opened(path: Path) -> IO[bytes]:
         if not path.name.lower().endswith(".gz"):
             return path.open("rb")
         if magic == b"\x1f\x8b":
-            return cast(IO[bytes], gzip.open(path, "rb"))
+            return cast(IO[bytes], igzip.open(path, "rb"))
     except OSError as error:
         raise CaseError(f"{path}: expected a readable file, found: {error.strerror}") from None
     raise CaseError(f"{path}: expected a gzip file, found one that begins with {magic!r}; is it really NIfTI?")
 
 
 @np.errstate(all="ignore")  # a damaged header may hold any bits; what comes out is checked
-def _header(path: Path, stream: IO[bytes], many: bool) -> Header:
+def header_of(path: Path, stream: IO[bytes], many: bool) -> Header:
+    """The header of an opened file, which is left behind it."""
     try:
         block = stream.read(540)
         sizes = {int.from_bytes(block[:4], order) for order in ("little", "big")}
@@ -227,8 +133,8 @@ def _header(path: Path, stream: IO[bytes], many: bool) -> Header:
         nifti.get_slope_inter()
         if np.isinf(nifti["scl_slope"]):
             raise ValueError("its voxels are scaled by infinity")
-    except (OSError, EOFError, zlib.error) as error:
-        raise CaseError(f"{path}: the file is cut short or damaged ({error}); fetch it again") from None
+    except FAULTS as error:
+        raise unreadable(path, error) from None
     except (ValueError, KeyError, HeaderDataError, WrapStructError) as error:
         raise CaseError(f"{path}: expected a NIfTI file, found that {error}; convert it to .nii.gz") from None
     if kind.kind not in "iuf" or kind.itemsize > 8:
@@ -284,7 +190,30 @@ def _checked_affine(path: Path, nifti: Any, shape: tuple[int, ...]) -> tuple[NDA
             *notes,
             f"{path.name}: the header gives no orientation, the axes are taken as right, anterior, superior",
         )
-    return affine, notes
+    return affine, (*notes, *_two_geometries(path, nifti, Grid(_padded(shape), affine)))
+
+
+def _two_geometries(path: Path, nifti: Any, used: Grid) -> tuple[str, ...]:
+    """A note where the header's qform and sform, if it has both, place the image in different positions."""
+    if not (int(nifti["qform_code"]) > 0 and int(nifti["sform_code"]) > 0):
+        return ()
+    try:
+        affine = np.asarray(nifti.get_qform(), np.float64)
+    except (ValueError, HeaderDataError) as error:
+        return (f"{path.name}: the header's qform cannot be used ({error}); the sform was used",)
+    affine[:3] *= _UNITS_MM.get(int(nifti["xyzt_units"]) & 7, 1.0)
+    other = Grid(used.shape, affine)
+    if used.same(other):
+        return ()
+    return (
+        f"{path.name}: the header's two geometries, qform and sform, lie up to {used.offset_mm(other):.1f} mm apart; "
+        "the sform was used, and tools that read the qform (those built on ITK) will see the image elsewhere",
+    )
+
+
+def _padded(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    x, y, z = (*shape, 1, 1)[:3]
+    return x, y, z
 
 
 def _usable(affine: NDArray[np.float64], spacing: NDArray[np.float64]) -> bool:
@@ -292,9 +221,3 @@ def _usable(affine: NDArray[np.float64], spacing: NDArray[np.float64]) -> bool:
     if not np.isfinite(affine).all() or spacing.min() < 1e-4 or spacing.max() > 1e4:
         return False
     return bool(abs(np.linalg.det(affine[:3, :3] / spacing)) > 0.01)
-
-
-def _to_ras(header: Header, array: NDArray[Any], notes: tuple[str, ...]) -> Image:
-    orientation = header.orientation
-    turned = np.ascontiguousarray(apply_orientation(array, orientation))
-    return Image(header.path, turned, header.affine @ inv_ornt_aff(orientation, header.shape), notes)

@@ -1,37 +1,48 @@
-"""Label maps as they lie in their files: no turning to RAS+, no wider type, so that scoring is not spent on reading.
+"""Label maps: whole numbers out of NIfTI and PNG files, in RAS+ order, or as they lie in the file.
 
-Inflated by isal, three times as fast as zlib.
+Scoring takes them as they lie, without turning and in no wider type, so that its time is not spent on reading.
 """
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from isal import isal_zlib as inflate
 from numpy.typing import NDArray
 
-from mrfusion.data.nifti.header import WHOLE, Header, read_header
+from mrfusion.data.grid import Grid
+from mrfusion.data.nifti.voxels import Image, Raw, read_raw, to_ras
 from mrfusion.data.picture import read_picture
-from mrfusion.data.volume import Grid
 from mrfusion.errors import CaseError
 
+WHOLE = 1e-3  # labels such as 1.00002 come out of resampling tools and count as whole
 MAX_BYTES = 2**28  # a label map of 512 x 512 x 1024 as bytes
-FAULTS: Any = (inflate.error, EOFError)  # what either of them raises
+NO_SCALE = (
+    "write the labels with a data type of whole numbers and no scale factor (in nibabel: image.set_data_dtype('uint8') "
+    "and image.header.set_slope_inter(1, 0))"
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Stored:
     """Whole numbers on a grid of two or three dimensions, and where that lies in the file's own axes (None: PNG).
 
-    ``spacing_mm`` has an entry for each dimension; a PNG file has none to tell and counts in pixels.
+    ``spacing_mm`` has an entry for each dimension; a PNG file has none to tell and counts in pixels. ``notes`` say what
+    was put up with.
     """
 
     path: Path
     array: NDArray[Any]
     spacing_mm: tuple[float, ...]
     grid: Grid | None
+    notes: tuple[str, ...] = ()
+
+
+def read_labels(path: Path) -> Image:
+    """Whole numbers as int32 in RAS+; CaseError for anything else, see :func:`whole_numbers`."""
+    (raw,) = read_raw(path, None)
+    values, notes = whole_numbers(raw)
+    return to_ras(raw.header, values.astype(np.int32), (*raw.notes, *notes))
 
 
 def read_stored(path: Path) -> Stored:
@@ -39,64 +50,72 @@ def read_stored(path: Path) -> Stored:
     if path.name.lower().endswith(".png"):
         array = _picture(path)
         return Stored(path, array, (1.0,) * array.ndim, None)
-    header = read_header(path)
-    array = _whole(path, _voxels(header))
-    grid = Grid(header.shape, header.affine)
-    kept = [axis for axis in range(3) if header.shape[axis] > 1]
+    (raw,) = read_raw(path, None, most_bytes=MAX_BYTES)
+    array, notes = whole_numbers(raw)
+    shape = raw.header.shape
+    grid = Grid(shape, raw.header.affine)
+    kept = [axis for axis in range(3) if shape[axis] > 1]
     kept = [0, 1] if len(kept) < 2 else kept
     return Stored(
         path,
-        array.reshape([header.shape[axis] for axis in kept], order="F"),
+        array.reshape([shape[axis] for axis in kept], order="F"),
         tuple(grid.spacing_mm[axis] for axis in kept),
         grid,
+        (*raw.notes, *notes),
     )
 
 
-def _voxels(header: Header) -> NDArray[Any]:
-    kind, nifti = header.nifti.get_data_dtype(), header.nifti
-    start = max(int(nifti.get_data_offset()), nifti.sizeof_hdr)
-    needed = math.prod(header.stored) * kind.itemsize
-    if needed > MAX_BYTES:
+def whole_numbers(raw: Raw) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """The values of a label map, integers of any type, and what was rounded.
+
+    Values within 0.001 of a whole number are rounded with a note. So are those that a file of integers holds only to
+    the nearest step of its scale factor, as nibabel writes labels 0, 1, 2, 4 into the header of a uint8 file (1.0039
+    and 1.9922, steps of 0.0157): half a step is allowed where the step is below 1. CaseError for other values.
+    """
+    scaling = raw.scaling
+    if scaling is None and raw.array.dtype.kind != "f":
+        return _small(raw, raw.array), ()
+    slope, intercept = scaling or (1.0, 0.0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = raw.array if scaling is None else raw.array * slope + intercept
+        whole = np.rint(values)
+        off = np.abs(values - whole)
+    allowed = max(WHOLE, _half_step(raw, slope))
+    if not np.all(off <= allowed):  # NaN is not below anything
+        raise CaseError(_not_whole(raw, values, off))
+    notes: tuple[str, ...] = ()
+    if off.any():
+        why = f", which its scale factor {slope:.4g} cannot hold exactly" if float(off.max()) > WHOLE else ""
+        count, name = int(np.count_nonzero(off)), raw.header.path.name
+        notes = (f"{name}: {count} label values were rounded to whole numbers{why}",)
+    return _small(raw, whole).astype(np.int32), notes
+
+
+def _half_step(raw: Raw, slope: float) -> float:
+    """Half of the distance between two values that a file of integers can hold, with what rounding adds to it; 0 where
+    it says nothing."""
+    is_step = raw.array.dtype.kind in "iu" and raw.scaling is not None and 0 < abs(slope) < 1
+    return 0.5 * abs(slope) * (1 + 1e-6) if is_step else 0.0
+
+
+def _not_whole(raw: Raw, values: NDArray[Any], off: NDArray[Any]) -> str:
+    place = int(np.argmax(np.where(np.isnan(off), np.inf, off)))
+    worst, stored = values.ravel()[place], raw.array.ravel()[place]
+    found = f"{raw.header.path}: expected whole numbers in a label map, found {worst}"
+    if raw.scaling is None:
+        return f"{found}; is this the label map?"
+    slope, intercept = raw.scaling
+    return f"{found} ({stored} x {slope:.6g} + {intercept:.6g}); is this the label map? If it is, {NO_SCALE}"
+
+
+def _small(raw: Raw, values: NDArray[Any]) -> NDArray[Any]:
+    """The values, all of which fit into 32 bits."""
+    if values.dtype.itemsize > 2 and values.size and (values.min() < -(2**31) or values.max() >= 2**31):
         raise CaseError(
-            f"{header.path}: the header announces {needed} bytes of labels, more than {MAX_BYTES}; store them in a "
-            "smaller data type, such as uint8"
+            f"{raw.header.path}: expected small whole numbers in a label map, found {values.max()}; is this the label "
+            "map?"
         )
-    end = start + needed
-    content = _content(header.path, end)
-    if len(content) < end:
-        raise CaseError(f"{header.path}: the header announces {end} bytes, found {len(content)}; fetch the file again")
-    array = np.frombuffer(content, kind, math.prod(header.stored), start).reshape(header.shape, order="F")
-    slope, intercept = nifti.get_slope_inter()
-    scaled = slope is not None and (slope, intercept) != (1.0, 0.0)
-    return array * float(slope) + float(intercept) if scaled else array
-
-
-def _content(path: Path, needed: int) -> bytes:
-    """The file's first bytes, inflated if its name ends in .gz; the checksum is verified where the file ends there."""
-    content = path.read_bytes()
-    if not path.name.lower().endswith(".gz"):
-        return content
-    parts: list[bytes] = []
-    while content and sum(map(len, parts)) <= needed:  # a gzip file may be several, one behind the other
-        member = inflate.decompressobj(wbits=31)
-        try:
-            parts.append(member.decompress(content, needed + 1 - sum(map(len, parts))))
-        except FAULTS as error:
-            raise CaseError(f"{path}: the file is damaged ({error}); fetch it again") from None
-        content = member.unused_data
-    return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def _whole(path: Path, array: NDArray[Any]) -> NDArray[Any]:
-    """Whole numbers as they are, floats that are whole within 0.001 as int32; CaseError otherwise."""
-    if array.dtype.kind != "f":
-        return array
-    with np.errstate(invalid="ignore"):
-        whole = np.rint(array)
-        off = np.abs(array - whole)
-    if not np.all(off <= WHOLE) or np.abs(whole).max(initial=0) >= 2**31:
-        raise CaseError(f"{path}: expected whole numbers in a label map, found others; is this the label map?")
-    return np.asarray(whole, np.int32)
+    return values
 
 
 def _picture(path: Path) -> NDArray[Any]:
