@@ -4,7 +4,7 @@ import io
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -30,11 +30,11 @@ def study(
     ] = False,
 ) -> None:
     """Run arms x folds x seeds, the missing runs only, and write the report."""
-    from mrfusion.command.study import foretell, run_study
+    from mrfusion.command.study import executor_named, foretell, show_study
     from mrfusion.study.design import read_study
 
-    carry_out = foretell if dry_run else run_study
-    runner = _executor(executor, workers=workers, address=address)
+    carry_out = foretell if dry_run else show_study
+    runner = executor_named(executor, workers=workers, address=address)
     carry_out(read_study(spec, data=data, splits=splits), runner, out=out, cache=cache)
 
 
@@ -47,10 +47,11 @@ def run(
     splits: Annotated[Path | None, typer.Option(help="splits.json, or nnU-Net's splits_final.json.")] = None,
 ) -> None:
     """Train, predict and score one run: one arm, one fold, one seed."""
-    from mrfusion.command.study import run_study
+    from mrfusion.command.study import executor_named, show_study
     from mrfusion.study.design import read_single
 
-    run_study(read_single(spec, data=data, splits=splits), _executor("local", workers=1), out=out, cache=cache)
+    only = read_single(spec, data=data, splits=splits)
+    show_study(only, executor_named("local", workers=1), out=out, cache=cache)
 
 
 @app.command()
@@ -64,13 +65,13 @@ def predict(
 ) -> None:
     """Predict cases that were never in a cohort, in their own grid and label convention."""
     from mrfusion.command.display import one_bar, say
-    from mrfusion.finished_run.predict import apply_run, read_run
+    from mrfusion.finished_run.predict import predict, read_run
     from mrfusion.spec import Machine, read_part
 
     machine = read_part(Machine, {"device": device}, "--device")
     finished = read_run(run, trust or ())
     with one_bar("predicting") as progress:
-        written = apply_run(finished, cases, out=out, layout=layout, machine=machine, progress=progress)
+        written = predict(finished, cases, out=out, layout=layout, machine=machine, progress=progress)
     for path in written:
         say(str(path))
 
@@ -86,9 +87,10 @@ def adapt(
 ) -> None:
     """Fine-tune a run's energies and last layer on other patients, modalities or regions; the rest stays as it is."""
     from mrfusion.command.adapt import adapt_run
+    from mrfusion.command.study import executor_named
     from mrfusion.finished_run.predict import read_run
 
-    executor = _executor("local", workers=1)
+    executor = executor_named("local", workers=1)
     adapt_run(read_run(run, trust or ()), data, executor, out=out, layout=layout, epochs=epochs)
 
 
@@ -154,13 +156,3 @@ def _stop(*_: object) -> None:
 def _plain(text: str) -> str:
     """The text with control characters written out: what stands in a file must not command the terminal."""
     return "".join(letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in text)
-
-
-def _executor(text: str, **options: Any) -> Any:
-    """The executor that ``text`` names, with the options that were given as if they stood in the text."""
-    from dataclasses import replace
-
-    from mrfusion import families
-
-    call, given = families.parse(text), {key: value for key, value in options.items() if value is not None}
-    return families.load("executors", str(replace(call, kwargs=(*call.kwargs, *given.items()))))()

@@ -81,6 +81,16 @@ def families() -> list[str]:
     return sorted(p.parent.name for p in ROOT.glob("*/_base.py"))
 
 
+def list_choices(family: str | None = None) -> dict[str, dict[str, str]]:
+    """Every choice that a specification can name: family -> name -> what it is, in one line; nothing is imported.
+
+    ``family`` asks for that one alone. Raises SpecError, with the nearest families, where there is none of that name.
+    """
+    if family is not None and family not in families():
+        raise SpecError(f"no family is called {family!r}; {nearest(family, families())}")
+    return {name: summaries(name) for name in (families() if family is None else [family])}
+
+
 def load(family: str, text: str, options: Mapping[str, Any] | None = None) -> Callable[..., Any]:
     """The choice named by ``text``, with the text's arguments already given.
 

@@ -2,8 +2,11 @@
 
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -109,6 +112,25 @@ def test_local_shares_the_cores_and_leaves_no_process_behind(calls: str) -> None
     while multiprocessing.active_children() and time.monotonic() < until:
         time.sleep(0.02)
     assert not multiprocessing.active_children()
+
+
+SCRIPT = """
+from mrfusion import families
+from mrfusion.executors._base import Job
+
+print("begins")
+jobs = [Job(str(n), "CALLS:add", (n, n)) for n in range(3)]
+print(sorted(outcome.result for outcome in families.load("executors", "local")(2).run(jobs, lambda: None)))
+"""
+
+
+def test_a_script_needs_no_guard_around_its_main_part(calls: str, tmp_path: Path) -> None:
+    """Processes that are started afresh import the main module as a rule, and would begin the script again."""
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT.replace("CALLS", calls))
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=paths)
+    assert (done.stdout, done.stderr) == ("begins\n[0, 2, 4]\n", "")
 
 
 def test_no_jobs_no_outcomes() -> None:

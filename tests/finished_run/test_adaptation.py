@@ -16,12 +16,12 @@ from in_process import InProcess
 from mrfusion import families
 from mrfusion.command.adapt import adapt_run, study_of
 from mrfusion.command.quality import check_quality
-from mrfusion.command.study import run_study
+from mrfusion.command.study import show_study
 from mrfusion.data.absence import check_files
 from mrfusion.errors import InputError, OutputError, SpecError
 from mrfusion.files import read_json, read_rows, write_rows
 from mrfusion.finished_run.adapt import adaptation_of, keep_parent, moved
-from mrfusion.finished_run.predict import FinishedRun, apply_run, read_run
+from mrfusion.finished_run.predict import FinishedRun, predict, read_run
 from mrfusion.finished_run.quality import FEWEST, own_energies
 from mrfusion.finished_run.subsets import data_of, write_subsets
 from mrfusion.model.network import build_network
@@ -57,7 +57,7 @@ def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(phantom: Path) -> FinishedRun:
     file = phantom.parent / "run.yaml"
     file.write_text(RUN.replace("PHANTOM", str(phantom)))
-    run_study(read_single(file), InProcess(), out=phantom.parent / "out", cache=None)
+    show_study(read_single(file), InProcess(), out=phantom.parent / "out", cache=None)
     return read_run(next((phantom.parent / "out" / "runs").iterdir()))
 
 
@@ -133,7 +133,7 @@ def check_that_it_is_a_run_like_any(run: FinishedRun, two: Path, out: Path) -> N
     """It predicts, is scored on subsets of what there is, and says what it did not see."""
     assert run.modalities == ("t1n", "t1c", "t2w", "t2f")
     case = sorted(two.iterdir())[0]
-    (written,) = apply_run(run, [case], out=out / "new", layout=None, machine=Machine(device="cpu"), progress=silent)
+    (written,) = predict(run, [case], out=out / "new", layout=None, machine=Machine(device="cpu"), progress=silent)
     assert written.is_file()
     data = data_of(run, data=None, cache=out / "cache", progress=silent)
     write_subsets(run, data, out / "subsets", machine=Machine(device="cpu"), progress=silent)
@@ -150,7 +150,7 @@ def test_other_regions_begin_with_a_new_last_layer(run: FinishedRun, two: Path, 
     assert found.notes[-1] == "the last layer begins anew: it answers lesion, the run answered WT, TC, ET"
     assert list(found.arms) == ["adapted"]
     keep_parent(run, tmp_path)
-    run_study(study_of(found), InProcess(), out=tmp_path, cache=two.parent / "out" / "cache")
+    show_study(study_of(found), InProcess(), out=tmp_path, cache=two.parent / "out" / "cache")
     (child,) = load_study(tmp_path).done
     mine, theirs = (load_file(folder / "model.safetensors") for folder in (child.folder, run.folder))
     assert mine["heads.0.heads.0.weight"].shape[0] == 1

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+import mrfusion
 from mrfusion import families
 from mrfusion.cli import app
 from mrfusion.study.design import read_study
@@ -151,7 +152,7 @@ def test_the_citation_names_the_three_papers() -> None:
     assert citation["cff-version"] == "1.2.0"
     assert len(citation["references"]) == 3
     assert all({"type", "title", "authors"} <= set(paper) for paper in citation["references"])
-    assert citation["version"] == project()["version"]
+    assert citation["version"] == mrfusion.__version__
 
 
 def test_every_dependency_has_its_reason() -> None:

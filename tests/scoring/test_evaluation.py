@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from mrfusion.errors import CaseError, SpecError
-from mrfusion.scoring.folders import evaluate
+from mrfusion.scoring.folders import score_folders
 from mrfusion.scoring.pairing import pairs
 from mrfusion.scoring.question import question
 
@@ -39,7 +39,7 @@ def test_files_find_each_other(tmp_path, prediction, label):
     save(tmp_path / "a" / prediction, label_map())
     save(tmp_path / "b" / label, label_map())
     assert [pair.case for pair in pairs(tmp_path / "a", tmp_path / "b", ["mask"])] == ["p1"]
-    scores = evaluate(tmp_path / "a", tmp_path / "b", question(metrics="dice,volume_mm3"))
+    scores = score_folders(tmp_path / "a", tmp_path / "b", question(metrics="dice,volume_mm3"))
     assert [(s.case, s.region, s.metric, s.value) for s in scores] == [
         ("p1", "mask", "dice", 1.0),
         ("p1", "mask", "volume_mm3", 96.0),
@@ -63,28 +63,28 @@ def test_missing_and_ambiguous_cases_are_named(tmp_path):
     save(b / "p1.nii.gz", label_map())
     save(b / "p2.nii.gz", label_map())
     with pytest.raises(CaseError, match=r"case p2: a label in .* but no prediction"):
-        evaluate(a, b, question())
-    assert {s.case for s in evaluate(a, b, question(metrics="dice"), subset=True)} == {"p1"}
+        score_folders(a, b, question())
+    assert {s.case for s in score_folders(a, b, question(metrics="dice"), subset=True)} == {"p1"}
     save(a / "p3.nii.gz", label_map())
     with pytest.raises(CaseError, match=r"case p3: a prediction in .* but no label"):
-        evaluate(a, b, question(), subset=True)
+        score_folders(a, b, question(), subset=True)
     save(a / "p1_seg.nii.gz", label_map())
     with pytest.raises(CaseError, match=r"case p1: .* both claim it"):
-        evaluate(a, b, question())
+        score_folders(a, b, question())
     with pytest.raises(CaseError, match="found nothing"):
-        evaluate(tmp_path / "none", b, question())
+        score_folders(tmp_path / "none", b, question())
 
 
 def test_shape_and_affine_must_agree(tmp_path):
     save(tmp_path / "a" / "p1.nii.gz", label_map())
     save(tmp_path / "b" / "p1.nii.gz", label_map(shape=(8, 9, 11)))
     with pytest.raises(CaseError, match=r"case p1: .*\(8, 9, 10\) but .*\(8, 9, 11\)"):
-        evaluate(tmp_path / "a", tmp_path / "b", question())
+        score_folders(tmp_path / "a", tmp_path / "b", question())
     moved = np.diag([1.0, 1, 2, 1])
     moved[0, 3] = 5
     save(tmp_path / "b" / "p1.nii.gz", label_map(), moved)
     with pytest.raises(CaseError, match=r"case p1: .* lie up to 5.0 mm apart"):
-        evaluate(tmp_path / "a", tmp_path / "b", question())
+        score_folders(tmp_path / "a", tmp_path / "b", question())
 
 
 def test_what_values_mean_is_said_and_never_guessed(tmp_path):
@@ -95,12 +95,12 @@ def test_what_values_mean_is_said_and_never_guessed(tmp_path):
     with pytest.raises(
         CaseError, match=r"case p1, prediction: expected the values \[0, 1, 2, 3\], found 4 \(48 voxels\)"
     ):
-        evaluate(a, b, question("brats2023-MEN"))
-    scores = evaluate(a, b, question("brats2023-MEN", metrics="volume_mm3", values="brats2021"))
+        score_folders(a, b, question("brats2023-MEN"))
+    scores = score_folders(a, b, question("brats2023-MEN", metrics="volume_mm3", values="brats2021"))
     assert {(s.region, s.value) for s in scores} == {("WT", 96.0), ("TC", 96.0), ("ET", 96.0)}
-    scores = evaluate(a, b, question(regions="all=1+4,none=7", values="4=4,7=7,1=1", metrics="volume_mm3"))
+    scores = score_folders(a, b, question(regions="all=1+4,none=7", values="4=4,7=7,1=1", metrics="volume_mm3"))
     assert {(s.region, s.value) for s in scores} == {("all", 96.0), ("none", 0.0)}
-    scores = evaluate(a, b, question(values="1=1,4=0", metrics="volume_mm3"))
+    scores = score_folders(a, b, question(values="1=1,4=0", metrics="volume_mm3"))
     assert [s.value for s in scores] == [0.0]
 
 
@@ -109,37 +109,37 @@ def test_one_file_per_overlapping_region(tmp_path):
         save(tmp_path / "a" / f"p1_{name}.nii.gz", label_map(value))
     save(tmp_path / "b" / "p1" / "WT.nii.gz", label_map())
     save(tmp_path / "b" / "p1" / "ET.nii.gz", label_map())
-    scores = evaluate(tmp_path / "a", tmp_path / "b", question(regions="WT=1+3,ET=3", metrics="dice"))
+    scores = score_folders(tmp_path / "a", tmp_path / "b", question(regions="WT=1+3,ET=3", metrics="dice"))
     assert [(s.case, s.region, s.value) for s in scores] == [("p1", "WT", 1.0), ("p1", "ET", 0.0)]
     (tmp_path / "a" / "p1_ET.nii.gz").unlink()
     with pytest.raises(CaseError, match="case p1: masks of WT but none of ET"):
-        evaluate(tmp_path / "a", tmp_path / "b", question(regions="WT=1+3,ET=3"))
+        score_folders(tmp_path / "a", tmp_path / "b", question(regions="WT=1+3,ET=3"))
 
 
 def test_flat_images_and_png(tmp_path):
     flat = label_map()[:, :, 4]
     for folder in ("a", "b"):
         save(tmp_path / folder / "p1.nii.gz", flat[:, :, None], np.diag([0.5, 0.5, 5, 1]))
-    (score,) = evaluate(tmp_path / "a", tmp_path / "b", question(metrics="volume_mm3"))
+    (score,) = score_folders(tmp_path / "a", tmp_path / "b", question(metrics="volume_mm3"))
     assert score.value == 12 * 0.25
     for folder in ("c", "d"):
         (tmp_path / folder).mkdir()
         Image.fromarray(flat).save(tmp_path / folder / "p1.png")
-    (score,) = evaluate(tmp_path / "c", tmp_path / "d", question(metrics="hd95"))
+    (score,) = score_folders(tmp_path / "c", tmp_path / "d", question(metrics="hd95"))
     assert score.value == 0.0
     Image.fromarray(np.stack([flat] * 3, axis=-1)).save(tmp_path / "c" / "p1.png")
     with pytest.raises(CaseError, match="not colours"):
-        evaluate(tmp_path / "c", tmp_path / "d", question())
+        score_folders(tmp_path / "c", tmp_path / "d", question())
 
 
 def test_whole_floats_are_labels_and_others_are_refused(tmp_path):
     save(tmp_path / "a" / "p1.nii.gz", label_map().astype(np.float32) * 1.0002)
     save(tmp_path / "b" / "p1.nii.gz", label_map().astype(np.float64))
-    (score,) = evaluate(tmp_path / "a", tmp_path / "b", question(metrics="dice"))
+    (score,) = score_folders(tmp_path / "a", tmp_path / "b", question(metrics="dice"))
     assert score.value == 1.0
     save(tmp_path / "a" / "p1.nii.gz", label_map().astype(np.float32) * 0.7)
     with pytest.raises(CaseError, match="whole numbers"):
-        evaluate(tmp_path / "a", tmp_path / "b", question())
+        score_folders(tmp_path / "a", tmp_path / "b", question())
 
 
 def test_a_damaged_file_is_one_message(tmp_path):
@@ -147,7 +147,7 @@ def test_a_damaged_file_is_one_message(tmp_path):
     save(tmp_path / "b" / "p1.nii.gz", label_map())
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(CaseError, match=r"p1\.nii\.gz"):
-        evaluate(tmp_path / "a", tmp_path / "b", question())
+        score_folders(tmp_path / "a", tmp_path / "b", question())
 
 
 def test_many_cases_side_by_side_come_back_in_order_with_progress(tmp_path):
@@ -156,8 +156,8 @@ def test_many_cases_side_by_side_come_back_in_order_with_progress(tmp_path):
         save(tmp_path / "b" / f"p{number}.nii.gz", label_map())
     told = []
     asked = question("brats2023-MEN")
-    many = evaluate(tmp_path / "a", tmp_path / "b", asked, workers=3, progress=lambda *step: told.append(step))
-    assert many == evaluate(tmp_path / "a", tmp_path / "b", asked)
+    many = score_folders(tmp_path / "a", tmp_path / "b", asked, workers=3, progress=lambda *step: told.append(step))
+    assert many == score_folders(tmp_path / "a", tmp_path / "b", asked)
     assert [s.case for s in many] == sorted(s.case for s in many)
     assert [step[:2] for step in told] == [(k + 1, 6) for k in range(6)]
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mrfusion.command.display import say
-from mrfusion.command.study import run_study
+from mrfusion.command.study import show_study
 from mrfusion.data.read import recognised
 from mrfusion.executors._base import Executor
 from mrfusion.finished_run.adapt import AFTER, Adaptation, adaptation_of, keep_parent, moved
@@ -24,7 +24,7 @@ def adapt_run(
     for note in found.notes:
         say(f"note: {note}")
     keep_parent(run, out)
-    run_study(study_of(found), executor, out=out, cache=None)
+    show_study(study_of(found), executor, out=out, cache=None)
     (child,) = load_study(out).runs_of(AFTER)
     share = moved(out / "runs" / run.spec.digest, child.folder)
     percent = 100 * share.trained / share.parameters

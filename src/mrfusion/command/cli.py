@@ -5,17 +5,35 @@ from typing import Annotated, Any
 
 import typer
 
+from mrfusion import __version__
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Whether, where and how to fuse the modalities of an MRI data set, answered with evidence.",
 )
 Layout = Annotated[str | None, typer.Option(help="How the data lie on disk, e.g. 'brats(year=2021)'.")]
 ResampleTo = Annotated[str | None, typer.Option(help="A modality whose grid the others of a case are brought to.")]
 Trust = Annotated[list[str] | None, typer.Option(help="A package whose code the run may name; repeatable.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes side by side. Default: one a GPU, or a core.")]
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"mrfusion {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say the version and end.")
+    ] = False,
+) -> None:
+    """What stands before a command."""
 
 
 @app.command()
@@ -137,8 +155,8 @@ def list_choices(
             raise SpecError(f"no family and no choice is called {family!r}; {nearest(family, every)}")
         typer.echo("\n\n".join(as_text(explain(home, family)) for home in homes))
     else:
-        for name in known if family is None else [family]:
+        for name, choices in families.list_choices(family).items():
             typer.secho(name, bold=True)
-            for each, summary in families.summaries(name).items():
+            for each, summary in choices.items():
                 typer.echo(f"  {each:20s} {summary}")
         typer.echo("\n'mrfusion list FAMILY CHOICE' explains a choice and its options.")

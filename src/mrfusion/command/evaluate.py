@@ -11,7 +11,7 @@ from mrfusion.command.display import console, one_bar, say
 from mrfusion.errors import SpecError, nearest
 from mrfusion.hardware import cores
 from mrfusion.result import CaseScore
-from mrfusion.scoring.folders import evaluate
+from mrfusion.scoring.folders import score_folders
 from mrfusion.scoring.images import score_images
 from mrfusion.scoring.masks import summarise, write_scores
 from mrfusion.scoring.question import Question
@@ -23,7 +23,7 @@ def evaluate_folder(
     """Score every case of two folders, write the scores, show their means and what these rest on."""
     with one_bar("scoring") as progress:
         processes = workers or cores()
-        scores = evaluate(predictions, labels, asked, workers=processes, subset=subset, progress=progress)
+        scores = score_folders(predictions, labels, asked, workers=processes, subset=subset, progress=progress)
     write_scores(out, scores)
     show_summary(scores)
     say(f"scores: {out}")

@@ -1,7 +1,11 @@
 """The main job from end to end: prepare the data, run what is missing, write the report, say where it is."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from mrfusion import families
 from mrfusion.command.display import StudyView, complaints, console, say
 from mrfusion.command.grid import study_grid
 from mrfusion.errors import MrFusionError
@@ -22,32 +26,63 @@ from mrfusion.study.conduct import (
     write_down,
 )
 from mrfusion.study.design import Study
-from mrfusion.study.load import load_study
+from mrfusion.study.load import LoadedStudy, load_study
 
 
-def run_study(study: Study, executor: Executor, *, out: Path, cache: Path | None) -> None:
-    """Conduct a study and write its report. Ctrl-C is one message; the same command goes on from there."""
-    cache = cache or out / "cache"
+def run_study(
+    study: Study,
+    out: Path | str,
+    *,
+    executor: str = "local",
+    workers: int | None = None,
+    cache: Path | str | None = None,
+) -> LoadedStudy:
+    """Conduct a study: carry out the runs that are missing in ``out``, write ``out/report.html``, give the results.
+
+    ``executor`` is a choice of the family executors, ``workers`` the processes side by side (default: one a GPU, or a
+    core), ``cache`` the folder of prepared cases (default: ``out/cache``). Progress is shown on the standard error.
+    Where runs fail, the others go on, the report is written, and MrFusionError then says which failed and why. After
+    an interruption, a call with the same arguments goes on from there.
+    """
+    out = Path(out)
+    runner, prepared = executor_named(executor, workers=workers), Path(cache or out / "cache")
+    _conduct(study, runner, out=out, cache=prepared, report=build_report)
+    return load_study(out)
+
+
+def show_study(study: Study, executor: Executor, *, out: Path, cache: Path | None) -> None:
+    """Conduct a study and show its answer. Ctrl-C is one message; the same command goes on from there."""
     try:
-        with alone(out / "progress" / "study.lock", f"the study in {out}", patience_seconds=1):
-            sweep(out.iterdir())
-            agenda = _prepared(study, executor, out, cache)
-            _run_all(study, agenda, executor, out=out, cache=cache)
-            _report(out)
+        _conduct(study, executor, out=out, cache=cache or out / "cache", report=_report)
     except KeyboardInterrupt:
         raise MrFusionError("stopped; finished runs and epochs are kept, the same command goes on from there") from None
 
 
+def executor_named(text: str, **options: Any) -> Executor:
+    """The executor that ``text`` names, with the options that were given as if they stood in the text."""
+    call, given = families.parse(text), {key: value for key, value in options.items() if value is not None}
+    executor: Executor = families.load("executors", str(replace(call, kwargs=(*call.kwargs, *given.items()))))()
+    return executor
+
+
+def _conduct(study: Study, executor: Executor, *, out: Path, cache: Path, report: Callable[[Path], object]) -> None:
+    """Run what is missing, then report; where runs fail, a report of the others comes before their failure is told."""
+    with alone(out / "progress" / "study.lock", f"the study in {out}", patience_seconds=1):
+        sweep(out.iterdir())
+        agenda = _prepared(study, executor, out, cache)
+        try:
+            _run_all(study, agenda, executor, out=out, cache=cache)
+        except MrFusionError:
+            report(out)
+            raise
+        report(out)
+
+
 def _run_all(study: Study, agenda: Agenda, executor: Executor, *, out: Path, cache: Path) -> None:
-    """Run what is missing; where runs fail, a report of the others is written before their failure is told."""
-    try:
-        while _wave(agenda, executor, out, cache):
-            write_down(study, agenda, out)
-        if study.subsets:
-            _subsets(executor, out, cache)
-    except MrFusionError:
-        _report(out)
-        raise
+    while _wave(agenda, executor, out, cache):
+        write_down(study, agenda, out)
+    if study.subsets:
+        _subsets(executor, out, cache)
 
 
 def _wave(agenda: Agenda, executor: Executor, out: Path, cache: Path) -> bool:

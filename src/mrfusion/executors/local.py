@@ -3,11 +3,14 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import islice
+from types import ModuleType
 
 from mrfusion.executors._base import Executor, Job, Outcome
 from mrfusion.executors._call import carry_out
@@ -40,9 +43,7 @@ class Local(Executor):
     def run(self, jobs: Sequence[Job], tick: Callable[[], None]) -> Iterator[Outcome]:
         rest, count = iter(jobs), max(1, min(self.workers, len(jobs)))
         pools = [self._pool(number) for number in range(count)]
-        running = {
-            pools[number].submit(carry_out, job): (number, job) for number, job in zip(range(count), rest, strict=False)
-        }
+        running = {_start(pools[number], job): (number, job) for number, job in zip(range(count), rest, strict=False)}
         try:
             while running:
                 done, _ = wait(running, timeout=TICK_SECONDS, return_when=FIRST_COMPLETED)
@@ -52,7 +53,7 @@ class Local(Executor):
                     outcome = _outcome(future, job)
                     if outcome.failure == KILLED:
                         pools[number] = self._pool(number)
-                    running |= {pools[number].submit(carry_out, job): (number, job) for job in islice(rest, 1)}
+                    running |= {_start(pools[number], job): (number, job) for job in islice(rest, 1)}
                     yield outcome
         finally:
             for pool in pools:
@@ -64,6 +65,26 @@ class Local(Executor):
         settings = (number, max(1, self.cores // self.workers), self.gpus)
         context = multiprocessing.get_context("spawn")
         return ProcessPoolExecutor(1, context, initializer=_start_worker, initargs=settings)
+
+
+def _start(pool: ProcessPoolExecutor, job: Job) -> Future[Outcome]:
+    with _no_main_module():
+        return pool.submit(carry_out, job)
+
+
+@contextmanager
+def _no_main_module() -> Iterator[None]:
+    """A process that is started now does not import the program's main module.
+
+    It would carry out a script again that starts a study outside of ``if __name__ == "__main__"``. Jobs name their
+    functions by address and need nothing of it.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _outcome(future: Future[Outcome], job: Job) -> Outcome:

@@ -16,13 +16,14 @@ from mrfusion.data.prepared import Prepared
 from mrfusion.data.sample import LoadedCase
 from mrfusion.errors import InputError, SpecError
 from mrfusion.files import read_json, temporary_folder, write_rows
-from mrfusion.progress import Progress
+from mrfusion.progress import Progress, silent
 from mrfusion.run.prediction import predict_classes, predict_masks, write_prediction
 from mrfusion.spec import Machine, RunSpec, Source, read_part
 from mrfusion.training.assemble import Model, load_network, make_fabric, make_model
 
 LARGEST_SAMPLE = 2**24  # grid points; 256 x 256 x 256
 MOST_NAMES = 64
+AUTOMATIC = Machine()  # a GPU where there is one
 Entry = tuple[Case, Prepared, LoadedCase]
 
 
@@ -46,13 +47,14 @@ class FinishedRun:
         return make_model(self.spec, self.outline, network=network, size=self.sample_size, fabric=fabric)
 
 
-def read_run(folder: Path, trusted: Sequence[str] | None = ()) -> FinishedRun:
+def read_run(folder: Path | str, trusted: Sequence[str] | None = ()) -> FinishedRun:
     """The run in ``folder``; InputError if it is none.
 
     A run may come from anyone, and its specification may name code by its address (``package.module:Class``). Such
     code is imported only where ``trusted`` holds its package; SpecError otherwise. None trusts all: the study that is
     being conducted named them itself.
     """
+    folder = Path(folder)
     if not (folder / "spec.json").is_file():
         raise InputError(f"expected the folder of a finished run at {folder} (OUT/runs/<digest>), found no spec.json")
     spec = read_part(RunSpec, read_json(folder / "spec.json"), str(folder / "spec.json"))
@@ -89,17 +91,25 @@ def _check_trusted(addresses: Iterable[str], trusted: Sequence[str], folder: Pat
             )
 
 
-def apply_run(
-    run: FinishedRun, places: Sequence[Path], *, out: Path, layout: str | None, machine: Machine, progress: Progress
+def predict(
+    run: FinishedRun,
+    places: Path | str | Sequence[Path | str],
+    *,
+    out: Path | str,
+    layout: str | None = None,
+    machine: Machine = AUTOMATIC,
+    progress: Progress = silent,
 ) -> list[Path]:
-    """Predict every case found under ``places``; the files written to ``out``.
+    """Predict every case found under ``places``, one or several folders of cases; gives the files written to ``out``.
 
     Cases are read by the run's own layout, or by ``layout``. They need no labels, and only the modalities that the
     run's plan reads; of these, a run that was trained with ``absence`` lets some be missing. Segmentations are written
     in each case's own grid, affine and label convention; classifications as one table, ``probabilities.csv``.
     InputError or CaseError for what cannot be read.
     """
-    cases = prepared_cases(run, _cohort(run, places, layout), out, progress)
+    several = [places] if isinstance(places, Path | str) else places
+    out, cohort = Path(out), _cohort(run, [Path(place) for place in several], layout)
+    cases = prepared_cases(run, cohort, out, progress)
     model = run.model(make_fabric(machine, run.spec.budget.precision))
     return {"segmentation": _segment, "classification": _classify}[run.spec.task](run, cases, model, out)
 

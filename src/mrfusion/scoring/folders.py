@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from mrfusion.data.nifti.labels import Stored, read_stored
 from mrfusion.errors import CaseError
+from mrfusion.hardware import cores
 from mrfusion.result import CaseScore
 from mrfusion.scoring.masks import score_case
 from mrfusion.scoring.pairing import Files, Pair, pairs
-from mrfusion.scoring.question import Question
+from mrfusion.scoring.question import Question, question
 from mrfusion.surface.box import window
 from mrfusion.surface.engine import engine
 
@@ -21,6 +22,26 @@ Progress = Callable[[int, int, str], None]
 
 
 def evaluate(
+    predictions: Path | str,
+    labels: Path | str,
+    *,
+    rules: str = "plain",
+    regions: str | None = None,
+    metrics: str | None = None,
+    values: str | None = None,
+    subset: bool = False,
+) -> list[CaseScore]:
+    """Score a folder of predictions against a folder of labels, on all cores; one number a case, region and metric.
+
+    ``rules``, ``regions``, ``metrics`` and ``values`` are texts as in :func:`mrfusion.scoring.question.question`.
+    ``subset`` scores the predictions there are; otherwise every label must have one. Raises SpecError for what cannot
+    be asked, and CaseError, naming the case, as :func:`score_folders` does.
+    """
+    asked = question(rules, regions=regions, metrics=metrics, values=values)
+    return score_folders(Path(predictions), Path(labels), asked, workers=cores(), subset=subset)
+
+
+def score_folders(
     predictions: Path,
     labels: Path,
     asked: Question,

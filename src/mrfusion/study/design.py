@@ -81,7 +81,7 @@ class PlannedRun:
         return f"{self.arm}, fold {self.fold}, seed {self.seed}"
 
 
-def read_study(path: Path, *, data: Path | None = None, splits: Path | None = None) -> Study:
+def read_study(path: Path | str, *, data: Path | str | None = None, splits: Path | str | None = None) -> Study:
     """A study from YAML: the keys of a run at the top level, and beside them what makes it a study.
 
     ``arms`` maps each arm's name to its changes, ``reference`` names the arm that the others are compared with
@@ -89,6 +89,7 @@ def read_study(path: Path, *, data: Path | None = None, splits: Path | None = No
     every finished run on every subset of its modalities. ``data`` stands in for the path of the file's only
     source, ``splits`` for its ``data.split.file``. Raises SpecError.
     """
+    path = Path(path)
     content, own = _divided(path)
     base = _placed(read_part(RunSpec, content, str(path)), path, data, splits)
     arms = _arms(own.get("arms"), path)
@@ -151,7 +152,7 @@ def _divided(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return content, own
 
 
-def _placed(base: RunSpec, path: Path, data: Path | None, splits: Path | None) -> RunSpec:
+def _placed(base: RunSpec, path: Path, data: Path | str | None, splits: Path | str | None) -> RunSpec:
     """The base with the paths of the command line in place of the file's."""
     changes: dict[str, Any] = {}
     if data is not None:
@@ -160,6 +161,7 @@ def _placed(base: RunSpec, path: Path, data: Path | None, splits: Path | None) -
         changes["sources"] = [base.data.sources[0].model_dump(mode="json") | {"path": str(data)}]
     file = splits or base.data.split.file
     if file is not None:
+        file = Path(file)
         changes["split"] = {"file": str(file), "folds": count_folds(file)}
     return base.changed({"data": changes})
 

@@ -155,8 +155,9 @@ class LoadedStudy:
         return tuple(run for run in self.done if run.arm == arm)
 
 
-def load_study(folder: Path) -> LoadedStudy:
+def load_study(folder: Path | str) -> LoadedStudy:
     """Read a study's folder. A run that is absent or unreadable is said to be so; InputError if the study itself is."""
+    folder = Path(folder)
     study, cohort = read_json(folder / "study.json"), read_json(folder / "cohort.json")
     splits = folder / "splits.json"
     hashes = read_json(splits)
