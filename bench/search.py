@@ -1,6 +1,13 @@
 """What searches find and what they cost, against every placement trained: a task with a planted truth, and the phantom.
 
-    python bench/search.py [--seeds 10] [--truths 3] [--out FOLDER] [--only planted|tumours|eight]
+    python bench/search.py [--seeds 10] [--truths 3] [--nulls 20] [--out FOLDER] [--only PART] [--smoke]
+
+Judged: thousands of simulated searches in which no module does anything, so that whatever is accepted is accepted
+falsely; and in which one level is worth a number of run-to-run standard deviations. What varies: trainings, each
+patient's score, what a placement is worth to each patient. Nothing is trained.
+
+Nothing: the same with real trainings. The heads of "planted" below, but the class is the sign of t1c's mean, wrong in a
+fifth of the cases, and t2f says nothing of it. ``search_false_accepts`` is the share of searches that place a module.
 
 Planted: heads of the phantom, t1c and t2f, with a cue put into them; four levels; classes that late fusion cannot tell
 apart. t2f shows a pattern whose values differ between the classes at one level of resolution only; the class is the
@@ -12,6 +19,8 @@ Tumours: segmentation in the complementary phantom, late fusion of four small ne
 placement's true loss is the mean of two trainings from scratch with different seeds, since one training is not the
 truth; ``again_regret`` is what the exhaustive search itself regrets when its other training is asked: below that
 nothing can be told apart. FOLDER keeps the phantom and all runs (default: a temporary one).
+
+--smoke: two searches of each kind on a small scale, to see that the way is open; its figures mean nothing.
 
 Eight: a ladder of eight levels, to show how the cost grows. Regrets are shares of the range between the worst and the
 best placement. Last line: JSON.
@@ -41,12 +50,14 @@ from mrfusion.data.sample import LoadedCase
 from mrfusion.files import read_rows, write_json
 from mrfusion.phantom.cohort import write_cohort
 from mrfusion.progress import silent
-from mrfusion.run.execute import parts_of
+from mrfusion.run.execute import execute, parts_of
 from mrfusion.run.jobs import describe_space
+from mrfusion.run.prediction import predict_classes
+from mrfusion.scoring.classes import class_table, write_class_table
 from mrfusion.searches._base import Candidate, Space, Trial
 from mrfusion.spec import RunSpec
 from mrfusion.study.quest import Quest, standing, wanted
-from mrfusion.training.assemble import Parts, make_fabric, make_training
+from mrfusion.training.assemble import Parts, make_fabric, make_model, make_training
 from mrfusion.training.inherit import warmed
 from mrfusion.training.loop import fit, save_weights
 
@@ -54,8 +65,9 @@ PLAIN = {"flip": False, "share": 0, "brightness": 0, "contrast": 0, "gamma": 0, 
 EPOCHS, SHORT = 12, 3
 TUMOUR_EPOCHS, TUMOUR_SHORT = 32, 8
 CLUTTER = 0.3  # of the anatomy, beside a planted cue of 1
-FORWARD = f"forward(epochs={SHORT},min_delta=0.01)"
-RACED = f"forward(epochs={SHORT},min_delta=0.01,race=true)"
+FORWARD = f"forward(epochs={SHORT})"
+RACED = f"forward(epochs={SHORT},race=true)"
+SIMULATED = ("forward", "forward(mode=full_path)", "backward", "floating", "random", "exhaustive", "supernet")
 PLANTED = {
     "forward": FORWARD,
     "raced": RACED,
@@ -63,9 +75,9 @@ PLANTED = {
     "random": "random(count=4)",
 }
 TUMOURS = {
-    "forward": f"forward(epochs={TUMOUR_SHORT},min_delta=0.002)",
-    "gentle": f"forward(epochs={TUMOUR_SHORT},min_delta=0.002,rate=0.3)",
-    "raced": f"forward(epochs={TUMOUR_SHORT},min_delta=0.002,race=true)",
+    "forward": f"forward(epochs={TUMOUR_SHORT})",
+    "gentle": f"forward(epochs={TUMOUR_SHORT},rate=0.3)",
+    "raced": f"forward(epochs={TUMOUR_SHORT},race=true)",
     "supernet": f"supernet(epochs={TUMOUR_SHORT})",
     "random": "random(count=4)",
 }
@@ -103,12 +115,13 @@ class Rung(nn.Module):
 
 @dataclass(frozen=True)
 class Task:
-    """A run's data in memory, and the specification that its searches begin with."""
+    """A run's data, and the specification that its searches begin with."""
 
     cohort: Cohort
     parts: Parts
     spec: RunSpec
     costs: tuple[int, ...]
+    cache: Path | None = None  # of prepared cases; None where the cases are made here
 
 
 def board(size: int, block: int, random: np.random.Generator) -> np.ndarray:
@@ -140,27 +153,35 @@ def slices_of(folder: Path, size: int) -> np.ndarray:
     return (found - found.mean((2, 3), keepdims=True)) / found.std((2, 3), keepdims=True)
 
 
-def planted_case(number: int, head: np.ndarray, level: int, random: np.random.Generator) -> LoadedCase:
-    """t1c: its mean is the sign; t2f: blocks of 2^level points if the cue is there, of half that if not."""
+def planted_case(number: int, head: np.ndarray, level: int, random: np.random.Generator, helps: bool) -> LoadedCase:
+    """t1c: its mean is the sign; t2f: blocks of 2^level points if the cue is there, of half that if not.
+
+    Where the cue does not help, the class is the sign, wrong in one of five cases.
+    """
     size = head.shape[-1]
     sign, cue = bool(random.random() < 0.75), bool(random.random() < 0.4)
     fine = board(size, 2 ** (level - 1), random) if level else np.zeros((size, size))
     planted = np.stack((np.full((size, size), 1.0 if sign else -1.0), board(size, 2**level, random) if cue else fine))
     images = (planted + CLUTTER * head + 0.1 * random.normal(size=head.shape))[None].astype(np.float32)
     labels = np.zeros((1, size, size), np.uint8)
-    return LoadedCase(f"case{number}", images, labels, (True, True), int(sign and not cue), (0, 1))
+    yes = sign and not cue if helps else sign != bool(random.random() < 0.2)
+    return LoadedCase(f"case{number}", images, labels, (True, True), int(yes), (0, 1))
 
 
-def planted_task(folder: Path, seed: int, level: int, levels: int = 4, cases: int = 192) -> Task:
+def planted_task(folder: Path, seed: int, level: int, levels: int = 4, cases: int = 192, helps: bool = True) -> Task:
     """Two thirds of the cases to train on, the others to validate on; each is one slice of a head."""
     random = np.random.default_rng([seed, level])
     heads = slices_of(folder, 2**levels)
-    drawn = [planted_case(n, heads[random.integers(len(heads))], level, random) for n in range(cases)]
+    drawn = [planted_case(n, heads[random.integers(len(heads))], level, random, helps) for n in range(cases)]
     names = ("t1c", "t2f")
     paths = {name: Path(name) for name in names}
     cohort = Cohort(names, tuple(Case(c.id, c.id, paths) for c in drawn), (), ("no", "yes"))
     settings: dict[str, Any] = {
-        "data": {"sources": [{"path": "planted", "layout": "table", "options": {"seed": seed, "level": level}}]},
+        "data": {
+            "sources": [
+                {"path": "planted", "layout": "table", "options": {"seed": seed, "level": level, "helps": helps}}
+            ]
+        },
         "task": "classification",
         "plan": "separate>mean",
         "network": f"__main__:Ladder(levels={levels})",
@@ -197,13 +218,19 @@ def tumour_task(folder: Path, seed: int) -> Task:
     """Tumours in whole heads."""
     spec = tumour_spec(folder, seed)
     cohort, parts = read_phantom(folder, spec)
+    fingerprint = read_data(spec.data, task=spec.task, cache=folder / "cache", progress=silent).fingerprint
+    spec = spec.changed({"data": {"fingerprint": fingerprint}})
     write_json(folder / "cohort.json", cohort.outline)
-    return Task(cohort, parts, spec, tuple(describe_space(spec.model_dump_json(), "mmtm", str(folder))))
+    costs = tuple(describe_space(spec.model_dump_json(), "mmtm", str(folder)))
+    return Task(cohort, parts, spec, costs, folder / "cache")
 
 
 def carry_out(task: Task, spec: RunSpec, out: Path) -> None:
-    """One run as :mod:`mrfusion.run.execute` carries it out, on data in memory and without trying the test cases."""
+    """One run: as studies carry it out, or on cases in memory, whose patients are those that validate."""
     folder = out / "runs" / spec.digest
+    if task.cache is not None:
+        execute(spec, out=out, cache=task.cache, progress=silent)
+        return
     if folder.is_dir():
         return
     folder.mkdir(parents=True)
@@ -216,6 +243,12 @@ def carry_out(task: Task, spec: RunSpec, out: Path) -> None:
     fit(training, [] if kept else schedule.phases(training.network, spec.loss_names))
     save_weights(folder / "model.safetensors", training.network)
     write_json(folder / "spec.json", spec.model_dump(mode="json"))
+    model = make_model(spec, task.cohort, network=training.network, size=task.parts.size, fabric=fabric)
+    cases, classes = task.parts.val, task.cohort.classes
+    rows = np.stack([predict_classes(case, model) for case in cases])
+    right = [classes[case.class_index] for case in cases]
+    table = class_table([case.id for case in cases], rows, targets=right, classes=classes)
+    write_class_table(folder / "probabilities.csv", table)
 
 
 @dataclass(frozen=True)
@@ -231,12 +264,13 @@ class Found:
 def searched(text: str, task: Task, out: Path) -> Found:
     """Carry a search out to its end; runs that another has left in ``out`` are shared, and counted all the same."""
     quest = Quest("search", 0, task.spec.seed, text, False, task.spec, Space(task.costs, task.spec.seed))
-    while (now := standing(quest, out)).verdict is None:
+    write_json(out / "cohort.json", {"cases": [{"id": case.id, "patient": case.patient} for case in task.cohort.cases]})
+    while (now := standing(quest, out)).choice is None:
         for run in wanted(quest, out):
             carry_out(task, run.spec, out)
     digests = {trial.candidate: quest.digest_of(trial.candidate) for trial in now.trials}
-    epochs = sum(epochs_of(out / "runs" / digest) for digest in digests.values())
-    return Found(now.verdict.chosen, now.trials, epochs, digests)
+    epochs = sum(epochs_of(out / "runs" / digest) for digest in set(digests.values()))
+    return Found(now.choice.chosen, now.trials, epochs, digests)
 
 
 def epochs_of(run: Path) -> int:
@@ -247,7 +281,10 @@ def epochs_of(run: Path) -> int:
 def compared(tasks: Sequence[Task], texts: Mapping[str, str], out: Path) -> dict[str, Any]:
     """Searches on tasks that are trainings of the same networks, against the mean of their exhaustive truths."""
     every = [searched("exhaustive", task, out) for task in tasks]
-    single = [{trial.candidate.places: trial.loss for trial in each.trials} for each in every]
+    single = [
+        {trial.candidate.places: trial.loss for trial in each.trials if trial.candidate.kind == "trained"}
+        for each in every
+    ]
     truth = {places: float(np.mean([losses[places] for losses in single])) for places in single[0]}
     for places, loss in sorted(truth.items(), key=lambda pair: pair[1]):
         print(f"  {places}: {loss:.4f} ({', '.join(f'{losses[places]:.4f}' for losses in single)})", flush=True)
@@ -297,21 +334,91 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--seeds", type=int, default=10, help="of the planted cue")
     parser.add_argument("--truths", type=int, default=3, help="of them with every placement trained")
+    parser.add_argument("--nulls", type=int, default=20, help="searches where there is nothing to find")
     parser.add_argument("--out", type=Path, help="kept; default: a temporary folder")
-    parser.add_argument("--only", choices=("planted", "tumours", "eight"))
+    parser.add_argument("--only", choices=("judged", "nothing", "planted", "tumours", "eight"))
+    parser.add_argument("--smoke", action="store_true", help="small enough for every day; its figures mean nothing")
     given = parser.parse_args()
+    if given.smoke:
+        given.seeds, given.truths, given.nulls = 1, 0, 1
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as temporary:
         out = given.out or Path(temporary)
         parts = {
+            "judged": lambda: judged(30 if given.smoke else 1000),
+            "nothing": lambda: nothing(given.nulls, out),
             "planted": lambda: planted(given.seeds, given.truths, out),
             "tumours": lambda: tumours(out),
             "eight": lambda: growth(out),
         }
         answer: dict[str, Any] = {}
-        for name in [given.only] if given.only else parts:
+        usual = ("judged", "nothing") if given.smoke else tuple(parts)
+        for name in [given.only] if given.only else usual:
             answer |= parts[name]()
     print(json.dumps({name: round(value, 4) for name, value in answer.items()}))
+
+
+def judged(count: int) -> dict[str, Any]:
+    """The largest share of false accepts in any cell, by search; and how often a level worth 4 deviations is found."""
+    rng, answer = np.random.default_rng(0), dict[str, Any]()
+    cells = [(n, *v) for n in (12, 32) for v in ((1, 0, 1), (1, 1, 1), (0.2, 2, 1), (0.3, 0, 3), (0, 0, 1), (4, 1, 1))]
+    for text in SIMULATED:
+        number = count if text == "forward" else count // 5
+        shares = {}
+        for patients, run, worth, noise in cells:
+            worlds = [World(rng, patients, run=run, worth=worth, noise=noise) for _ in range(number)]
+            shares[patients, run, worth, noise] = fmean(bool(simulated(text, world).places) for world in worlds)
+        worst = max(shares, key=shares.__getitem__)
+        answer[f"simulated_false_accepts_{text}"] = shares[worst]
+        print(f"{text}: false accepts {shares[worst]:.3f} at worst, of {number}: (patients, sd of runs, of what a "
+              f"placement is worth to a patient, of noise) = {worst}", flush=True)  # fmt: skip
+    answer["simulated_false_accepts_worst"] = max(answer.values())
+    for gain in (2.0, 3.0, 4.0):
+        worlds = [World(rng, 32, run=1, worth=0.5, noise=1, gain=gain) for _ in range(count // 4)]
+        answer[f"simulated_found_at_{gain:g}_sd"] = fmean(2 in simulated("forward", world).places for world in worlds)
+    return answer
+
+
+class World:
+    """Four levels; the third is worth ``gain`` to every patient, each placement something more or less to each."""
+
+    def __init__(
+        self, rng: np.random.Generator, patients: int, *, run: float, worth: float, noise: float, gain: float = 0.0
+    ) -> None:
+        self.rng, self.patients, self.run, self.worth, self.noise, self.gain = rng, patients, run, worth, noise, gain
+        self.base = rng.normal(0, 10, patients)
+        self.own: dict[tuple[int, ...], np.ndarray] = {(): np.zeros(patients)}
+
+    def trial(self, candidate: Candidate) -> Trial:
+        """One training: a shift of its own for all patients, and noise for each."""
+        places, rng = candidate.places, self.rng
+        if places not in self.own:
+            self.own[places] = rng.normal(0, self.worth, self.patients)
+        scores = self.base + self.own[places] + self.gain * (2 in places) + rng.normal(0, self.run)
+        scores = scores + rng.normal(0, self.noise, self.patients)
+        return Trial(candidate, -float(scores.mean()), tuple(scores))
+
+
+def simulated(text: str, world: World) -> Candidate:
+    """What a search chooses in a world where trainings are drawn."""
+    search, space, trials = families.load("searches", text)(), Space((10, 40, 160, 640)), list[Trial]()
+    while proposed := search.propose(space, trials):
+        trials += [world.trial(candidate) for candidate in proposed]
+    chosen: Candidate = search.conclude(space, trials).chosen
+    return chosen
+
+
+def nothing(count: int, out: Path) -> dict[str, Any]:
+    """How often a search places a module where there is nothing to find, with real trainings."""
+    false = []
+    for seed in range(count):
+        task = planted_task(out, 100 + seed, seed % 3, helps=False)
+        result, seconds = timed(lambda t=task, p=out / f"nothing{seed}": searched(FORWARD, t, p))
+        false.append(bool(result.chosen.places))
+        print(
+            f"nothing to find, seed {seed}: {result.chosen.places}, {result.epochs} epochs, {seconds:.0f} s", flush=True
+        )
+    return {"search_false_accepts": fmean(false)}
 
 
 def planted(seeds: int, truths: int, out: Path) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A study whose arms search: rounds grow out of run folders, and the answer is tried on the test patients."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,14 @@ import pytest
 from mrfusion.errors import SpecError
 from mrfusion.executors._base import Executor, Job, Outcome
 from mrfusion.files import read_json, write_json, write_rows, write_text
+from mrfusion.run_folder.searches import load_searches
 from mrfusion.spec import RunSpec
 from mrfusion.study.conduct import Agenda, conduct, missing, prepare, write_down
 from mrfusion.study.design import Study, read_study
-from mrfusion.study.quest import PENDING
+from mrfusion.study.quest import PENDING, REPEAT_SEEDS
 
 LEVELS = 3
+CASES = tuple(f"case{number:02d}" for number in range(12))
 GAINS = (0.10, -0.05, 0.20)
 STUDY = """
 name: where
@@ -46,6 +49,8 @@ class Pretending(Executor):
             yield Outcome(job, result=functions[job.function.split(":")[1]](*job.arguments))
 
     def _prepare(self, *arguments: Any) -> dict[str, Any]:
+        cases = [{"id": case, "patient": case} for case in CASES]
+        write_json(Path(arguments[1]) / "cohort.json", {"cases": cases})
         return {"fingerprint": "f", "folds": 2, "notes": []}
 
     def _space(self, spec: str, fusion: str, out: str) -> list[int]:
@@ -68,8 +73,21 @@ class Pretending(Executor):
             ("epoch", "quantity", "value"),
             [(1, "val/score", score - 1), (2, "val/score", score)],
         )
+        _write_scores(folder, loss)
         write_json(folder / "environment.json", {"epochs": epochs, "steps": epochs, "train_seconds": 2.0 * epochs})
         return str(folder)
+
+
+def _write_scores(folder: Path, loss: float) -> None:
+    """What a run says of its patients, in the form of either task: better by what its loss is smaller."""
+    right = [math.exp(-loss - 0.01 * number) for number in range(len(CASES))]
+    write_rows(
+        folder / "probabilities.csv",
+        ("case", "target", "no", "yes"),
+        [(case, "no", p, 1 - p) for case, p in zip(CASES, right, strict=True)],
+    )
+    scores = [(case, region, "dice", p) for case, p in zip(CASES, right, strict=True) for region in ("WT", "TC")]
+    write_rows(folder / "scores.csv", ("case", "region", "metric", "value"), scores)
 
 
 def study_of(tmp_path: Path, text: str = STUDY, task: str = "classification") -> Study:
@@ -95,8 +113,9 @@ def test_the_story_of_searching_arms(tmp_path: Path, task: str) -> None:
     path = [forward["trials"][step["accepted"]]["places"] for step in forward["steps"] if step["accepted"] is not None]
     assert path == [[2], [0, 2]]
     assert forward["trials"][forward["chosen"]]["places"] == [0, 2]
-    assert [len(step["tried"]) for step in forward["steps"]] == [4, 3, 2]
+    assert [len(step["tried"]) for step in forward["steps"]] == [3 + 3 + 3, 3 + 2 + 3, 3 + 1]
     assert "nothing was better" in forward["why"]
+    assert "p = 0.050 over trainings" in forward["steps"][0]["why"]
     exhaustive = searches["exhaustive", 0]
     assert exhaustive["trials"][exhaustive["chosen"]]["loss"] == pytest.approx(0.7)
 
@@ -134,10 +153,35 @@ def test_searches_share_runs_and_the_ledger_says_so(tmp_path: Path) -> None:
     assert len(set(digests)) == len(digests)
     searches = [s for s in read_json(tmp_path / "searches.json") if s["seed"] == 0]
     reused = {s["arm"]: sum(trial["reused"] for trial in s["trials"]) for s in searches}
-    assert reused == {"forward": 0, "exhaustive": 1, "ensemble": 8}
+    assert reused == {"forward": 0, "exhaustive": 2, "ensemble": 14}, "no module is a control too: the same run"
     forward = next(s for s in searches if s["arm"] == "forward")
     assert [trial["epochs"] for trial in forward["trials"]] == [8] + [2] * (len(forward["trials"]) - 1)
-    assert sum(trial["seconds"] for trial in forward["trials"]) == 16.0 + 4.0 * 9
+    assert sum(trial["seconds"] for trial in forward["trials"]) == 16.0 + 4.0 * (9 + 8 + 4)
+    spent = {s.arm: s.spent["epochs"] for s in load_searches(tmp_path) if s.seed == 0}
+    assert spent["exhaustive"] == 8 * (8 + 2 + 3), "a control that was trained already costs nothing more"
+
+
+def test_repeated_trainings_have_seeds_of_their_own(tmp_path: Path) -> None:
+    executor = Pretending()
+    conducted(study_of(tmp_path), executor, tmp_path)
+    plans = [str(spec.plan) for spec in executor.done if spec.seed >= REPEAT_SEEDS]
+    assert len(plans) == len({(spec.seed, str(spec.plan), str(spec.origin)) for spec in executor.done
+                              if spec.seed >= REPEAT_SEEDS})  # fmt: skip
+    searches = {s["arm"]: s for s in read_json(tmp_path / "searches.json") if s["seed"] == 0}
+    repeats = [trial["repeat"] for trial in searches["forward"]["trials"] if trial["kind"] == "null"]
+    assert repeats == [0, 1, 2] * 3
+
+
+def test_too_few_validation_patients_add_nothing_and_cost_nothing(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("test_searching_arms.CASES", CASES[:5])
+    executor = Pretending()
+    conducted(study_of(tmp_path), executor, tmp_path)
+    searches = {s["arm"]: s for s in read_json(tmp_path / "searches.json") if s["seed"] == 0}
+    assert len(searches["forward"]["trials"]) == 1
+    assert "5 validation patients cannot tell 3 candidates from chance, at least 6" in searches["forward"]["why"]
+    exhaustive = searches["exhaustive"]
+    assert exhaustive["trials"][exhaustive["chosen"]]["places"] == []
+    assert "at least 8 are needed; nothing was added" in exhaustive["why"]
 
 
 def test_warm_starts_have_the_epochs_and_the_rate_that_the_search_says(tmp_path: Path) -> None:

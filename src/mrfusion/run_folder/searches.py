@@ -13,7 +13,10 @@ FILE = "searches.json"
 
 @dataclass(frozen=True)
 class TriedNetwork:
-    """One candidate: where its modules are, what it was, its validation loss, and what its run cost."""
+    """One candidate: where its modules are, what it was, its validation loss, and what its run cost.
+
+    ``repeat`` counts trainings of the same candidate with other seeds; 0 is the one that searches choose by.
+    """
 
     places: tuple[int, ...]
     kind: str
@@ -25,6 +28,7 @@ class TriedNetwork:
     seconds: float
     stopped: bool
     reused: bool
+    repeat: int = 0
 
 
 @dataclass(frozen=True)
@@ -66,17 +70,22 @@ class LoadedSearch:
 
     @property
     def trainings(self) -> int:
-        """Networks that were trained, null candidates and a supernet among them."""
-        return sum(trial.kind != "inherited" for trial in self.trials)
+        """Networks that were trained, null candidates, repeated trainings and a supernet among them."""
+        return sum(trial.kind != "inherited" for trial in self._runs)
 
     @property
     def spent(self) -> dict[str, float]:
         """Epochs, optimiser steps and seconds of all its trainings, whoever paid for them; keys of environment.json."""
         return {
-            "epochs": sum(trial.epochs for trial in self.trials),
-            "steps": sum(trial.steps for trial in self.trials),
-            "train_seconds": sum(trial.seconds for trial in self.trials),
+            "epochs": sum(trial.epochs for trial in self._runs),
+            "steps": sum(trial.steps for trial in self._runs),
+            "train_seconds": sum(trial.seconds for trial in self._runs),
         }
+
+    @property
+    def _runs(self) -> list[TriedNetwork]:
+        """The trials whose run is their own: a control that a search had trained already is not trained anew."""
+        return list({trial.digest: trial for trial in reversed(self.trials)}.values())
 
     @property
     def exhaustive_epochs(self) -> int:

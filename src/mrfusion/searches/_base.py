@@ -11,7 +11,7 @@ IN_FILE = (
     "arms: {found: {plan: 'separate>mean', search: 'CHOICE'}}"  # how a choice is written; `mrfusion list` shows it
 )
 
-Kind = Literal["trained", "null", "supernet", "inherited"]
+Kind = Literal["trained", "null", "supernet", "inherited", "again"]
 
 
 @dataclass(frozen=True)
@@ -40,21 +40,29 @@ class Candidate:
 
     ``trained``: trained, with a short budget where it has a parent. ``null``: the parent itself, trained on.
     ``supernet``: trained with random gates. ``inherited``: the parent's weights as they are, nothing is trained.
+    ``again``: trained once more, so that the judge of the search can see how much trainings differ by themselves.
     With a ``rival`` it is stopped where it gains less than half of what the rival had gained in as many epochs.
+    ``repeat`` 0 has the seed of the search, every other number a seed of its own.
     """
 
     places: tuple[int, ...]
     parent: "Candidate | None" = None
     kind: Kind = "trained"
     rival: "Candidate | None" = None
+    repeat: int = 0
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A candidate and the validation loss that it reached at its best epoch."""
+    """A candidate, the validation loss that it reached at its best epoch, and how each validation patient scored.
+
+    ``scores``: one number a patient, higher is better, the same patients in the same order in every trial of a search;
+    NaN where a patient has none.
+    """
 
     candidate: Candidate
     loss: float
+    scores: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,13 +93,19 @@ class Search(ABC):
 
     ``fusion`` is the module that is placed, a choice of ``fusions`` (in quotes where it has arguments). A candidate
     that starts from a parent's weights is trained for ``epochs`` (default: the run's own number), with ``rate`` times
-    the run's learning rate: all of it may throw such weights out of the minimum that they are in.
+    the run's learning rate: all of it may throw such weights out of the minimum that they are in. What is found is
+    trained again ``repeats`` times, beside as many controls, before it is believed (:mod:`mrfusion.searches._judge`).
     """
 
-    def __init__(self, fusion: str = "mmtm", *, epochs: int | None = None, rate: float = 1.0) -> None:
+    def __init__(self, fusion: str = "mmtm", *, epochs: int | None = None, rate: float = 1.0, repeats: int = 3) -> None:
         if not rate > 0:
             raise SpecError(f"expected rate, the share of the learning rate of a warm start, above 0, found {rate:g}")
-        self.fusion, self.epochs, self.rate = fusion, epochs, rate
+        if repeats < 3:
+            raise SpecError(
+                f"repeats must be at least 3, found {repeats}: by chance alone, two trainings beat two others in 1 of "
+                "6 cases"
+            )
+        self.fusion, self.epochs, self.rate, self.repeats = fusion, epochs, rate, repeats
 
     @abstractmethod
     def walk(self, space: Space) -> Walk[Choice]:
@@ -135,6 +149,11 @@ def best(space: Space, trials: Iterable[Trial], tau: float = 0.0) -> Trial:
     least = min(trial.loss for trial in given)
     tied = [trial for trial in given if trial.loss <= least + tau]
     return min(tied, key=lambda trial: space.cost(trial.candidate.places))
+
+
+def all_on_path(space: Space) -> int:
+    """How many sets with a module are compared on the way from none to all: L + (L - 1) + ... + 1."""
+    return len(space.positions) * (len(space.positions) + 1) // 2
 
 
 def with_place(places: Sequence[int], place: int) -> tuple[int, ...]:

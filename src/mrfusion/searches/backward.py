@@ -1,21 +1,34 @@
 """Sequential backward search: from modules at every level, takes away what is not missed."""
 
-from mrfusion.searches._base import Candidate, Choice, Search, Space, Step, Walk, best, named, without_place
+from mrfusion.searches._base import (
+    Candidate,
+    Choice,
+    Search,
+    Space,
+    Step,
+    Walk,
+    all_on_path,
+    best,
+    named,
+    without_place,
+)
+from mrfusion.searches._judge import settled, too_few
 
 
 class Backward(Search):
     """From all positions on, remove one module a round, the one whose removal leaves the least validation loss.
 
     Candidates start from the larger network's weights, beside a null candidate that trains it on. A removal is accepted
-    if loss <= min(parent, null) - ``min_delta``, so that a module which makes no difference goes; ties within ``tau``:
-    what leaves fewer parameters. [ours: the paper searches forward only]
+    if loss <= min(parent, null), so that a module which makes no difference goes; ties within ``tau``: what leaves
+    fewer parameters. What is left at the end is chosen if it is confirmed against no module at all, both trained from
+    new weights. [ours: the paper searches forward only]
 
     Options:
         fusion: the fusion module that is placed, as text
         epochs: epochs of each candidate after the first; default: those of the budget
         rate: learning rate of candidates that start from trained weights, as a share of the budget's
-        min_delta: how much smaller the validation loss must be; at least 0
         tau: losses this close count as equal; at least 0
+        repeats: how often the winner and its control are trained again before it is believed; at least 3
     Example: backward(fusion=mmtm)
     """
 
@@ -25,15 +38,18 @@ class Backward(Search):
         *,
         epochs: int | None = None,
         rate: float = 1.0,
-        min_delta: float = 0.0,
         tau: float = 0.0,
+        repeats: int = 3,
     ) -> None:
-        super().__init__(fusion, epochs=epochs, rate=rate)
-        self.min_delta, self.tau = min_delta, tau
+        super().__init__(fusion, epochs=epochs, rate=rate, repeats=repeats)
+        self.tau = tau
 
     def walk(self, space: Space) -> Walk[Choice]:
         (present,) = yield [Candidate(tuple(space.positions))]
-        steps: list[Step] = []
+        among, steps = all_on_path(space), list[Step]()
+        if reason := too_few(present, among):
+            (bare,) = yield [Candidate(())]
+            return Choice(bare.candidate, (), reason)
         while present.candidate.places:
             parent = present.candidate
             fewer = [Candidate(without_place(parent.places, place), parent) for place in parent.places]
@@ -41,9 +57,11 @@ class Backward(Search):
             winner, bar = best(space, trials, self.tau), min(present.loss, null.loss)
             tried = (null.candidate, *fewer)
             says = f"{named(winner.candidate.places)}: loss {winner.loss:.4g} against {bar:.4g}"
-            if winner.loss > bar - self.min_delta:
+            if winner.loss > bar:
                 steps.append(Step(tried, None, f"every module is missed; {says}"))
-                return Choice(parent, tuple(steps), steps[-1].why)
+                break
             steps.append(Step(tried, winner.candidate, says))
             present = winner
-        return Choice(present.candidate, tuple(steps), "no module is left")
+        start = Candidate(present.candidate.places)
+        choice = yield from settled(present, start, steps, among=among, repeats=self.repeats)
+        return choice

@@ -8,16 +8,19 @@ from mrfusion.searches._base import (
     Step,
     Trial,
     Walk,
+    all_on_path,
     best,
     named,
     with_place,
     without_place,
 )
+from mrfusion.searches._judge import settled, too_few
 
 
 class Floating(Search):
     """SFFS (Pudil, Novovicova, Kittler 1994), until every position was taken once; the best set on the way is chosen.
 
+    The best set is chosen if it is confirmed against no module at all, trained on from the same weights. [ours]
     An inclusion is made whether or not it helps; then positions are taken back as long as the smaller set is better
     than the best set of its size so far. So two positions that only help together are found.
     Every set starts from the same weights, late fusion's, with the same budget: its loss depends on the set alone, and
@@ -28,17 +31,28 @@ class Floating(Search):
         epochs: epochs of each candidate after the first; default: those of the budget
         rate: learning rate of candidates that start from trained weights, as a share of the budget's
         tau: losses this close count as equal; at least 0
+        repeats: how often the winner and its control are trained again before it is believed; at least 3
     Example: floating(fusion=mmtm)
     """
 
-    def __init__(self, fusion: str = "mmtm", *, epochs: int | None = None, rate: float = 1.0, tau: float = 0.0) -> None:
-        super().__init__(fusion, epochs=epochs, rate=rate)
+    def __init__(
+        self,
+        fusion: str = "mmtm",
+        *,
+        epochs: int | None = None,
+        rate: float = 1.0,
+        tau: float = 0.0,
+        repeats: int = 3,
+    ) -> None:
+        super().__init__(fusion, epochs=epochs, rate=rate, repeats=repeats)
         self.tau = tau
 
     def walk(self, space: Space) -> Walk[Choice]:
         root = Candidate(())
         seen: dict[tuple[int, ...], Trial] = {}
-        yield [root]
+        (bare,) = yield [root]
+        if reason := too_few(bare, all_on_path(space)):
+            return Choice(root, (), reason)
         (seen[()],) = yield [Candidate((), root, "null")]
         best_of_size = {0: seen[()]}
         present, steps = seen[()], list[Step]()
@@ -56,9 +70,9 @@ class Floating(Search):
                     break
                 present = back
                 steps.append(_step(smaller, seen, present))
-        chosen = best(space, seen.values(), self.tau).candidate
-        why = f"the search has met every size; of {len(seen)} sets {named(chosen.places)} has the least validation loss"
-        return Choice(chosen, tuple(steps), why)
+        found = best(space, seen.values(), self.tau)
+        choice = yield from settled(found, found.candidate, steps, among=len(seen) - 1, repeats=self.repeats)
+        return choice
 
     def _move(
         self, space: Space, root: Candidate, sets: list[tuple[int, ...]], seen: dict[tuple[int, ...], Trial]

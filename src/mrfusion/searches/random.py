@@ -4,19 +4,23 @@ import random
 
 from mrfusion.errors import SpecError
 from mrfusion.searches._base import Candidate, Choice, Search, Space, Step, Walk, best, named, subsets
+from mrfusion.searches._judge import settled
 
 
 class Random(Search):
-    """``count`` different sets of all 2^L, each as likely as another, drawn with the run's seed; the best is chosen.
+    """``count`` different sets of all 2^L, each as likely as another, drawn with the run's seed.
+
+    Chosen: the one of least validation loss, if it is confirmed from new weights.
 
     Options:
         fusion: the fusion module that is placed, as text
         count: number of placements that are tried; at least 1
+        repeats: how often the winner and its control are trained again before it is believed; at least 3
     Example: random(count=8)
     """
 
-    def __init__(self, fusion: str = "mmtm", *, count: int = 5) -> None:
-        super().__init__(fusion)
+    def __init__(self, fusion: str = "mmtm", *, count: int = 5, repeats: int = 3) -> None:
+        super().__init__(fusion, repeats=repeats)
         if count < 1:
             raise SpecError(f"search random: count is a number of placements, at least 1, found {count}")
         self.count = count
@@ -25,6 +29,8 @@ class Random(Search):
         sets = subsets(space)
         drawn = random.Random(space.seed).sample(sets, min(self.count, len(sets)))
         trials = yield [Candidate(places) for places in drawn]
-        chosen = best(space, trials).candidate
-        why = f"of {len(drawn)} placements drawn, {named(chosen.places)} has the least validation loss"
-        return Choice(chosen, (Step(tuple(trial.candidate for trial in trials), chosen, why),), why)
+        found = best(space, trials)
+        why = f"of {len(drawn)} placements drawn, {named(found.candidate.places)} has the least validation loss"
+        step = Step(tuple(trial.candidate for trial in trials), found.candidate, why)
+        choice = yield from settled(found, found.candidate, [step], among=len(drawn), repeats=self.repeats)
+        return choice

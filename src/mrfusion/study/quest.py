@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from mrfusion import families
-from mrfusion.files import read_json, read_rows
+from mrfusion.files import read_json
 from mrfusion.plan import FusionPlan
 from mrfusion.searches._base import Candidate, Choice, Search, Space, Trial, named
 from mrfusion.spec import RunSpec
 from mrfusion.study.design import PlannedRun, Study
+from mrfusion.study.validation import loss_of, scores_of
 
+REPEAT_SEEDS = 10_000  # what the seed of a training that is repeated is higher by, each time; nobody asks for so many
 PENDING = "not-chosen-yet"  # stands for a run's digest in study.json while the search goes on
 
 
@@ -71,6 +73,10 @@ class Quest:
 
     def _make(self, candidate: Candidate) -> RunSpec:
         changes: dict[str, Any] = {"plan": str(self.plan_of(candidate)), "score_on": "val"}
+        if self.base.task == "segmentation" and self.base.metrics and "dice" not in self.base.metrics:
+            changes["metrics"] = [*self.base.metrics, "dice"]  # what the search judges by
+        if candidate.repeat:
+            changes["seed"] = self.base.seed + REPEAT_SEEDS * candidate.repeat
         if candidate.parent is not None:
             rival = None if candidate.rival is None else self.digest_of(candidate.rival)
             parents, keep = [self.digest_of(candidate.parent)], candidate.kind == "inherited"
@@ -98,7 +104,8 @@ class Quest:
     def title(self, candidate: Candidate) -> str:
         """What a user calls a candidate's run."""
         words = {"null": "null candidate", "supernet": "supernet"}.get(candidate.kind, named(candidate.places))
-        return f"{self.arm} ({words})"
+        again = f", training {candidate.repeat + 1}" if candidate.repeat else ""
+        return f"{self.arm} ({words}{again})"
 
 
 @dataclass(frozen=True)
@@ -131,10 +138,15 @@ def quests_of(study: Study, fingerprint: str, costs: dict[str, Sequence[int]]) -
 
 def standing(quest: Quest, out: Path) -> Standing:
     """Read the runs that a search asked for, round by round, as far as they are there."""
-    search, trials = quest.search, list[Trial]()
+    search, trials, task = quest.search, list[Trial](), quest.base.task
+    patients = {case["id"]: case["patient"] for case in read_json(out / "cohort.json")["cases"]}
     while proposed := search.propose(quest.space, trials):
         folders = {candidate: out / "runs" / quest.digest_of(candidate) for candidate in proposed}
-        done = [Trial(c, loss_of(folder, quest.base.task)) for c, folder in folders.items() if folder.is_dir()]
+        done = [
+            Trial(candidate, loss_of(folder, task), scores_of(folder, task, patients))
+            for candidate, folder in folders.items()
+            if folder.is_dir()
+        ]
         if not done:
             break
         trials += done
@@ -155,13 +167,6 @@ def answer_digest(quest: Quest, out: Path) -> str:
     """The digest of the run that answers for the search's arm, PENDING while it goes on."""
     now = standing(quest, out)
     return PENDING if now.choice is None else quest.final_spec(now.choice, now.trials).digest
-
-
-def loss_of(run: Path, task: str) -> float:
-    """A run's validation loss at its best epoch: the losses' sum for classes, 1 - mean Dice for regions. [ours]"""
-    rows = read_rows(run / "history.csv", ("epoch", "quantity", "value"))
-    score = max(float(row["value"]) for row in rows if row["quantity"] == "val/score")
-    return 1 - score if task == "segmentation" else -score
 
 
 def account(quests: Sequence[Quest], out: Path) -> list[dict[str, Any]]:
@@ -213,6 +218,7 @@ def _trial(quest: Quest, trial: Trial, numbers: dict[Candidate, int], out: Path)
     return {
         "places": list(candidate.places),
         "kind": candidate.kind,
+        "repeat": candidate.repeat,
         "parent": None if candidate.parent is None else numbers[candidate.parent],
         "loss": trial.loss,
         "digest": quest.digest_of(candidate),

@@ -89,6 +89,7 @@ def _ledger(searches: Sequence[LoadedSearch]) -> list[tuple[str, str]]:
     return [
         ("Trainings", str(sum(search.trainings for search in searches))),
         ("of them null candidates", str(sum(trial.kind == "null" for trial in trials))),
+        ("trained again to confirm", str(sum(trial.kind == "again" for trial in trials))),
         ("stopped early in a race", str(sum(trial.stopped for trial in trials))),
         ("shared with another search", str(sum(trial.reused for trial in trials))),
         ("Validated on inherited weights", str(sum(trial.kind == "inherited" for trial in trials))),
@@ -106,8 +107,7 @@ def _round(search: LoadedSearch, decision: Decision) -> Round:
     trials = [(number, search.trials[number]) for number in decision.tried]
     most = max((abs(trial.loss) for _, trial in trials), default=0.0) or 1.0
     branches = tuple(
-        Branch(trial, KINDS.get(trial.kind, _words(trial.places)), 100 * abs(trial.loss) / most, n == decision.accepted)
-        for n, trial in trials
+        Branch(trial, _said(trial), 100 * abs(trial.loss) / most, n == decision.accepted) for n, trial in trials
     )
     return Round(branches, decision.why, decision.accepted is not None)
 
@@ -125,11 +125,17 @@ def _regret_in(truth: dict[tuple[int, int], LoadedSearch]) -> Callable[[LoadedSe
         every = truth.get((search.fold, search.seed))
         if every is None or every.chosen is None or search.places is None or search.search.startswith("exhaustive"):
             return None
-        losses = {trial.places: trial.loss for trial in every.trials}
+        losses = {trial.places: trial.loss for trial in every.trials if not trial.repeat}
         spread = max(losses.values()) - min(losses.values())
         return 100 * (losses[search.places] - min(losses.values())) / spread if spread else 0.0
 
     return regret
+
+
+def _said(trial: TriedNetwork) -> str:
+    """A candidate in words; trainings of the same one are told apart."""
+    words = KINDS.get(trial.kind, _words(trial.places))
+    return f"{words}, trained again with another seed" if trial.repeat or trial.kind == "again" else words
 
 
 def _words(places: Sequence[int]) -> str:
