@@ -7,7 +7,8 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from mrfusion.spec import Part, RunSpec
+from mrfusion.part import part_of
+from mrfusion.spec import RunSpec
 from mrfusion.study.design import Study
 
 PAGE = Path(__file__).parents[1] / "docs" / "specification.md"
@@ -25,15 +26,15 @@ NEEDED = "must be given"
 
 def page() -> str:
     """The whole page."""
-    studies = {name: field for name, field in Study.model_fields.items() if name != "base"}
-    runs = {name: field for name, field in RunSpec.model_fields.items() if name != "origin"}  # for searches and adapt
+    studies = {name: field for name, field in Study.model_fields.items() if name not in Study.not_in_a_file}
+    runs = {name: field for name, field in RunSpec.model_fields.items() if name not in RunSpec.not_in_a_file}
     parts = [("A study", studies), ("A run", runs), *_below("", studies), *_below("", runs)]
     return OPENING + "\n".join(f"## {title}\n\n{HEADER}{_rows(fields)}" for title, fields in parts)
 
 
 def _below(place: str, fields: dict[str, FieldInfo]) -> Iterator[tuple[str, dict[str, FieldInfo]]]:
     for name, field in fields.items():
-        part = _part(field)
+        part = part_of(field.annotation)
         if part is not None and name != "arms":
             yield f"`{place}{name}`", part.model_fields
             yield from _below(f"{place}{name}.", part.model_fields)
@@ -50,7 +51,7 @@ def _default(name: str, field: FieldInfo) -> str:
     said = (field.description or "").partition("default: ")[2]
     if said or field.is_required():
         return said or NEEDED
-    if _part(field) is not None and name != "arms":
+    if part_of(field.annotation) is not None and name != "arms":
         return ""
     plain = isinstance(field.default, bool | int | float | tuple | dict | None)
     text = json.dumps(field.default) if plain else str(field.default)
@@ -58,7 +59,7 @@ def _default(name: str, field: FieldInfo) -> str:
 
 
 def _meaning(name: str, field: FieldInfo) -> str:
-    part = _part(field)
+    part = part_of(field.annotation)
     if part is not None and name != "arms":
         about = (part.__doc__ or "").splitlines()[0].rstrip(".").replace("``", "`")
         return (
@@ -68,13 +69,6 @@ def _meaning(name: str, field: FieldInfo) -> str:
     assert said, f"{name} has no description"
     choices = ", ".join(f"`{choice}`" for choice in _choices(field.annotation))
     return f"{said}; one of {choices}" if choices else said
-
-
-def _part(field: FieldInfo) -> type[Part] | None:
-    for kind in (field.annotation, *get_args(field.annotation)):
-        if isinstance(kind, type) and issubclass(kind, Part):
-            return kind
-    return None
 
 
 def _choices(annotation: Any) -> tuple[Any, ...]:

@@ -7,7 +7,8 @@ import pytest
 
 from mrfusion.errors import SpecError
 from mrfusion.files import read_json
-from mrfusion.spec import RunSpec, Sampling, check_choices, merge, read_part, write_spec
+from mrfusion.part import merge, read_part
+from mrfusion.spec import RunSpec, Sampling, check_choices, write_spec
 from mrfusion.yaml_file import read_yaml
 
 BASE: dict[str, Any] = {"data": {"sources": [{"path": "/data/a", "layout": "brats(year=2023)"}]}}
@@ -65,7 +66,7 @@ def test_a_file_that_is_not_there_or_no_text(tmp_path: Path) -> None:
         ({"data": {"preparation": {"spacing": 1}}}, r"'data.preparation.spacing'; did you mean 'spacing_mm'\?"),
         ({"data": {"sources": [{"path": "x", "layuot": "y"}]}}, r"layuot'; did you mean 'layout'\?"),
         ({"machine": {"devcie": "cpu"}}, r"'machine.devcie'; did you mean 'device'"),
-        ({"budget": {"epochs": 0}}, "budget.epochs: .*greater than or equal to 1, found 0"),
+        ({"budget": {"epochs": 0}}, "budget.epochs: .*at least 1, found 0"),
         ({"budget": {"epochs": "many"}}, "budget.epochs: .*found 'many'"),
         ({"budget": {"optimiser": "adm"}}, "budget.optimiser: .*'adamw', 'adam' or 'sgd', found 'adm'"),
         ({"sampling": {"size": [4, 4]}}, "sampling.size: .*2 or 3 numbers of at least 8"),

@@ -66,7 +66,8 @@ def predict(
     """Predict cases that were never in a cohort, in their own grid and label convention."""
     from mrfusion.command.display import one_bar, say
     from mrfusion.finished_run.predict import predict, read_run
-    from mrfusion.spec import Machine, read_part
+    from mrfusion.part import read_part
+    from mrfusion.spec import Machine
 
     machine = read_part(Machine, {"device": device}, "--device")
     finished = read_run(run, trust or ())
@@ -109,7 +110,8 @@ def subsets(
     from mrfusion.comparison.subset_scores import FOLDER
     from mrfusion.finished_run.predict import read_run
     from mrfusion.finished_run.subsets import data_of, is_done, write_subsets
-    from mrfusion.spec import Machine, read_part
+    from mrfusion.part import read_part
+    from mrfusion.spec import Machine
 
     machine, place = read_part(Machine, {"device": device}, "--device"), out or run / FOLDER
     if not is_done(place):

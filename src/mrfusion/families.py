@@ -60,7 +60,7 @@ def parse(text: str) -> Call:
         kwargs = tuple(sorted(zip(keys, (_literal(k.value) for k in tree.keywords), strict=True), key=itemgetter(0)))
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
         raise SpecError(
-            f"expected arguments as in 'mmtm(ratio=8)', found {text!r} ({error}); text other than a "
+            f"expected literal arguments as in 'mmtm(ratio=8)', found {text!r} ({error}); text other than a "
             "plain word stands in quotes"
         ) from None
     return Call(name, args, kwargs)

@@ -4,26 +4,31 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, field_validator
 
 from mrfusion import families
 from mrfusion.errors import SpecError, nearest
 from mrfusion.files import write_text
+from mrfusion.part import Part, merge, read_part
 from mrfusion.plan import FusionPlan, parse_plan
+from mrfusion.rules import rule_named
+
+
+def _read_plan(value: Any) -> FusionPlan:
+    """A plan from its text; ValueError, to which pydantic adds the key, for what is none."""
+    try:
+        return value if isinstance(value, FusionPlan) else parse_plan(str(value))
+    except SpecError as error:
+        raise ValueError(str(error)) from None
+
 
 Plan = Annotated[
     FusionPlan,
-    BeforeValidator(lambda v: v if isinstance(v, FusionPlan) else parse_plan(str(v))),
+    BeforeValidator(_read_plan),
     PlainSerializer(str, return_type=str),
 ]
-
-
-class Part(BaseModel):
-    """A frozen part of a specification; an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
 class Source(Part):
@@ -54,7 +59,7 @@ class SplitRule(Part):
     folds: int = Field(5, ge=1, description="each tests on its own patients; 1: one hold-out")
     val_share: float = Field(0.2, gt=0, lt=1, description="share of the patients outside the test fold")
     test_share: float = Field(0.2, gt=0, lt=1, description="share of all patients; only where folds is 1")
-    seed: int = Field(0, description="of the division")
+    seed: int = Field(0, ge=0, lt=2**32, description="of the division")
     file: Path | None = Field(None, description="splits.json of ours or nnU-Net's splits_final.json")
 
 
@@ -65,6 +70,7 @@ class Data(Part):
     data that no longer match it. Paths are not part of a run's digest, so a folder may move.
     """
 
+    not_in_a_file: ClassVar[frozenset[str]] = frozenset({"fingerprint"})
     sources: tuple[Source, ...] = Field(min_length=1)
     modalities: tuple[str, ...] = Field((), description="take these, absent ones too; default: those of the layout")
     preparation: Preparation = Preparation()
@@ -147,6 +153,7 @@ class RunSpec(Part):
     Validation samples lack what was drawn for them once; test cases keep all their files.
     """
 
+    not_in_a_file: ClassVar[frozenset[str]] = frozenset({"origin"})  # for searches and adapt
     data: Data
     task: Literal["segmentation", "classification"] = Field("segmentation", description="what is predicted")
     plan: Plan = Field(FusionPlan(), description="how modalities meet, as in separate[mean,mmtm]>mean")
@@ -168,7 +175,7 @@ class RunSpec(Part):
     )
     rules: str = Field("plain", description="what empty masks, missed and false lesions count")
     fold: int = Field(0, ge=0, description="of a single run; a study has folds")
-    seed: int = Field(0, ge=0, description="of a single run; a study has seeds")
+    seed: int = Field(0, ge=0, lt=2**32, description="of a single run; a study has seeds")
     score_on: Literal["val", "test"] = Field("test", description="the cases that are scored; searches ask for val")
     machine: Machine = Machine()
 
@@ -222,31 +229,9 @@ def _without(content: Mapping[str, Any], unsaid: Mapping[str, Any]) -> dict[str,
     return {key: value for key, value in content.items() if key not in unsaid or value != unsaid[key]}
 
 
-P = TypeVar("P", bound=Part)
-
-
-def read_part(kind: type[P], content: Any, place: str) -> P:
-    """A part of a specification from plain values; SpecError that names the place, the key and the nearest keys."""
-    if not isinstance(content, Mapping):
-        raise SpecError(f"{place}: expected keys and values, found {type(content).__name__}")
-    try:
-        return kind.model_validate(dict(content))
-    except ValidationError as error:
-        raise SpecError("\n".join(_sentence(kind, place, e) for e in error.errors())) from None
-
-
 def write_spec(path: Path, spec: RunSpec) -> None:
     """Write a specification, whole or not at all, with its keys in their order: that of regions is that of channels."""
     write_text(path, json.dumps(spec.model_dump(mode="json"), indent=1) + "\n")
-
-
-def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """``base`` with ``changes`` laid over it, parts merged key by key."""
-    merged = dict(base)
-    for key, value in changes.items():
-        both_parts = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = merge(merged[key], value) if both_parts and key != "options" else value
-    return merged
 
 
 def check_choices(spec: RunSpec) -> None:
@@ -259,6 +244,7 @@ def check_choices(spec: RunSpec) -> None:
             name = families.parse(text).name
             if ":" not in name and name not in families.names(family):
                 raise SpecError(f"no {family} choice is called {name!r}; {nearest(name, families.names(family))}")
+    rule_named(spec.rules)
     for plan in (spec.plan, *spec.members):
         _check_absence(plan, spec.absence != "none")
 
@@ -268,22 +254,3 @@ def _check_absence(plan: FusionPlan, drawn: bool) -> None:
         raise SpecError(f"plan {str(plan)!r} reads one modality, which cannot be absent; write absence: none for it")
     if plan.fill == "learned" and not drawn:
         raise SpecError(f"plan {str(plan)!r} learns its fill from absent modalities; write absence: uniform beside it")
-
-
-def _sentence(kind: type[Part], place: str, error: Any) -> str:
-    where = ".".join(str(piece) for piece in error["loc"])
-    if error["type"] == "extra_forbidden":
-        known = _keys_at(kind, error["loc"][:-1])
-        return f"{place}: no key is called {where!r}; {nearest(str(error['loc'][-1]), known)}"
-    found = "" if error["type"] == "missing" else f", found {error['input']!r}"
-    return f"{place}: {where}: {error['msg']}{found}"
-
-
-def _keys_at(kind: type[Part], location: tuple[Any, ...]) -> list[str]:
-    for piece in location:
-        field = kind.model_fields.get(str(piece))
-        if field is None:
-            continue
-        inner = [field.annotation, *getattr(field.annotation, "__args__", ())]
-        kind = next((i for i in inner if isinstance(i, type) and issubclass(i, Part)), kind)
-    return list(kind.model_fields)

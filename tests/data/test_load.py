@@ -16,8 +16,9 @@ from mrfusion.data.load import load_cases, slice_range
 from mrfusion.data.prepared import Prepared
 from mrfusion.data.read import read_data
 from mrfusion.errors import CaseError, InputError, SpecError
+from mrfusion.part import read_part
 from mrfusion.progress import silent
-from mrfusion.spec import Data, Preparation, read_part
+from mrfusion.spec import Data, Preparation
 
 MODALITIES = ("t1", "t2")
 

@@ -18,6 +18,7 @@ FLOORS = {
         "families",
         "case",
         "plan",
+        "part",
         "spec",
         "result",
         "files",

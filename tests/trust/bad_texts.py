@@ -10,7 +10,7 @@ from sandbox import Bad
 STUDY = f"""
 data:
   sources: [{{path: in, layout: "{LAYOUT}"}}]
-  split: {{folds: 2}}
+  split: {{folds: 3}}
 network: unet(base=4,stages=1)
 budget: {{epochs: 1}}
 arms:
@@ -112,10 +112,11 @@ YAML = {
         changed("only(t1)", "\"separate[__import__('os').system('touch x')]\""),
         "literal arguments",
     ),
-    "no epochs": (changed("epochs: 1", "epochs: 0"), "greater than or equal to 1"),
+    "no epochs": (changed("epochs: 1", "epochs: 0"), "at least 1"),
     "a learning rate that is no number": (changed("epochs: 1", "learning_rate: .nan"), "learning_rate"),
-    "folds of half a patient": (changed("folds: 2", "folds: 2.5"), "folds"),
-    "more folds than patients": (changed("folds: 2", "folds: 9"), "9"),
+    "folds of half a patient": (changed("folds: 3", "folds: 2.5"), "folds"),
+    "folds that leave nobody to validate on": (changed("folds: 3", "folds: 2"), "one to validate on"),
+    "more folds than patients": (changed("folds: 3", "folds: 9"), "9"),
     "a path that is no text": (changed("path: in", "path: [1]"), "path"),
     "a path with a null": (changed("path: in", 'path: "in\\0x"'), "in"),
     "a path to nothing": (changed("path: in", "path: nowhere"), "expected data at"),

@@ -27,8 +27,9 @@ from mrfusion.data.nifti.voxels import read_channels, read_image
 from mrfusion.data.split_file import count_folds, read_splits
 from mrfusion.errors import MrFusionError
 from mrfusion.files import read_json, read_rows
+from mrfusion.part import read_part
 from mrfusion.scoring.images import read_grey
-from mrfusion.spec import RunSpec, read_part
+from mrfusion.spec import RunSpec
 from mrfusion.study.design import read_study
 from mrfusion.yaml_file import read_yaml
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mrfusion.spec import Part
+from mrfusion.part import Part
 
 
 class Hypotheses(Part):

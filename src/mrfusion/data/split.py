@@ -36,7 +36,7 @@ def make_splits(
 
     ``val_share`` is the share of a fold's remaining patients to validate on, at least one of them. All cases of a
     patient stay together, patients of each stratum are dealt out evenly, and the same seed gives the same splits.
-    With as many folds as patients each is tested once, alone. SpecError if there are too few patients.
+    With as many folds as patients each is tested once, alone. SpecError if they are too few, for one fold too.
     """
     patients = _patients(cohort)
     kind = {patient: min(strata[case] for case in cases) for patient, cases in patients.items()}
@@ -51,6 +51,11 @@ def make_splits(
     splits = []
     for test in tests:
         rest = [patient for patient in ordered if patient not in set(test)]
+        if len(rest) < 2:
+            raise SpecError(
+                f"with {folds} folds of {len(patients)} patients, one tests {len(test)} and leaves {len(rest)}; "
+                "expected at least 2, one to train on and one to validate on: take more folds, or add patients"
+            )
         val = _spread(rest, val_share, 1)
         splits.append(_split(patients, [p for p in rest if p not in set(val)], val, test))
     return splits

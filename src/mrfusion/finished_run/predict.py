@@ -16,9 +16,10 @@ from mrfusion.data.prepared import Prepared
 from mrfusion.data.sample import LoadedCase
 from mrfusion.errors import InputError, SpecError
 from mrfusion.files import read_json, temporary_folder, write_rows
+from mrfusion.part import read_part
 from mrfusion.progress import Progress, silent
 from mrfusion.run.prediction import predict_classes, predict_masks, write_prediction
-from mrfusion.spec import Machine, RunSpec, Source, read_part
+from mrfusion.spec import Machine, RunSpec, Source
 from mrfusion.training.assemble import Model, load_network, make_fabric, make_model
 
 LARGEST_SAMPLE = 2**24  # grid points; 256 x 256 x 256

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -11,8 +11,9 @@ from mrfusion import families
 from mrfusion.comparison.hypotheses import Hypotheses
 from mrfusion.data.split_file import count_folds
 from mrfusion.errors import SpecError, nearest
+from mrfusion.part import Part, merge, read_part, unknown
 from mrfusion.plan import parse_plan
-from mrfusion.spec import Part, RunSpec, check_choices, merge, read_part
+from mrfusion.spec import RunSpec, check_choices
 from mrfusion.yaml_file import read_yaml
 
 OWN_KEYS = ("name", "question", "arms", "reference", "folds", "seeds", "hypotheses", "subsets")
@@ -49,6 +50,7 @@ class Arm(Part):
 class Study(Part):
     """A base that all arms share, the arms, and the folds and seeds that each of them is run on."""
 
+    not_in_a_file: ClassVar[frozenset[str]] = frozenset({"base"})
     name: str = Field("study", description="of the study; default: the file's")
     question: str = Field("", description="stands over the report")
     base: RunSpec
@@ -91,7 +93,7 @@ def read_study(path: Path | str, *, data: Path | str | None = None, splits: Path
     """
     path = Path(path)
     content, own = _divided(path)
-    base = _placed(read_part(RunSpec, content, str(path)), path, data, splits)
+    base = _placed(read_part(RunSpec, content, str(path), beside=Study), path, data, splits)
     arms = _arms(own.get("arms"), path)
     defaults = {
         "name": path.stem,
@@ -110,7 +112,7 @@ def read_single(path: Path, *, data: Path | None = None, splits: Path | None = N
     content, own = _divided(path)
     if "arms" in own or "folds" in own or "seeds" in own:
         raise SpecError(f"{path}: arms, folds and seeds make a study; run it with 'mrfusion study'")
-    base = _placed(read_part(RunSpec, content, str(path)), path, data, splits)
+    base = _placed(read_part(RunSpec, content, str(path), beside=Study), path, data, splits)
     name = str(own.get("name", path.stem))
     arms = (Arm(name=name),)
     study = Study(name=name, base=base, arms=arms, reference=name, folds=(base.fold,), seeds=(base.seed,))
@@ -143,11 +145,12 @@ def describe(study: Study, planned: Sequence[PlannedRun]) -> dict[str, Any]:
 def _divided(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """The keys of a file that say a run, and those that make it a study."""
     content = read_yaml(path)
+    known = {*RunSpec.model_fields, *OWN_KEYS} - RunSpec.not_in_a_file
     for key in content:
         if key in RENAMED:
             raise SpecError(f"{path}: the key {key!r} is now called {RENAMED[key]!r}; rename it")
-        if key not in {*RunSpec.model_fields, *OWN_KEYS}:
-            raise SpecError(f"{path}: no key is called {key!r}; {nearest(key, {*RunSpec.model_fields, *OWN_KEYS})}")
+        if key not in known:
+            raise SpecError(f"{path}: {unknown(key, key, known, (RunSpec, Study))}")
     own = {key: content.pop(key) for key in OWN_KEYS if key in content}
     return content, own
 

@@ -16,9 +16,9 @@ from mrfusion.comparison.hypotheses import Hypotheses
 from mrfusion.comparison.verdict import yardstick
 from mrfusion.errors import InputError
 from mrfusion.files import read_json, read_rows
+from mrfusion.part import read_part
 from mrfusion.result import ScoreRow, Status
 from mrfusion.run_folder.searches import load_searches
-from mrfusion.spec import read_part
 
 State = Literal["done", "missing", "unreadable"]
 COLUMNS = ("case", "region", "metric", "value")
