@@ -1,11 +1,13 @@
 """nnU-Net's own environment: what its trainer needs, and nothing that would pull another torch."""
 
 import importlib.metadata
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-FOLDER = Path(__file__).parents[2] / ".env-bench-nnunet"
+# one environment serves several working copies where MRFUSION_BENCH_NNUNET names its folder
+FOLDER = Path(os.environ.get("MRFUSION_BENCH_NNUNET", Path(__file__).parents[2] / ".env-bench-nnunet"))
 # timm and torchvision, which these depend on, would bring the newest torch with CUDA; the trainer does without them
 WITHOUT_DEPENDENCIES = (
     "nnunetv2==2.8.1", "batchgenerators==0.25.5", "batchgeneratorsv2==0.3.6", "dynamic-network-architectures==0.4.4",
