@@ -1,9 +1,10 @@
 """Equal time, head to head: nnU-Net as it is, and our ``concat``, on one split and one machine, one after the other.
 
     python bench/nnunet.py [--data FOLDER] [--minutes 10] [--device cpu] [--out KEPT]
-    python bench/nnunet.py --data FOLDER --minutes 3 --variant '{augmentation: light}' --variant '{budget: {epochs: 9}}'
+    python bench/nnunet.py --data FOLDER --minutes 3 --variant "{augmentation: light}" --variant "{seed: 1}"
 
-FOLDER holds hearts as MyoPS 2020 has them, brought to about 1.5 mm in the plane; without it phantoms at 3 mm are made. Both
+FOLDER holds hearts as MyoPS 2020 has them, brought to about 1.5 mm in the plane; without it phantoms at 3 mm are made.
+Both
 sides read the same files, train on the same patients for the same minutes, and are scored on the same test patients,
 which neither has seen. A ``--variant`` is a change of our specification that is trained as well, under the same budget,
 so that a table shows what each piece gives. nnU-Net's side is :mod:`nnunet_timed`, in an environment of its own; what

@@ -15,7 +15,8 @@ from rounds import Rounds, read_settings
 from torch import Tensor
 
 from mrfusion import families
-from mrfusion.data.augment import augment
+from mrfusion.augmentations._base import Samples
+from mrfusion.augmentations.light import Light
 from mrfusion.data.batch import Batch, Batches
 from mrfusion.data.read import read_data
 from mrfusion.progress import silent
@@ -41,9 +42,13 @@ def one_after_another(jobs: Sequence[Callable[[], Batch]], depth: int = 2) -> It
     return (job() for job in jobs)
 
 
-def sample_by_sample(images: Tensor, labels: Tensor, settings: Any, seeds: Sequence[int]) -> tuple[Tensor, Tensor]:
+WHOLE = Light.__call__
+
+
+def sample_by_sample(self: Light, samples: Samples, seeds: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Instead of augmenting a whole batch at once; the same numbers."""
-    pairs = [augment(images[i : i + 1], labels[i : i + 1], settings, [seed]) for i, seed in enumerate(seeds)]
+    parts = (Samples(*(part[i : i + 1] for part in vars(samples).values())) for i in range(len(seeds)))
+    pairs = [WHOLE(self, part, [seed]) for part, seed in zip(parts, seeds, strict=True)]
     return torch.cat([image for image, _ in pairs]), torch.cat([label for _, label in pairs])
 
 
@@ -60,7 +65,7 @@ RUNGS: dict[str, list[Any]] = {
         patch("mrfusion.training.assemble.memory_format", lambda _: torch.contiguous_format),
     ],
     "fused optimiser": [patch("torch.optim.AdamW", unfused)],
-    "whole-batch augmentation": [patch("mrfusion.data.batch.augment", sample_by_sample)],
+    "whole-batch augmentation": [patch.object(Light, "__call__", sample_by_sample)],
     "heap kept": [patch("mrfusion.training.assemble.keep_heap", lambda: None)],
     "read ahead": [patch("mrfusion.data.batch.read_ahead", one_after_another)],
 }

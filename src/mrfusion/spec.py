@@ -39,7 +39,7 @@ class Source(Part):
     options: dict[str, Any] = Field({}, description="options of the layout that its text does not hold")
 
 
-NUMBERS = 3  # to be raised whenever the same specification gives other numbers: old runs are then made again
+NUMBERS = 4  # to be raised whenever the same specification gives other numbers: old runs are then made again
 Millimetres = Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
 
 
@@ -95,19 +95,6 @@ class Sampling(Part):
         return value
 
 
-class Augmentation(Part):
-    """Random changes of a training batch; 0 switches one off."""
-
-    flip: bool = Field(True, description="mirror along each axis, each with probability one half")
-    rotate_deg: float = Field(15.0, ge=0, description="up to so many degrees in the plane, either way")
-    scale: float = Field(0.15, ge=0, lt=1, description="larger or smaller by up to this share, in the plane")
-    share: float = Field(0.5, ge=0, le=1, description="share of the samples that are rotated and scaled")
-    brightness: float = Field(0.1, ge=0, description="up to so many standard deviations more or less")
-    contrast: float = Field(0.15, ge=0, lt=1, description="up to this share more or less")
-    gamma: float = Field(0.2, ge=0, lt=1, description="logarithm of the exponent, up to so much either way")
-    noise: float = Field(0.05, ge=0, description="standard deviation of Gaussian noise, up to so much")
-
-
 class Budget(Part):
     """How long and with what a network is trained; the same in all arms of a fair study."""
 
@@ -121,8 +108,9 @@ class Budget(Part):
     )
     patience: int | None = Field(None, ge=1, description="stop after so many epochs without a better validation score")
     clip_norm: float | None = Field(12.0, gt=0, description="longer gradients are shortened to it; null: none are")
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field(
-        "32-true", description="of the training; energies stay in single"
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
+        "auto",
+        description="auto: bf16-mixed on a GPU that has it, 16-mixed on another, else 32-true; energies stay in single",
     )
 
 
@@ -163,7 +151,7 @@ class RunSpec(Part):
     head: Literal["regions", "labels"] = Field("regions", description="overlapping regions or exclusive labels")
     sampling: Sampling = Sampling()
     absence: str | dict[str, float] = Field("none", description="none, uniform, or the rate of each modality")
-    augmentation: Augmentation = Augmentation()
+    augmentation: str = Field("light", description="how training samples are changed at random, as in strong")
     schedule: str = Field("end_to_end", description="phases of a training, and what is trained in each")
     losses: tuple[str, ...] = Field(
         default=(), description="what is made small; default: dice_ce, or cross_entropy for classes"
@@ -178,6 +166,12 @@ class RunSpec(Part):
     seed: int = Field(0, ge=0, lt=2**32, description="of a single run; a study has seeds")
     score_on: Literal["val", "test"] = Field("test", description="the cases that are scored; searches ask for val")
     machine: Machine = Machine()
+
+    @field_validator("augmentation", mode="before")
+    @classmethod
+    def _mapping(cls, value: Any) -> Any:
+        """A mapping, as version 0.1.0 wrote it, holds the options of ``light``."""
+        return str(families.Call("light", (), tuple(value.items()))) if isinstance(value, Mapping) else value
 
     @field_validator("absence", mode="before")
     @classmethod
@@ -238,6 +232,7 @@ def check_choices(spec: RunSpec) -> None:
     """SpecError unless every choice that the spec names exists; nothing heavy is imported."""
     chosen = {"schedules": (spec.schedule,), "losses": spec.losses, "balancers": (spec.balancer,)}
     chosen |= {"metrics": spec.metrics} if spec.task == "segmentation" else {"class_metrics": spec.metrics}
+    chosen |= {"augmentations": (spec.augmentation,)}
     chosen |= {"backbones": (spec.network,), "layouts": tuple(s.layout for s in spec.data.sources)}
     for family, texts in chosen.items():
         for text in texts:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from mrfusion.augmentations._base import Augmentation
+from mrfusion.augmentations.light import Light
 from mrfusion.data.batch import Batch, Batches, Share, collate, moved, read_ahead
 from mrfusion.data.sample import Draw, LoadedCase, Sampler
-from mrfusion.spec import Augmentation
 from tiny import loaded_cases
 
 
@@ -26,7 +27,7 @@ def assert_same(first: Batch, second: Batch) -> None:
     assert torch.equal(first.classes, second.classes)
 
 
-@pytest.mark.parametrize("augmentation", [None, Augmentation()])
+@pytest.mark.parametrize("augmentation", [None, Light()])
 def test_batches_are_a_function_of_seed_and_epoch(augmentation: Augmentation | None) -> None:
     first, second = (Batches(sampler_of(loaded_cases(3)), 4, augmentation) for _ in range(2))
     list(first.epoch(0))
@@ -41,10 +42,9 @@ def test_batches_are_a_function_of_seed_and_epoch(augmentation: Augmentation | N
 @pytest.mark.parametrize("processes", [2, 4])
 def test_several_processes_read_the_same_batches_together(size: tuple[int, int, int], processes: int) -> None:
     cases = loaded_cases(3)
-    whole = list(Batches(sampler_of(cases, size), 4, Augmentation()).epoch(2))
+    whole = list(Batches(sampler_of(cases, size), 4, Light()).epoch(2))
     shares = [
-        list(Batches(sampler_of(cases, size), 4, Augmentation(), Share(rank, processes)).epoch(2))
-        for rank in range(processes)
+        list(Batches(sampler_of(cases, size), 4, Light(), Share(rank, processes)).epoch(2)) for rank in range(processes)
     ]
     assert {len(share) for share in shares} == {len(whole)}
     for number, batch in enumerate(whole):
@@ -96,7 +96,7 @@ def test_outside_of_a_case_is_background() -> None:
 
 @pytest.mark.parametrize(("size", "layout"), [((1, 8, 8), torch.channels_last), ((2, 8, 8), torch.channels_last_3d)])
 def test_images_are_channels_last(size: tuple[int, int, int], layout: torch.memory_format) -> None:
-    for augmentation in (None, Augmentation()):
+    for augmentation in (None, Light()):
         batch = next(iter(Batches(sampler_of(loaded_cases(3), size), 4, augmentation).epoch(0)))
         assert batch.images.is_contiguous(memory_format=layout)
         assert batch.images.dtype == torch.float32

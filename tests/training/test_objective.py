@@ -12,7 +12,6 @@ from mrfusion.data.sample import Draw, LoadedCase
 from mrfusion.losses._base import Output
 from mrfusion.training.decision import make_decision
 from mrfusion.training.objective import make_objective, out_channels, region_table
-from mrfusion.training.validate import even_places
 from tiny import cohort_of, loaded_cases, run_spec, training_of
 
 CASES = loaded_cases(2)
@@ -119,21 +118,3 @@ def test_validation_of_classes(tmp_path: Path) -> None:
     assert found["val/accuracy"] == 1.0
     assert found["val/cross_entropy"] == pytest.approx(np.log(1 + np.exp(-4)), abs=1e-6)
     assert found["val/score"] == pytest.approx(-found["val/cross_entropy"])
-
-
-@pytest.mark.parametrize(
-    ("slices", "thickness", "count", "expected"),
-    [
-        ((0, 10), 1, 100, list(range(10))),
-        ((2, 5), 1, 100, [2, 3, 4]),
-        ((0, 10), 1, 1, [4]),
-        ((0, 4), 4, 3, [0]),
-        ((0, 3), 5, 3, [0]),
-    ],
-)
-def test_even_places(slices: tuple[int, int], thickness: int, count: int, expected: list[int]) -> None:
-    labels = np.zeros((10, 20, 30), np.uint8)
-    case = LoadedCase("a", np.zeros((10, 1, 20, 30), np.float32), labels, (True,), -1, slices)
-    places = even_places(case, (thickness, 8, 10), count)
-    assert [s for s, _, _ in places] == expected
-    assert {(row, column) for _, row, column in places} == {(6, 10)}

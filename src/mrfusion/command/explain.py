@@ -107,10 +107,19 @@ def _signature(target: ast.ClassDef | ast.FunctionDef, path: Path) -> dict[str, 
     for node in target.body:
         if isinstance(node, ast.FunctionDef) and node.name == "__init__":
             return dict(_arguments(node.args))
+    if any("dataclass" in ast.unparse(decorator) for decorator in target.decorator_list):
+        return dict(_fields(target))
     for base in target.bases:
         if isinstance(base, ast.Name) and (home := _home(base.id, path)) is not None:
             return _signature(_target(home, base.id), home)
     return {}
+
+
+def _fields(target: ast.ClassDef) -> Iterator[tuple[str, tuple[str, str]]]:
+    """The fields of a dataclass: its arguments."""
+    for node in target.body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            yield node.target.id, (_kind(node.annotation), "" if node.value is None else _value(node.value))
 
 
 def _home(name: str, path: Path) -> Path | None:

@@ -10,10 +10,9 @@ import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
+from mrfusion.augmentations._base import Augmentation, Samples
 from mrfusion.data.absence import Absence
-from mrfusion.data.augment import augment
 from mrfusion.data.sample import Draw, LoadedCase, Place, Sampler, cut
-from mrfusion.spec import Augmentation
 
 
 @dataclass(frozen=True)
@@ -75,12 +74,15 @@ class Batches:
         )
         each = len(draws) // self.share.processes
         mine = slice(self.share.rank * each, (self.share.rank + 1) * each)
-        batch = moved(collate(self.sampler.cases, draws[mine], self.sampler.size), self.share.device)
-        if self.absence is not None:
+        batch = collate(self.sampler.cases, draws[mine], self.sampler.size)
+        if self.absence is not None:  # before the batch leaves the CPU, so that nothing waits for a GPU
             batch = replace(batch, present=self.absence.drawn(batch.present, [int(s) for s in seeds[mine]]))
+        batch = moved(batch, self.share.device)
         if self.augmentation is None:
             return batch
-        images, labels = augment(batch.images, batch.labels, self.augmentation, [int(s) for s in seeds[mine]])
+        spacing_mm = torch.tensor([self.sampler.cases[draw.case].spacing_mm for draw in draws[mine]])
+        samples = Samples(batch.images, batch.labels, spacing_mm[:, 3 - batch.labels.ndim + 1 :])
+        images, labels = self.augmentation(samples, [int(s) for s in seeds[mine]])
         return replace(batch, images=_channels_last(images), labels=labels)
 
 

@@ -43,6 +43,7 @@ def load_case(
         tuple(name in there for name in modalities),
         cohort.classes.index(case.label) if case.label in cohort.classes else -1,
         slice_range(prepared, there, slices),
+        prepared.spacing_mm,
     )
 
 

@@ -21,7 +21,8 @@ class LoadedCase:
 
     ``present`` says which of the modalities that the plan reads are there, and ``images`` (S, K, H, W) holds just
     these, in their order, cropped to the box of just these; ``labels`` is an index map (S, H, W), 0 where nothing is;
-    ``class_index`` the case's class, -1 where it has none; ``slices`` the range that may be drawn.
+    ``class_index`` the case's class, -1 where it has none; ``slices`` the range that may be drawn; ``spacing_mm`` the
+    distances of grid points along (S, H, W).
     """
 
     id: str
@@ -30,6 +31,7 @@ class LoadedCase:
     present: tuple[bool, ...]
     class_index: int
     slices: tuple[int, int]
+    spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
     def there(self, modalities: Sequence[str]) -> tuple[str, ...]:
         """Those of the plan's modalities that are present."""

@@ -46,6 +46,7 @@ def _check_arm(name: str, spec: RunSpec, cohort: Cohort) -> None:
         network = make_network(spec, cohort)
         make_objective(spec, cohort)
         load("balancers", spec.balancer)()
+        load("augmentations", spec.augmentation)()
         load("schedules", spec.schedule)().phases(network, spec.loss_names)
         absence_of(spec, cohort)
         for case in cohort.cases:

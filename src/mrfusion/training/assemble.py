@@ -57,12 +57,28 @@ class Model:
 
 
 def make_fabric(machine: Machine, precision: str) -> Fabric:
-    """Devices and precision of a run; the CPU's threads are set here once."""
+    """Devices and precision of a run; the CPU's threads, and how a GPU multiplies, are set here once.
+
+    On a GPU single precision is TF32 (ten bits of mantissa in products, sums in single), and cuDNN measures which of
+    its kernels is the fastest for each shape.
+    """
     if machine.threads:
         torch.set_num_threads(machine.threads)
+    on_gpu = machine.device == "cuda" or (machine.device == "auto" and torch.cuda.is_available())
+    if on_gpu:
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.benchmark = True
     accelerator = "gpu" if machine.device == "cuda" else machine.device
     strategy = "ddp_spawn" if machine.devices > 1 else "auto"
-    return Fabric(accelerator=accelerator, devices=machine.devices, precision=precision, strategy=strategy)  # type: ignore[arg-type]
+    chosen = usual_precision(on_gpu) if precision == "auto" else precision
+    return Fabric(accelerator=accelerator, devices=machine.devices, precision=chosen, strategy=strategy)  # type: ignore[arg-type]
+
+
+def usual_precision(on_gpu: bool) -> str:
+    """What ``precision: auto`` is on this machine; what only imitates bf16 does not count as having it."""
+    if not on_gpu:
+        return "32-true"
+    return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
 
 
 def make_network(spec: RunSpec, cohort: Cohort) -> FusionNetwork | Ensemble:
@@ -118,7 +134,8 @@ def make_training(
         energies=make_energies(spec, cohort),
         fabric=fabric,
     )
-    batches = Batches(sampler, budget.batch_size, spec.augmentation, share, absence)
+    augmentation = families.load("augmentations", spec.augmentation)()
+    batches = Batches(sampler, budget.batch_size, augmentation, share, absence)
     return Training(
         fabric,
         network,

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mrfusion.data.absence import Absence
@@ -19,7 +21,7 @@ from mrfusion.training.objective import Objective
 
 @dataclass(frozen=True)
 class Samples:
-    """Fixed samples of each case: up to ``per_case`` boxes of ``size``, evenly along the slices.
+    """Fixed samples of each case: boxes of ``size`` that hold its labels, about ``per_case`` of them.
 
     With ``absence`` each lacks what is drawn for it by its number, the same in every epoch and every run.
     """
@@ -29,13 +31,19 @@ class Samples:
     per_case: int
     absence: Absence | None = None
 
+    @cached_property
+    def places(self) -> list[list[Place]]:
+        """The starts of each case's boxes."""
+        return [telling_places(case, self.size, self.per_case) for case in self.cases]
+
     def of_case(self, index: int) -> Batch:
         """All samples of one case."""
-        draws = [Draw(index, start) for start in even_places(self.cases[index], self.size, self.per_case)]
+        draws = [Draw(index, start) for start in self.places[index]]
         batch = collate(self.cases, draws, self.size)
         if self.absence is None:
             return batch
-        seeds = [index * self.per_case + number for number in range(len(draws))]
+        most = max(len(places) for places in self.places)
+        seeds = [index * most + number for number in range(len(draws))]
         return replace(batch, present=self.absence.drawn(batch.present, seeds))
 
 
@@ -109,14 +117,60 @@ class Validation:
         return {f"val/{name}": value for name, value in zip(self.objective.losses, means, strict=True)}
 
 
-def even_places(case: LoadedCase, size: Place, count: int) -> list[Place]:
-    """Starts of up to ``count`` boxes evenly along the slices; rows and columns around the middle of the case."""
+def telling_places(case: LoadedCase, size: Place, count: int) -> list[Place]:
+    """Starts of boxes by which a network can be judged: up to ``count`` evenly along the slices, and further ones until
+    every label of the case is held by some box.
+
+    Along an axis that a box does not span it lies around the middle of what is labelled in its slices, around the
+    middle of the case where nothing is. So a box of whole slices is where it always was, and a patch does not miss what
+    lies aside.
+    """
+    labels = np.asarray(case.labels)
+    starts = [_around(case, labels, step, size) for step in _steps(case, size, count)]
+    first, last = case.slices
+    for label in np.unique(labels[first:last][labels[first:last] > 0]):
+        if not any((_box(labels, start, size) == label).any() for start in starts):
+            starts.append(_start(_middle_voxel(labels == label, (first, last)), size, case))
+    return starts
+
+
+def _steps(case: LoadedCase, size: Place, count: int) -> list[int]:
+    """The first slices of up to ``count`` boxes, evenly."""
     first, last = case.slices
     spare = max(0, last - first - size[0])
     number = min(count, -(-(last - first) // size[0]))
     steps = np.unique(((np.arange(number) + 0.5) * (spare + 1) / number - 0.5).round().astype(int))
-    middle = [(extent - n) // 2 for extent, n in zip(case.labels.shape[1:], size[1:], strict=True)]
-    return [(first + int(step), middle[0], middle[1]) for step in steps]
+    return [first + int(step) for step in steps]
+
+
+def _around(case: LoadedCase, labels: NDArray[np.uint8], step: int, size: Place) -> Place:
+    slab = (step, min(step + size[0], len(labels)))
+    if not labels[slice(*slab)].any():
+        row, column = ((extent - n) // 2 for extent, n in zip(labels.shape[1:], size[1:], strict=True))
+        return step, row, column
+    _, row, column = _start(_middle_voxel(labels > 0, slab), size, case)
+    return step, row, column
+
+
+def _middle_voxel(mask: NDArray[np.bool_], slab: tuple[int, int]) -> Place:
+    """Of the voxels of a mask in some slices the one next to their mean, so that it is one of them."""
+    voxels = np.argwhere(mask[slice(*slab)])
+    nearest = voxels[((voxels - voxels.mean(0)) ** 2).sum(1).argmin()]
+    return slab[0] + int(nearest[0]), int(nearest[1]), int(nearest[2])
+
+
+def _start(voxel: Sequence[int], size: Place, case: LoadedCase) -> Place:
+    """Where a box begins that has a voxel in its middle, as far as the case, and its range of slices, allow."""
+    limits = [case.slices, *((0, extent) for extent in case.labels.shape[1:])]
+    s, row, column = (
+        min(max(at - n // 2, low), high - n) if high - low >= n else (low + high - n) // 2
+        for at, n, (low, high) in zip(voxel, size, limits, strict=True)
+    )
+    return s, row, column
+
+
+def _box(labels: NDArray[np.uint8], start: Place, size: Place) -> NDArray[np.uint8]:
+    return labels[tuple(slice(max(0, low), max(0, low + n)) for low, n in zip(start, size, strict=True))]
 
 
 def _counts(decided: Tensor, target: Tensor) -> Tensor:

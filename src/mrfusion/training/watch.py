@@ -17,7 +17,7 @@ from mrfusion.files import writing
 from mrfusion.losses._base import FusedImage
 from mrfusion.run_folder.slice_view import upright
 from mrfusion.training.objective import Objective
-from mrfusion.training.validate import even_places
+from mrfusion.training.validate import telling_places
 
 FUSED = "fused"  # the folder of a run that holds the fused image of one slice after every epoch
 
@@ -60,7 +60,7 @@ class Watch:
     @cached_property
     def slice(self) -> Batch:
         """One validation sample."""
-        draws = [Draw(0, start) for start in even_places(self.cases[0], self.size, 10)]
+        draws = [Draw(0, start) for start in telling_places(self.cases[0], self.size, 10)]
         each = [collate(self.cases, [draw], self.size) for draw in draws]
         return moved(max(each, key=lambda batch: int((batch.labels > 0).sum())), self.batches.share.device)
 

@@ -1,21 +1,37 @@
 """Augmentation: what happens to a sample depends on its seed alone; labels go where their image goes."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from scipy import ndimage
 from torch import Tensor
 
-from mrfusion.data.augment import augment
-from mrfusion.spec import Augmentation
+from mrfusion.augmentations._base import Augmentation, Samples
+from mrfusion.augmentations.light import Light
 
-OFF = {"flip": False, "rotate_deg": 0, "scale": 0, "brightness": 0, "contrast": 0, "gamma": 0, "noise": 0}
+OFF: dict[str, Any] = {
+    "flip": False,
+    "rotate_deg": 0,
+    "scale": 0,
+    "brightness": 0,
+    "contrast": 0,
+    "gamma": 0,
+    "noise": 0,
+}
 GRIDS = [(12, 14), (6, 12, 14)]
 
 
 def only(**settings: object) -> Augmentation:
     """An augmentation with everything off but these."""
-    return Augmentation.model_validate({**OFF, "share": 1.0, **settings})
+    return Light(**{**OFF, "share": 1.0, **settings})
+
+
+def augment(images: Tensor, labels: Tensor, how: Augmentation, seeds: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Of grids with points one millimetre apart."""
+    return how(Samples(images, labels, torch.ones(len(images), labels.ndim - 1)), seeds)
 
 
 def batch_of(count: int = 4, grid: tuple[int, ...] = (12, 14), seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -33,9 +49,9 @@ def batch_of(count: int = 4, grid: tuple[int, ...] = (12, 14), seed: int = 0) ->
 @pytest.mark.parametrize("grid", GRIDS)
 def test_same_seed_same_sample(grid: tuple[int, ...]) -> None:
     images, labels = batch_of(grid=grid)
-    first, again = (augment(images, labels, Augmentation(), [5, 6, 7, 8]) for _ in range(2))
+    first, again = (augment(images, labels, Light(), [5, 6, 7, 8]) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
-    other = augment(images, labels, Augmentation(), [9, 6, 7, 8])
+    other = augment(images, labels, Light(), [9, 6, 7, 8])
     assert not torch.equal(first[0][0], other[0][0])
     assert torch.equal(first[0][1:], other[0][1:]), "another sample's seed changes nothing here"
 
@@ -43,36 +59,36 @@ def test_same_seed_same_sample(grid: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("grid", GRIDS)
 def test_a_sample_does_not_depend_on_its_company_or_place(grid: tuple[int, ...]) -> None:
     images, labels = batch_of(grid=grid)
-    together = augment(images, labels, Augmentation(), [5, 6, 7, 8])
+    together = augment(images, labels, Light(), [5, 6, 7, 8])
     for place, seed in enumerate([5, 6, 7, 8]):
-        alone = augment(images[place : place + 1], labels[place : place + 1], Augmentation(), [seed])
+        alone = augment(images[place : place + 1], labels[place : place + 1], Light(), [seed])
         torch.testing.assert_close(alone[0][0], together[0][place], rtol=0, atol=1e-6)
         assert torch.equal(alone[1][0], together[1][place])
     order = [2, 0, 3, 1]
-    shuffled = augment(images[order], labels[order], Augmentation(), [7, 5, 8, 6])
+    shuffled = augment(images[order], labels[order], Light(), [7, 5, 8, 6])
     torch.testing.assert_close(shuffled[0], together[0][order], rtol=0, atol=1e-6)
 
 
 def test_the_order_in_memory_changes_nothing() -> None:
     images, labels = batch_of()
-    plain = augment(images, labels, Augmentation(), [1, 2, 3, 4])[0]
-    last = augment(images.contiguous(memory_format=torch.channels_last), labels, Augmentation(), [1, 2, 3, 4])[0]
+    plain = augment(images, labels, Light(), [1, 2, 3, 4])[0]
+    last = augment(images.contiguous(memory_format=torch.channels_last), labels, Light(), [1, 2, 3, 4])[0]
     torch.testing.assert_close(last, plain, rtol=0, atol=1e-6)
 
 
 def test_torchs_own_random_state_is_neither_read_nor_moved() -> None:
     images, labels = batch_of()
     state = torch.get_rng_state()
-    first = augment(images, labels, Augmentation(), [1, 2, 3, 4])[0]
+    first = augment(images, labels, Light(), [1, 2, 3, 4])[0]
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(99)
-    assert torch.equal(augment(images, labels, Augmentation(), [1, 2, 3, 4])[0], first)
+    assert torch.equal(augment(images, labels, Light(), [1, 2, 3, 4])[0], first)
 
 
 def test_what_goes_in_is_left_alone() -> None:
     images, labels = batch_of()
     kept = images.clone(), labels.clone()
-    augment(images, labels, Augmentation(), [1, 2, 3, 4])
+    augment(images, labels, Light(), [1, 2, 3, 4])
     assert torch.equal(images, kept[0])
     assert torch.equal(labels, kept[1])
 
@@ -93,7 +109,7 @@ def test_share_is_the_share_of_samples_that_turn() -> None:
 
 
 @pytest.mark.parametrize("settings", [only(noise=0.3), only(brightness=0.5), only(gamma=0.3), only(contrast=0.3),
-                                      Augmentation(share=0.0)])  # fmt: skip
+                                      Light(share=0.0)])  # fmt: skip
 def test_background_stays_zero(settings: Augmentation) -> None:
     images, labels = batch_of()
     changed = augment(images, labels, settings, [1, 2, 3, 4])[0]
