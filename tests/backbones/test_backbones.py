@@ -1,21 +1,29 @@
 """Every backbone keeps one contract: the modules of each level, halving the grid on the way down."""
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
 from mrfusion import families
 from mrfusion.backbones._base import Backbone
+from mrfusion.errors import SpecError
 from mrfusion.model.network import build_network
 from mrfusion.plan import parse_plan
+from tiny import fitted, run_spec, training_of, weights_of
 
+LISTED = ("plain", "resenc")  # nnU-Net's: their levels are always a list
 every = pytest.mark.parametrize("name", families.names("backbones"))
 dimensions = pytest.mark.parametrize("dimensions", [2, 3])
 
 
 def make(name: str, dimensions: int, **options: object) -> Backbone:
     torch.manual_seed(0)
-    backbone = families.load("backbones", name)(dimensions, base=4, stages=2, **options)
+    width = {"features": (4, 8, 16), "blocks": 1} if name in LISTED else {"base": 4, "stages": 2}
+    backbone = families.load("backbones", name)(dimensions, **width, **options)
     assert isinstance(backbone, Backbone)
     return backbone
 
@@ -24,7 +32,7 @@ def make(name: str, dimensions: int, **options: object) -> Backbone:
 @dimensions
 def test_levels_halve_the_grid_and_decoders_bring_it_back(name: str, dimensions: int) -> None:
     backbone = make(name, dimensions)
-    assert backbone.stride == 4
+    assert backbone.stride == (4,) * dimensions
     assert len(backbone.channels) == 3
     features, maps = torch.randn(2, 3, *[16] * dimensions), []
     for level, width in enumerate(backbone.channels):
@@ -62,7 +70,7 @@ def test_every_parameter_learns(name: str) -> None:
     network = build_network(parse_plan("concat"), ("a",), make(name, 2), task="segmentation", out_channels=2)
     output = network.train()(torch.randn(2, 1, 16, 16), torch.ones(2, 1, dtype=torch.bool))
     sum(logits.square().sum() for logits in (output.logits, *output.coarse)).backward()
-    assert not [n for n, p in network.named_parameters() if p.grad is None]
+    assert not [n for n, p in network.named_parameters() if p.grad is None and ".idle." not in n]
 
 
 def parameters(network: nn.Module) -> int:
@@ -107,3 +115,88 @@ def test_norms_scale_and_shift(norm: str, dimensions: int) -> None:
     norms = [module for module in level.modules() if isinstance(module, kinds[norm])]
     assert len(norms) == 2
     assert all(module.weight is not None and module.bias is not None for module in norms)
+
+
+UNEVEN = "strides=(1,(1,2,2),(2,2,2)),kernels=((1,3,3),3,3)"
+LISTS = (f"plain(features=(4,8,12),{UNEVEN})", f"resenc(features=(4,8,12),blocks=1,{UNEVEN})",
+         f"residual(base=(4,8,12),{UNEVEN})", f"unet(base=(4,8,12),norm=instance,{UNEVEN})")  # fmt: skip
+LONGER = ("strides=(1,(1,2,2),2,(1,2,2))", "plain(features=(4,8,12,12),", "resenc(features=(4,8,12,12),blocks=1,",
+          "residual(base=(4,8,12,12),", "unet(base=(4,8,12,12),norm=instance,")  # fmt: skip
+
+
+@pytest.mark.parametrize("text", LISTS)
+def test_lists_say_each_level_s_grid_axis_by_axis(text: str) -> None:
+    backbone = families.load("backbones", text)(3)
+    assert backbone.channels == (4, 8, 12)
+    assert backbone.scales == ((1, 1, 1), (1, 2, 2), (2, 4, 4))
+    assert backbone.stride == (2, 4, 4)
+    network = build_network(parse_plan("concat"), ("a", "b"), backbone, task="segmentation", out_channels=3)
+    output = network.eval()(torch.randn(1, 2, 5, 17, 14), torch.ones(1, 2, dtype=torch.bool))
+    assert output.logits.shape == (1, 3, 5, 17, 14)
+    maps = torch.randn(1, 2, 4, 16, 16)
+    for level, grid in enumerate([(4, 16, 16), (4, 8, 8), (2, 4, 4)]):
+        maps = network.encoders[0][level](maps)
+        assert maps.shape[2:] == grid
+    kernels = [m.kernel_size for m in network.encoders[0][0].modules() if isinstance(m, nn.Conv3d)]
+    assert (1, 3, 3) in kernels
+    assert (3, 3, 3) not in kernels
+
+
+@pytest.mark.parametrize("text", [f"{opening}{LONGER[0]})" for opening in LONGER[1:]])
+def test_listed_levels_are_supervised_at_all_decoder_levels_but_the_coarsest(text: str) -> None:
+    backbone = families.load("backbones", text)(3)
+    assert backbone.deep_supervision == 2
+    network = build_network(parse_plan("concat"), ("a",), backbone, task="segmentation", out_channels=2).train()
+    coarse = network(torch.randn(1, 1, 4, 16, 16), torch.ones(1, 1, dtype=torch.bool)).coarse
+    assert [tuple(c.shape[2:]) for c in coarse] == [(4, 8, 8)]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("plain(features=(4,8),strides=(1,2,2))", "strides: expected 2 entries, one for each level, found 3"),
+        ("plain(features=(4,8),strides=(2,2))", "the first level has the grid of the images"),
+        ("resenc(features=(4,8),kernels=4,blocks=1)", "expected odd numbers"),
+        ("residual(base=(4,8),strides=(1,(2,2)))", "expected a number, or one for each of 3 axes"),
+        ("unet(base=(4,0))", "features: expected a whole number from 1"),
+        ("plain(features=(4,8),strides=(1,3))", "strides: expected a whole number from 1 to 2, found 3"),
+        ("plain(features=8)", "features: expected a list of 1 to 9 numbers, found 8"),
+    ],
+)
+def test_lists_that_do_not_fit_are_refused(text: str, message: str) -> None:
+    with pytest.raises(SpecError, match=re.escape(message)):
+        families.load("backbones", text)(3)
+
+
+def test_nnunets_networks_have_its_numbers_of_parameters(oracle_root: Path) -> None:
+    """Counted by nnU-Net 2.8.1 itself, plain and residual, for two data sets; nothing is drawn here."""
+    plans = oracle_root / "nnunet_plans"
+    counted = json.loads((plans / "parameters.json").read_text())
+    for place, expected in counted.items():
+        data, name, configuration = place.split("/")
+        content = json.loads((plans / data / f"{name}.json").read_text())["configurations"][configuration]
+        lists = content["architecture"]["arch_kwargs"]
+        blocks = lists.get("n_conv_per_stage") or lists["n_blocks_per_stage"]
+        with torch.device("meta"):
+            backbone = families.load("backbones", "plain" if "n_conv_per_stage" in lists else "resenc")(
+                len(expected["patch"]), features=lists["features_per_stage"], strides=lists["strides"],
+                kernels=lists["kernel_sizes"], blocks=blocks, up=lists["n_conv_per_stage_decoder"][::-1],
+            )  # fmt: skip
+            modalities = tuple("abcd"[: expected["channels"]])
+            network = build_network(
+                parse_plan("concat"), modalities, backbone, task="segmentation", out_channels=expected["heads"]
+            )
+        assert parameters(network) == expected["parameters"], place
+        assert parameters(network.encoders) == expected["encoder_parameters"], place
+    assert len(counted) == 12
+
+
+def test_the_head_that_nnunet_gives_no_weight_does_not_learn(tmp_path: Path) -> None:
+    spec = run_spec(network="plain(features=(4,8,8))", budget={"epochs": 1}, sampling={"per_case": 1})
+    training = training_of(spec, tmp_path / "run")
+    before = weights_of(training)
+    fitted(spec, training)
+    changed = {name for name, value in weights_of(training).items() if not torch.equal(value, before[name])}
+    assert "heads.0.heads.0.weight" in changed
+    assert not {name for name in changed if ".idle." in name}
+    assert {name for name in before if ".idle." in name} == {"heads.0.idle.0.weight", "heads.0.idle.0.bias"}

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from mrfusion import families
+from mrfusion.fusions import _space
 from mrfusion.losses._base import Output
 from mrfusion.model.network import FusionNetwork, build_network
 from mrfusion.plan import parse_plan
@@ -103,3 +104,33 @@ def test_autocast_keeps_energies_in_single_precision() -> None:
         assert one["steps"].dtype == one["energy"].dtype == torch.float32
         assert (one["steps"].diff(dim=1) <= 1e-6).all()
         torch.testing.assert_close(one["steps"], other["steps"], rtol=0.1, atol=0.05)
+
+
+@pytest.mark.parametrize("kind", ["quadratic", "hopfield"])
+@pytest.mark.parametrize("width", [2, 8])
+@pytest.mark.parametrize("points", [64, 8192])
+def test_what_a_level_hands_on_lies_on_the_next_level_s_grid(
+    kind: str, width: int, points: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an uneven grid: averaged along the axes that are halved, and only along these; worked on in parts or whole."""
+    monkeypatch.setitem(_space.POINTS, "cpu", points)
+    torch.manual_seed(0)
+    backbone = families.load("backbones", "residual(base=(4,4,4),strides=(1,(1,2,2),2))")(3)
+    plan = parse_plan(f"separate[energy(width={width},kind={kind},steps=1),gated(fusion='energy(width={width})'),mean]")
+    net = build_network(plan, MODALITIES, backbone, task="segmentation", out_channels=2)
+    streams, present = torch.randn(2, 3, 4, 5, 6, 8, requires_grad=True), torch.ones(2, 3, dtype=torch.bool)
+    handed = net.fusions[0](streams, present, None).handed
+    same, coarser = net.fusions[0], net.fusions[1].behind
+    assert handed.shape == (2, width, 5, 3, 4)
+    assert coarser.step == (2, 2, 2)
+    same.coarsened((1, 1, 1))
+    whole = same(streams, present, None).handed
+    expected = torch.nn.functional.avg_pool3d(whole, (1, 2, 2))
+    torch.testing.assert_close(handed, expected)
+    weights = torch.randn_like(handed)
+    for found, again in zip(
+        torch.autograd.grad((handed * weights).sum(), [streams, same.project]),
+        torch.autograd.grad((expected * weights).sum(), [streams, same.project]),
+        strict=True,
+    ):
+        torch.testing.assert_close(found, again, rtol=1e-4, atol=1e-6)

@@ -69,13 +69,21 @@ def test_classes_on_a_coarser_padded_grid(exclusive: bool) -> None:
     """Labels on 3 x 4 points, energies on the 2 x 2 of the next level: means weighted by shares, padding nowhere."""
     labels = torch.tensor([[[0, 1, 1, 1], [0, 1, 1, 1], [1, 1, 0, 0]]])
     masks = class_masks(labels if exclusive else labels.unsqueeze(1).float(), 2, exclusive=exclusive)
-    means, count = class_energies(torch.tensor([[[1.0, 2.0], [4.0, 8.0]]]), masks, 1)
+    means, count = class_energies(torch.tensor([[[1.0, 2.0], [4.0, 8.0]]]), masks, (2, 2))
     assert count.tolist() == [[1.0, 2.0]]
     assert means[0].tolist() == pytest.approx([(0.5 * 1 + 0.5 * 8) / 1, (0.5 * 1 + 1 * 2 + 0.5 * 4) / 2])
 
 
+def test_a_coarse_voxel_counts_by_its_share_along_the_axes_that_are_coarsened() -> None:
+    """Two rows of two columns; only the columns were halved, so each coarse voxel stands for two of one row."""
+    masks = torch.tensor([[[[1.0, 1.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0]]]])
+    means, count = class_energies(torch.tensor([[[1.0, 2.0], [4.0, 8.0]]]), masks, (1, 2))
+    torch.testing.assert_close(count, torch.tensor([[1.5]]))
+    torch.testing.assert_close(means, torch.tensor([[(1.0 + 0.5 * 2.0) / 1.5]]))
+
+
 def test_a_case_of_a_class_is_its_mean_over_all_voxels() -> None:
-    means, count = class_energies(random(2, 3, 4), class_masks(torch.tensor([1, 0]), 3, exclusive=True), 2)
+    means, count = class_energies(random(2, 3, 4), class_masks(torch.tensor([1, 0]), 3, exclusive=True), (4, 4))
     assert count.tolist() == [[0, 1, 0], [1, 0, 0]]
     torch.testing.assert_close(means[0, 1], random(2, 3, 4)[0].mean())
 

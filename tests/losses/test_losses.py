@@ -122,6 +122,14 @@ def test_dice_ce_counts_coarser_heads_half_as_much_each() -> None:
     torch.testing.assert_close(make("dice_ce", False)(Output(logits, coarse), target), expected)
 
 
+def test_dice_ce_takes_every_second_point_along_the_axes_that_are_coarsened() -> None:
+    logits, target = random_case(False, (8, 8))
+    coarse = random_case(False, (8, 4), seed=1)[0]
+    expected = (2 * plain_regions(logits, target) + plain_regions(coarse, target[:, :, :, ::2])) / 3
+    output = Output(logits, [coarse], scales=((1, 1), (1, 2)))
+    torch.testing.assert_close(make("dice_ce", False)(output, target), expected)
+
+
 def test_dice_ce_counts_coarser_heads_of_exclusive_labels_too() -> None:
     logits, target = random_case(True, (8, 8))
     coarse = random_case(True, (4, 4), seed=1)[0]

@@ -123,7 +123,7 @@ def test_the_size_of_a_sample(
 ) -> None:
     spec = run_spec(**changes)
     network = make_network(spec, cohort_of(loaded_cases(1)))
-    assert network.stride == 2
+    assert network.stride == (2,) * spec.sampling.dimensions
     assert sample_size(spec, shapes, network) == expected
 
 

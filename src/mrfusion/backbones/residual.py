@@ -1,42 +1,61 @@
 """A strong default: residual encoder, instance norm, deep supervision."""
 
+from collections.abc import Sequence
+
 from torch import nn
 
-from mrfusion.backbones._base import Backbone, check_between
-from mrfusion.backbones._blocks import Up, double_convolution, residual_block, rising_convolution
+from mrfusion.backbones._base import Backbone, Up
+from mrfusion.backbones._blocks import convolutions, residual_block, rising_convolution
+from mrfusion.backbones._levels import PerAxis, read_levels, widths
 
 
 class Residual(Backbone):
     """Residual encoder U-Net after nnU-Net's ResEnc presets (Isensee et al. 2024).
 
-    ``base`` channels at the finest of ``stages`` + 1 levels, doubled at each coarser one up to ``widest``; ``blocks``
-    residual blocks a level, the first of which halves the grid; a decoder of two convolutions a level; heads at the
-    three finest decoder levels in training.
-    Differs from nnU-Net: the number of blocks is the same at every level, and nothing is planned from the data.
+    ``base`` channels at the finest of ``stages`` + 1 levels, doubled at each coarser one up to ``widest``; or ``base``
+    is a list with the channels of every level, which stands in for the three. ``blocks`` residual blocks a level, the
+    first of which coarsens the grid by the level's ``strides`` (default: 2 along every axis); ``kernels`` of the
+    convolutions. Blocks and kernels are one number or a list with one entry a level, strides a list; an entry of
+    strides or kernels may be a number an axis, as in ``strides=((1,1,1),(1,2,2))``. A decoder of two convolutions a
+    level; in training heads at the three finest decoder levels, or, of listed levels, at all but the coarsest.
+    Differs from nnU-Net's (``resenc``): no stem, a strided 1x1 convolution beside the blocks, ReLU in the decoder.
 
     Options:
-        base: number of channels at the finest level; from 1 to 1024
-        stages: number of levels; from 1 to 8
-        blocks: residual blocks of each level; from 1 to 16
+        base: number of channels at the finest level, from 1 to 1024; or a list with the channels of every level
+        stages: how often the grid is coarsened; from 1 to 8
+        blocks: residual blocks of each level, from 1 to 16: one number, or a list with one for each level
         widest: most channels that a level may have
+        strides: a list with the stride of each level, or one for each axis of each level; default: 1, then 2
+        kernels: size of the convolutions: one number, or a list with one for each level, or for each axis of it
     Example: residual(base=24)
     """
 
-    def __init__(self, dimensions: int, *, base: int = 32, stages: int = 4, blocks: int = 1, widest: int = 320) -> None:
+    def __init__(
+        self,
+        dimensions: int,
+        *,
+        base: int | Sequence[int] = 32,
+        stages: int = 4,
+        blocks: int | Sequence[int] = 1,
+        widest: int = 320,
+        strides: Sequence[PerAxis] | None = None,
+        kernels: PerAxis | Sequence[PerAxis] = 3,
+    ) -> None:
         super().__init__(dimensions)
-        for name, value, most in (("base", base, 1024), ("stages", stages, 8), ("blocks", blocks, 16)):
-            check_between(name, value, 1, most)
-        self.channels = tuple(min(base * 2**level, widest) for level in range(stages + 1))
-        self.blocks = blocks
-        self.deep_supervision = min(3, stages)
+        features = widths(base, stages=stages, widest=widest)
+        self.levels = read_levels(dimensions, features, strides=strides, kernels=kernels, blocks=blocks)
+        self.channels, self.given_strides = self.levels.features, self.levels.strides
+        decoder_levels = len(self.channels) - 1
+        self.deep_supervision = min(3, decoder_levels) if isinstance(base, int) else max(1, decoder_levels - 1)
 
     def encoder_level(self, level: int, in_channels: int) -> nn.Module:
-        here = self.channels[level]
-        first = residual_block(self.dimensions, in_channels, here, stride=2 if level else 1)
-        more = (residual_block(self.dimensions, here, here, stride=1) for _ in range(self.blocks - 1))
+        here, kernel = self.channels[level], self.levels.kernels[level]
+        first = residual_block(in_channels, here, kernel=kernel, step=self.strides[level])
+        rest = range(self.levels.blocks[level] - 1)
+        more = (residual_block(here, here, kernel=kernel, step=(1,) * self.dimensions) for _ in rest)
         return nn.Sequential(first, *more)
 
     def decoder_level(self, level: int) -> nn.Module:
         here = self.channels[level]
-        rise = rising_convolution(self.dimensions, self.channels[level + 1], here)
-        return Up(rise, double_convolution(self.dimensions, 2 * here, here, "INSTANCE"))
+        rise = rising_convolution(self.channels[level + 1], here, self.strides[level + 1])
+        return Up(rise, convolutions(2 * here, here, "INSTANCE", kernel=self.levels.kernels[level], count=2))

@@ -16,7 +16,7 @@ class Fused:
 
     ``streams`` (b, m, c, *xyz) go on into the next level, ``skip`` (b, c, *xyz) is the one map that leaves the level,
     ``record`` holds what the fusion can quantify (gates, weights, energies), detached; ``state`` what losses may read
-    of it, with its gradient; ``handed`` (b, d, *xyz / 2) what the next level that ``reads_below`` is told.
+    of it, with its gradient; ``handed`` (b, d, *xyz / step) what the next level that ``reads_below`` is told.
     """
 
     streams: Float[Tensor, "b m c *xyz"]
@@ -44,6 +44,11 @@ class Fusion(nn.Module, ABC):
     def __init__(self, modalities: int, channels: int, dimensions: int) -> None:
         super().__init__()
         self.modalities, self.channels, self.dimensions = modalities, channels, dimensions
+        self.step: tuple[int, ...] = (2,) * dimensions
+
+    def coarsened(self, step: tuple[int, ...]) -> None:
+        """Told by the network how many grid points become one at the next level, along each axis, 1 or 2."""
+        self.step = step
 
     @abstractmethod
     def forward(self, streams: Float[Tensor, "b m c *xyz"], present: Bool[Tensor, "b m"]) -> Fused:

@@ -4,6 +4,7 @@ Both are written with their way back by hand: there they are made anew from the 
 of being kept, and no point is passed over more often than it must be.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -29,12 +30,14 @@ def joined(
     amounts: Float[Tensor, "b m v"],
     change: Float[Tensor, "c n"],
     span: Float[Tensor, "d n"] | None,
+    step: Sequence[int],
 ) -> tuple[Float[Tensor, "b c v"], Float[Tensor, "b d *xyz"]]:
-    """``change`` of the streams times their amounts side by side (n = m k), and ``span`` of the same on half the grid.
+    """``change`` of the streams times their amounts side by side (n = m k), and ``span`` of the same on the grid that
+    is half as fine along the axes whose ``step`` is 2.
 
     Without a span the streams are of the same space: they are summed up first (n = k), and halved as they are.
     """
-    return _Joined.apply(streams, amounts, change, span)  # type: ignore[no-untyped-call, no-any-return]
+    return _Joined.apply(streams, amounts, change, span, tuple(step))  # type: ignore[no-untyped-call, no-any-return]
 
 
 def stretches(device: torch.device, batch: int, points: int, row: int = 1) -> list[slice]:
@@ -107,16 +110,17 @@ class _Products(torch.autograd.Function):
 class _Joined(torch.autograd.Function):
     @staticmethod
     def forward(  # type: ignore[override]
-        ctx: Any, x: Tensor, amounts: Tensor, change: Tensor, span: Tensor | None
+        ctx: Any, x: Tensor, amounts: Tensor, change: Tensor, span: Tensor | None, step: tuple[int, ...]
     ) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(x, amounts, change, span)
+        ctx.step = step
         ctx.set_materialize_grads(False)
         flat, grid, row = x.flatten(3), x.shape[3:], x.shape[4:].numel()
         found, half = x.new_empty(len(x), len(change), flat.shape[3]), []
         for cut in stretches(x.device, len(x), flat.shape[3], row):
             mixed = _mixed(flat[..., cut], amounts[:, :, None, cut], span)
             found[..., cut] = times(change, mixed)
-            coarse = halved(mixed, _rows(cut, row, grid))
+            coarse = halved(mixed, _rows(cut, row, grid), step)
             half.append(coarse if span is None else times(span, coarse.flatten(2)).view(len(x), -1, *coarse.shape[2:]))
         return found, torch.cat(half, 2)
 
@@ -135,17 +139,17 @@ class _Joined(torch.autograd.Function):
             if of_change is not None:
                 back_change += torch.bmm(of_change[..., cut], mixed.mT).sum(0)
             if of_half is not None:
-                g = of_half.narrow(2, done, -(-part[0] // 2))
+                g = of_half.narrow(2, done, -(-part[0] // ctx.step[0]))
                 done += g.shape[2]
                 if span is not None and back_span is not None:
-                    coarse = halved(mixed, part)
+                    coarse = halved(mixed, part, ctx.step)
                     back_span += torch.bmm(g.flatten(2), coarse.flatten(2).mT).sum(0)
                     g = times(span.mT, g.flatten(2)).view_as(coarse)
-                to += unhalved(g, part)
+                to += unhalved(g, part, ctx.step)
             to = to.unsqueeze(1) if span is None else to.view_as(here)
             back_amounts[..., cut] = (here * to).sum(2)
             torch.mul(to, share, out=back[..., cut])
-        return back.view_as(x), back_amounts, back_change, back_span
+        return back.view_as(x), back_amounts, back_change, back_span, None
 
 
 def _mixed(here: Tensor, share: Tensor, span: Tensor | None) -> Float[Tensor, "b n v"]:

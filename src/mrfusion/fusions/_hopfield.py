@@ -46,6 +46,7 @@ class Hopfield:
     told: bool
     steps: float
     rho: float
+    step: Sequence[int]
     frame: Frame
     tau: Tensor
     prototypes: Float[Tensor, "k d"]
@@ -78,7 +79,7 @@ class Hopfield:
         fused = (share.unsqueeze(2) * z).sum(1)
         change = w.out @ fused
         found = [share.view(*share.shape[:2], *grid), energy.view(-1, *grid), change.view(*change.shape[:2], *grid)]
-        return [*found, halved(fused, grid)], torch.stack([p.detach().sum(3) for p in parts], 1)
+        return [*found, halved(fused, grid, self.step)], torch.stack([p.detach().sum(3) for p in parts], 1)
 
     def account(self, means: Float[Tensor, "b k 3 m"]) -> Float[Tensor, "b k 3"]:
         """Evidence, hierarchy and dependency of E at each step."""

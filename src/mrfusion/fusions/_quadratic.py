@@ -51,6 +51,7 @@ class Quadratic:
     told: bool
     steps: float
     rho: float
+    step: Sequence[int]
     frame: Frame
     tau: Tensor
 
@@ -81,8 +82,8 @@ class Quadratic:
     def field(self, maps: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
         """Outcomes on the grid of ``maps``: streams (b, m, c, *xyz) and perhaps what the level below handed on.
 
-        The weights pi (b, m, *xyz), e (b, *xyz), O Q' F (b, c, *xyz) and F on half the grid (b, D, *xyz / 2); and
-        the sums over the grid of each pair's |X_i - X_j|^2 / 2D (b, q).
+        The weights pi (b, m, *xyz), e (b, *xyz), O Q' F (b, c, *xyz) and F on the next level's grid
+        (b, D, *xyz / step); and the sums over the grid of each pair's |X_i - X_j|^2 / 2D (b, q).
         """
         clean, top = maps[0].to(self.frame.project.dtype), None
         if not everything(self.present):
@@ -106,10 +107,10 @@ class Quadratic:
         pair, prior, with_top = torch.split(found, [count * (count + 1) // 2, count, 0 if top is None else count], 1)
         packed = pair if top is None else torch.cat((pair, with_top, top.square().mean(1, keepdim=True)), 1)
         amounts, share, level, sums = self._weighed(packed, prior)
-        change, half = joined(streams, amounts[:, :count], w.change, w.span)
+        change, half = joined(streams, amounts[:, :count], w.change, w.span, self.step)
         if top is not None:
             from_top = amounts[:, -1:] * top
-            change, half = change + times(w.out, from_top), half + halved(from_top, grid)
+            change, half = change + times(w.out, from_top), half + halved(from_top, grid, self.step)
         return share, level, change, half, sums
 
     def _inside(self, streams: Tensor, top: Tensor | None) -> tuple[Tensor, ...]:
@@ -121,7 +122,7 @@ class Quadratic:
         number = nodes.shape[1]
         packed, prior = torch.split(products(nodes, None, w.prior, None), [number * (number + 1) // 2, number], 1)
         amounts, share, level, sums = self._weighed(packed, prior[:, :count])
-        change, half = joined(nodes.view(*nodes.shape[:3], *streams.shape[3:]), amounts, w.change, None)
+        change, half = joined(nodes.view(*nodes.shape[:3], *streams.shape[3:]), amounts, w.change, None, self.step)
         return share, level, change, half * root, sums
 
     def _weighed(self, packed: Tensor, prior: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

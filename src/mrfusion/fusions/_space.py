@@ -1,5 +1,6 @@
 """The shared space of an energy: what leads into it, out of it, and from one level to the next."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -33,13 +34,14 @@ def told_by(below: Float[Tensor, "b d v"], lift: Float[Tensor, "d d"]) -> Float[
     return unit(torch.bmm(lift.expand(len(below), -1, -1), below.to(lift.dtype)), 1)
 
 
-def halved(values: Float[Tensor, "b d v"], grid: torch.Size) -> Float[Tensor, "b d *xyz"]:
-    """Means over cells of two points along each axis of the grid that v stands for; a last cell may be cut off.
+def halved(values: Float[Tensor, "b d v"], grid: torch.Size, step: Sequence[int]) -> Float[Tensor, "b d *xyz"]:
+    """Means over cells of two points along each axis of the grid that v stands for whose ``step`` is 2; a last cell may
+    be cut off.
 
     Axis by axis, which is three times as fast on a CPU as a pooling of all axes at once.
     """
     found = values.view(*values.shape[:2], *grid)
-    for axis in range(2, found.ndim):
+    for axis in _coarsened(step):
         even, odd = (found[(slice(None),) * axis + (slice(first, None, 2),)] for first in (0, 1))
         both = odd.shape[axis]
         mean = (even.narrow(axis, 0, both) + odd) * 0.5
@@ -68,10 +70,10 @@ def few_of(values: Tensor, points: tuple[Tensor, ...]) -> Float[Tensor, "*b v"]:
     return values[(..., *points)]  # type: ignore[index]
 
 
-def unhalved(values: Float[Tensor, "b d *xyz"], grid: torch.Size) -> Float[Tensor, "b d v"]:
+def unhalved(values: Float[Tensor, "b d *xyz"], grid: torch.Size, step: Sequence[int]) -> Float[Tensor, "b d v"]:
     """The way back of :func:`halved`: each point gets its part of its cell's gradient."""
     found = values
-    for axis in reversed(range(2, values.ndim)):
+    for axis in reversed(_coarsened(step)):
         extent = grid[axis - 2]
         twice = found.new_empty(*found.shape[:axis], extent, *found.shape[axis + 1 :])
         for first in (0, 1):
@@ -80,7 +82,12 @@ def unhalved(values: Float[Tensor, "b d *xyz"], grid: torch.Size) -> Float[Tenso
         if extent % 2:
             twice.narrow(axis, extent - 1, 1).mul_(2)
         found = twice
-    return found.flatten(2).mul_(0.5 ** len(grid))
+    return found.flatten(2) if found is values else found.flatten(2).mul_(0.5 ** len(_coarsened(step)))
+
+
+def _coarsened(step: Sequence[int]) -> list[int]:
+    """The axes, of (b, d, *xyz), along which two points become one."""
+    return [2 + axis for axis, extent in enumerate(step) if extent == 2]
 
 
 def everything(present: Tensor) -> bool:

@@ -111,7 +111,7 @@ class Energy(Fusion):
     def _descend(
         self, streams: Tensor, present: Tensor, below: Tensor | None
     ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor], Tensor]:
-        """O Q' F, the record, the state, and F on half the grid."""
+        """O Q' F, the record, the state, and F on the next level's grid."""
         grid, maps = streams.shape[3:], [streams]
         if below is not None and self.lift is not None:
             _check_below(below, self.options.width)
@@ -133,7 +133,7 @@ class Energy(Fusion):
 
     def _energy(self, present: Tensor, *, told: bool) -> Quadratic | Hopfield:
         walk = (self.law(), present, told, self.options.steps, self.options.rho)
-        common = (*walk, self._frame(), functional.softplus(self.tau))
+        common = (*walk, self.step, self._frame(), functional.softplus(self.tau))
         if self.prototypes is None or self.sharpness is None:
             return Quadratic(*common)
         return Hopfield(*common, self.prototypes, functional.softplus(self.sharpness))

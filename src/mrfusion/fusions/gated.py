@@ -35,6 +35,10 @@ class Gated(Fusion):
         self.behind = families.load("fusions", fusion)(modalities, channels, dimensions)
         self.share = share
 
+    def coarsened(self, step: tuple[int, ...]) -> None:
+        super().coarsened(step)
+        self.behind.coarsened(step)
+
     def forward(
         self, streams: Float[Tensor, "b m c *xyz"], present: Bool[Tensor, "b m"], below: Tensor | None = None
     ) -> Fused:

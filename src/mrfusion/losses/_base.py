@@ -30,10 +30,11 @@ class Output:
     """What a network gives.
 
     ``logits`` are (b, regions or classes, *xyz) for segmentation and (b, classes) for classification; ``coarse`` the
-    logits of coarser decoder levels, finest first, each half the grid of the one before (deep supervision, training
+    logits of coarser decoder levels, finest first, each on the grid of its level (deep supervision, training
     only); ``records`` what the fusions quantified, one a level, detached; ``fused`` the images that image fusions made;
     ``states`` what fusions let losses read, one a level, empty where a fusion has nothing to say. Their grids are of
-    the padded images, halved from level to level.
+    the padded images. ``scales`` say how many grid points of the images become one at each level, along each axis;
+    where they are not said every level halves every axis.
     """
 
     logits: Tensor
@@ -41,6 +42,11 @@ class Output:
     records: list[dict[str, Tensor]] = field(default_factory=list)
     fused: list[FusedImage] = field(default_factory=list)
     states: list[dict[str, Tensor]] = field(default_factory=list)
+    scales: tuple[tuple[int, ...], ...] = ()
+
+    def scale(self, level: int, dimensions: int) -> tuple[int, ...]:
+        """How many grid points of the images become one at a level (0 = finest), along each of ``dimensions`` axes."""
+        return self.scales[level] if self.scales else (2**level,) * dimensions
 
 
 @dataclass

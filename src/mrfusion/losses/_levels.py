@@ -1,5 +1,7 @@
 """What losses read of fusions that have an energy: their levels, and the mean energy of each class in each case."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -30,22 +32,24 @@ def class_masks(target: Tensor, classes: int, *, exclusive: bool) -> Tensor:
 
 
 def class_energies(
-    energy: Float[Tensor, "b *xyz"], masks: Tensor, level: int
+    energy: Float[Tensor, "b *xyz"], masks: Tensor, scale: Sequence[int]
 ) -> tuple[Float[Tensor, "b c"], Float[Tensor, "b c"]]:
     """The mean energy over the voxels of each class, and how many there are; 0 and 0 where there is none.
 
-    A coarse voxel counts for a class by the share of its finer ones that are of it; padding counts for none.
+    A coarse voxel counts for a class by the share of the ``scale`` finer ones, along each axis, that are of it; padding
+    counts for none.
     """
     if masks.ndim == 2:
         each = energy.flatten(1).mean(1, keepdim=True)
         return each * masks, masks
-    shares = _coarser(masks, energy.shape[1:], 2**level)
+    shares = _coarser(masks, energy.shape[1:], tuple(scale))
     count = shares.flatten(2).sum(2)
     return (shares * energy.unsqueeze(1)).flatten(2).sum(2) / count.clamp(min=1e-6), count
 
 
-def _coarser(masks: Tensor, grid: torch.Size, factor: int) -> Tensor:
-    lacking = [n * factor - here for n, here in zip(reversed(grid), reversed(masks.shape[2:]), strict=True)]
+def _coarser(masks: Tensor, grid: torch.Size, scale: tuple[int, ...]) -> Tensor:
+    whole = [n * factor for n, factor in zip(grid, scale, strict=True)]
+    lacking = [n - here for n, here in zip(reversed(whole), reversed(masks.shape[2:]), strict=True)]
     padded = functional.pad(masks, [p for n in lacking for p in (0, n)]) if any(lacking) else masks
     pool = functional.avg_pool2d if len(grid) == 2 else functional.avg_pool3d
-    return padded if factor == 1 else pool(padded, factor)  # type: ignore[operator]
+    return padded if max(scale) == 1 else pool(padded, scale)  # type: ignore[operator]

@@ -19,9 +19,9 @@ class DiceCE(Loss):
 
     ``weight`` are class weights of the cross-entropy ([0.5, 2, 5, 4] in Li, Zhao, Zhang), one a label with background
     first, or one a region; only their ratios matter. With exclusive labels the Dice leaves background out. Coarser
-    heads count 1/2, 1/4, .. of the finest, their targets are every 2nd, 4th, .. grid point; the weights add up to 1
-    (nnU-Net's deep supervision). MONAI's own DiceCELoss is not used: it takes the softmax of overlapping regions, and
-    weighs the Dice too.
+    heads count 1/2, 1/4, .. of the finest; their targets are every 2nd, 4th, .. grid point along the axes that are
+    coarsened; the weights add up to 1 (nnU-Net's deep supervision). MONAI's own DiceCELoss is not used: it takes the
+    softmax of overlapping regions, and weighs the Dice too.
 
     Options:
         weight: class weights of the cross-entropy: one for each label with background first, or one for each
@@ -42,7 +42,8 @@ class DiceCE(Loss):
         dimensions = output.logits.ndim - 2
         total, weights = torch.zeros((), device=output.logits.device), 0.0
         for level, logits in enumerate((output.logits, *output.coarse)):
-            here = target[(slice(None), slice(None), *[slice(None, None, 2**level)] * dimensions)]
+            steps = (slice(None, None, step) for step in output.scale(level, dimensions))
+            here = target[(slice(None), slice(None), *steps)]
             total = total + 0.5**level * self._one_level(*of_all_processes(logits.float(), here))
             weights += 0.5**level
         return total / weights

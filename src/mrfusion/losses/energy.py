@@ -43,7 +43,11 @@ class Energy(Loss):
     def forward(self, output: Output, target: Tensor) -> Itemised:
         levels = levels_of(output, "energy")
         masks = class_masks(target, output.logits.shape[1], exclusive=self.exclusive)
-        found = {level: class_energies(state["energy"], masks, level) for level, state in levels.items()}
+        dimensions = masks.ndim - 2
+        found = {
+            level: class_energies(state["energy"], masks, output.scale(level, dimensions))
+            for level, state in levels.items()
+        }
         self.seen = {level: _marked(*each).detach() for level, each in found.items()}
         terms = {f"level{level}": self._spread(level, *each) for level, each in found.items()}
         return Itemised(torch.stack(list(terms.values())).mean(), terms)

@@ -7,19 +7,22 @@ from torch import Tensor, nn
 from mrfusion.backbones._base import Backbone
 
 
+class Idle(nn.ModuleList):
+    """Heads that a network of somebody else's has and never asks: they are kept, counted, and do not learn."""
+
+
 class Decoder(nn.Module):
     """The way up: coarsest map first, a skip at each level, a 1x1 head at the ``supervised`` finest levels (default:
     as many as the backbone says)."""
 
     def __init__(self, backbone: Backbone, out_channels: int, *, supervised: int | None = None) -> None:
         super().__init__()
-        convolution = nn.Conv2d if backbone.dimensions == 2 else nn.Conv3d
         levels = len(backbone.channels) - 1
+        asked = supervised or backbone.deep_supervision
         self.levels = nn.ModuleList(backbone.decoder_level(level) for level in range(levels))
-        self.heads = nn.ModuleList(
-            convolution(backbone.channels[level], out_channels, 1)
-            for level in range(supervised or backbone.deep_supervision)
-        )
+        self.heads = nn.ModuleList(backbone.head(level, out_channels) for level in range(asked))
+        built = asked if supervised else backbone.built_heads
+        self.idle = Idle(backbone.head(level, out_channels) for level in range(asked, built))
 
     def forward(self, skips: Sequence[Tensor]) -> list[Tensor]:
         """Logits of the supervised levels, finest first; outside training of the finest alone."""

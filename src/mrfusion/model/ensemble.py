@@ -1,5 +1,6 @@
 """Several networks as one: the mean of their probabilities."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -15,7 +16,8 @@ class Ensemble(nn.Module):
     def __init__(self, members: Sequence[nn.Module], *, exclusive: bool) -> None:
         super().__init__()
         self.members, self.exclusive = nn.ModuleList(members), exclusive
-        self.stride = max(int(member.stride) for member in members)  # type: ignore[arg-type]
+        strides = [member.stride for member in members]
+        self.stride = tuple(math.lcm(*axis) for axis in zip(*strides, strict=True))  # type: ignore[arg-type]
 
     def forward(self, images: Tensor, present: Tensor) -> Output:
         """The logits of the mean probabilities, in float32."""

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from mrfusion import families
 from mrfusion.backbones._base import Backbone
-from mrfusion.fusions._base import Fused, mean_present, where_present
+from mrfusion.fusions._base import Fused, Fusion, mean_present, where_present
 from mrfusion.image_fusions._base import min_max
 from mrfusion.losses._base import FusedImage, Output
 from mrfusion.model.decoder import Classifier, Decoder
@@ -36,7 +36,7 @@ class FusionNetwork(nn.Module):
     ) -> None:
         super().__init__()
         plan.check_levels(len(backbone.channels))
-        self.stride, self.late = backbone.stride, plan.output == "mean"
+        self.stride, self.scales, self.late = backbone.stride, backbone.scales, plan.output == "mean"
         with drawn_apart("inputs"):
             self.inputs = Inputs(plan, modalities)
         streams = self.inputs.streams
@@ -53,7 +53,7 @@ class FusionNetwork(nn.Module):
         What stands in the place of an absent modality is replaced by zeros here, before anything else sees it.
         """
         grid = images.shape[2:]
-        images = _padded(where_present(images, present), self.stride)
+        images = padded(where_present(images, present), self.stride)
         streams, stream_present, fused = self.inputs(images, present)
         levels = self._encode(streams, stream_present)
         fused += self._drawn(levels, images, present)
@@ -66,7 +66,8 @@ class FusionNetwork(nn.Module):
                            for each in zip(*logits, strict=True))  # fmt: skip
         whole = (slice(None), slice(None), *(slice(n) for n in grid))
         records, states = [level.record for level in levels], [level.state for level in levels]
-        return Output(finest[whole] if finest.ndim > 2 else finest, coarse, records, fused, states)
+        answer = finest[whole] if finest.ndim > 2 else finest
+        return Output(answer, coarse, records, fused, states, self.scales)
 
     def _drawn(self, levels: list[Fused], images: Tensor, present: Bool[Tensor, "b m"]) -> list[FusedImage]:
         """The fused image of the second decoder, where the plan has one: the same encoder draws it (SF-Net)."""
@@ -130,10 +131,14 @@ def _fusions(plan: FusionPlan, backbone: Backbone, streams: int) -> list[nn.Modu
     fusions: list[nn.Module] = []
     for level, width in enumerate(backbone.channels if streams > 1 else ()):
         with drawn_apart(f"fusion {level}"):
-            fusions.append(families.load("fusions", plan.fusion_at(level))(streams, width, backbone.dimensions))
+            fusion = families.load("fusions", plan.fusion_at(level))(streams, width, backbone.dimensions)
+        if isinstance(fusion, Fusion) and level + 1 < len(backbone.strides):
+            fusion.coarsened(backbone.strides[level + 1])
+        fusions.append(fusion)
     return fusions
 
 
-def _padded(images: Tensor, stride: int) -> Tensor:
-    lacking = [-n % stride for n in reversed(images.shape[2:])]
+def padded(images: Tensor, stride: Sequence[int]) -> Tensor:
+    """The images with zeros behind them, so that the grid is a multiple of ``stride`` along each axis."""
+    lacking = [-n % step for n, step in zip(reversed(images.shape[2:]), reversed(stride), strict=True)]
     return functional.pad(images, [p for n in lacking for p in (0, n)]) if any(lacking) else images

@@ -194,7 +194,7 @@ def sample_size(spec: RunSpec, shapes: Sequence[Place], network: nn.Module) -> P
 
     ``shapes`` are of the cohort's cases, (slices, rows, columns); sizes are multiples of the network's stride.
     """
-    stride = int(network.stride)  # type: ignore[arg-type]
+    strides = tuple(network.stride)  # type: ignore[arg-type]
     given, dimensions = spec.sampling.size, spec.sampling.dimensions
     if given is not None and len(given) != dimensions:
         raise SpecError(f"sampling.size {given} has {len(given)} numbers, sampling.dimensions is {dimensions}")
@@ -205,7 +205,7 @@ def sample_size(spec: RunSpec, shapes: Sequence[Place], network: nn.Module) -> P
         wanted = (
             tuple(min(n, LARGEST_SLICE) for n in most[1:]) if dimensions == 2 else tuple(min(n, PATCH_3D) for n in most)
         )
-    whole = tuple(-(-n // stride) * stride for n in wanted)
+    whole = tuple(-(-n // stride) * stride for n, stride in zip(wanted, strides, strict=True))
     return (1, *whole) if dimensions == 2 else whole  # type: ignore[return-value]
 
 

@@ -36,10 +36,11 @@ class Energies:
         if not any("energy" in state for state in output.states):
             return
         masks = make_masks()
+        dimensions = masks.ndim - 2
         for level, (record, state) in enumerate(zip(output.records, output.states, strict=True)):
             if "energy" in state:
                 self._add(level_rows(record, self.modalities), level)
-                self._add(self._of_classes(state, masks, level), level)
+                self._add(self._of_classes(state, masks, output.scale(level, dimensions)), level)
                 self._add(alignment_rows(state, self.factors), level)
 
     def means(self) -> dict[str, float]:
@@ -55,8 +56,8 @@ class Energies:
             kind, rest = name.split("/", 1)
             self.found.setdefault(f"{kind}/level{level}/{rest}", []).append(value.float())
 
-    def _of_classes(self, state: dict[str, Tensor], masks: Tensor, level: int) -> dict[str, Tensor]:
-        each, _ = energies_of_classes(state, masks, level)
+    def _of_classes(self, state: dict[str, Tensor], masks: Tensor, scale: Sequence[int]) -> dict[str, Tensor]:
+        each, _ = energies_of_classes(state, masks, scale)
         return {f"energy/class/{name}": value for name, value in zip(self.classes, each, strict=True)}
 
 
@@ -94,9 +95,12 @@ def level_rows(record: dict[str, Tensor], modalities: Sequence[str]) -> dict[str
     return rows | {f"pi/{name}": value for name, value in zip(modalities, share.sum(0) / there, strict=True)}
 
 
-def energies_of_classes(state: dict[str, Tensor], masks: Tensor, level: int) -> tuple[Tensor, Tensor]:
-    """The mean energy (c,) of each class over the samples together, NaN (0 / 0) where there is none, and its voxels."""
-    means, count = class_energies(state["energy"], masks, level)
+def energies_of_classes(state: dict[str, Tensor], masks: Tensor, scale: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """The mean energy (c,) of each class over the samples together, NaN (0 / 0) where there is none, and its voxels.
+
+    ``scale`` is that of the level, along each axis.
+    """
+    means, count = class_energies(state["energy"], masks, scale)
     voxels = count.sum(0)
     return (means * count).sum(0) / voxels, voxels
 

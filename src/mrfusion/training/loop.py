@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from mrfusion.balancers._base import Balancer
 from mrfusion.data.batch import Batch, Batches
 from mrfusion.files import writing
+from mrfusion.model.decoder import Idle
 from mrfusion.model.inputs import Inputs
 from mrfusion.progress import Progress
 from mrfusion.schedules._base import Phase
@@ -219,8 +220,9 @@ def save_weights(path: Path, network: nn.Module) -> None:
 
 def _freeze_all_but(network: nn.Module, phase: Phase) -> None:
     learning = {id(p) for module in phase.modules for p in module.parameters()}
+    idle = {id(p) for module in network.modules() if isinstance(module, Idle) for p in module.parameters()}
     for parameter in network.parameters():
-        parameter.requires_grad_(id(parameter) in learning)
+        parameter.requires_grad_(id(parameter) in learning - idle)
 
 
 def _wake(network: nn.Module, phase: Phase) -> None:

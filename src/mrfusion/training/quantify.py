@@ -70,12 +70,13 @@ class Quantifier:
                 output = self.network(images.to(self.device).contiguous(memory_format=layout), present)
             for level, (record, state) in enumerate(zip(output.records, output.states, strict=True)):
                 if "steps" in record:
+                    scale = output.scale(level, images.ndim - 2)
                     found = _quantities(record, modalities) | self._aligned(state)
-                    found |= _of_classes(state, masks.to(self.device), level, classes)
+                    found |= _of_classes(state, masks.to(self.device), scale, classes)
                     for name, weighed in found.items():
                         sums.setdefault((level, name), []).append(weighed)
                     whole = maps.setdefault(level, np.zeros((1 + len(modalities), *case.labels.shape[1:]), np.float32))
-                    self._paint(whole, record, 2**level, places, index)
+                    self._paint(whole, record, scale, places, index)
         rows = tuple((level, name, _weighed_mean(values)) for (level, name), values in sums.items())
         stacked = np.stack([maps[level] for level in sorted(maps)])
         return CaseEnergies(rows, tuple(sorted(maps)), stacked[:, 0], stacked[:, 1:])
@@ -101,15 +102,21 @@ class Quantifier:
             yield [here], part[:, :split], part[:, split:]
 
     def _paint(
-        self, whole: NDArray[np.float32], record: dict[str, Tensor], factor: int, places: list[Place], index: int
+        self,
+        whole: NDArray[np.float32],
+        record: dict[str, Tensor],
+        scale: Sequence[int],
+        places: list[Place],
+        index: int,
     ) -> None:
         """Put the maps of slice ``index`` where they belong, each coarse voxel over the finer ones it stands for."""
+        rows, columns = scale[-2:]
         both = torch.cat((record["energy"].unsqueeze(1), record["weights"]), 1).float().cpu().numpy()
         for place, maps in zip(places, both, strict=True):
             if not place[0] <= index < place[0] + self.size[0]:
                 continue
-            plane = maps if maps.ndim == 3 else maps[:, (index - place[0]) // factor]
-            fine = plane.repeat(factor, 1).repeat(factor, 2)
+            plane = maps if maps.ndim == 3 else maps[:, (index - place[0]) // scale[0]]
+            fine = plane.repeat(rows, 1).repeat(columns, 2)
             target = whole[:, place[1] : place[1] + fine.shape[1], place[2] : place[2] + fine.shape[2]]
             target[...] = fine[:, : target.shape[1], : target.shape[2]]
 
@@ -127,11 +134,11 @@ def _quantities(record: dict[str, Tensor], modalities: Sequence[str]) -> Weighed
     return {name: (value, float(len(record["steps"]))) for name, value in ({"energy": last} | kept | fewer).items()}
 
 
-def _of_classes(state: dict[str, Tensor], masks: Tensor, level: int, classes: Classes | None) -> Weighed:
+def _of_classes(state: dict[str, Tensor], masks: Tensor, scale: Sequence[int], classes: Classes | None) -> Weighed:
     """The energy of each class that has voxels here."""
     if classes is None:
         return {}
-    each, voxels = (found.tolist() for found in energies_of_classes(state, masks, level))
+    each, voxels = (found.tolist() for found in energies_of_classes(state, masks, scale))
     return {f"class/{n}": (v, c) for n, v, c in zip(classes.names, each, voxels, strict=True) if c > 0}
 
 
