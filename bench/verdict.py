@@ -24,10 +24,10 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+from mrfusion.comparison.bootstrap import Differences
 from numpy.typing import NDArray
 
 from mrfusion.comparison.aggregate import MEAN
-from mrfusion.comparison.bootstrap import Differences
 from mrfusion.comparison.compare import Comparison, judge_all
 from mrfusion.comparison.hypotheses import Hypotheses
 from mrfusion.files import write_json

@@ -1,12 +1,10 @@
-"""The tables by patient: hand-made numbers, and scipy's bootstrap as an independent reference."""
+"""The tables by patient: hand-made numbers."""
 
 import math
 
-import numpy as np
 import pytest
-from scipy import stats
 
-from mrfusion.comparison.aggregate import MEAN, arm_means, case_table, interval, mean_differences, paired, patient_means
+from mrfusion.comparison.aggregate import MEAN, arm_means, case_table, mean_differences, paired, patient_means
 from mrfusion.result import ScoreRow
 
 NAN = float("nan")
@@ -67,15 +65,3 @@ def test_pairs_need_a_value_on_both_sides():
     pairs = [p for p in paired(case_table(rows), "ref") if p.region == "WT"]
     assert [(p.case, pytest.approx(p.difference)) for p in pairs] == [("x", pytest.approx(0.1))]
     assert mean_differences(pairs) == {("b", "dice", "WT"): pytest.approx(0.1)}
-
-
-def test_interval_agrees_with_scipy():
-    values = np.random.default_rng(3).normal(0.8, 0.05, 40)
-    theirs = stats.bootstrap((values,), np.mean, n_resamples=5000, method="percentile", rng=1).confidence_interval
-    low, high = interval(values.tolist(), 5000)
-    assert (low, high) == (pytest.approx(theirs.low, abs=0.002), pytest.approx(theirs.high, abs=0.002))
-    assert interval(values.tolist()) == interval(values.tolist())
-
-
-def test_interval_needs_two_values():
-    assert all(math.isnan(end) for end in interval([0.5]))

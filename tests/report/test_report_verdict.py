@@ -15,13 +15,17 @@ from mrfusion.report.sentence import leading, sentence
 from mrfusion.report.terminal import verdict_table
 from mrfusion.study.load import load_study
 
-KEYS = {"arm", "reference", "region", "metric", "effect", "ci_low", "ci_high", "p_holm", "verdict", "patients", "seeds"}
+KEYS = {
+    "arm", "reference", "region", "metric", "effect", "ci_low", "ci_high", "scope", "p_holm", "p_equivalent_holm",
+    "verdict", "for_these_trainings", "reasons", "notes", "advice", "margin", "margin_reason", "patients", "seeds",
+    "folds", "runs", "missing", "interim",
+}  # fmt: skip
 ARMS = {"concat": 0.0, "separate": 0.06, "only-t1c": -0.075, "late": 0.0}
 
 
 @pytest.fixture(scope="module")
 def folder(make_study, tmp_path_factory):
-    return make_study(tmp_path_factory.mktemp("verdict"), arms=ARMS, cases=14, size=16)
+    return make_study(tmp_path_factory.mktemp("verdict"), arms=ARMS, cases=30, folds=5, size=16)
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +34,9 @@ def found(folder):
 
 
 def test_every_comparison_has_exactly_these_keys(found):
-    assert {frozenset(row) for row in found["comparisons"]} == {frozenset(KEYS | {"folds"})}
+    assert {frozenset(row) for row in found["comparisons"]} == {frozenset(KEYS)}
     assert {(r["patients"], r["seeds"], r["folds"]) for r in found["comparisons"] if r["region"] == "WT"} == {
-        (14, 2, 2)
+        (30, 2, 5)
     }
     assert len(found["comparisons"]) == 3 * 4 * 2  # arms x (regions and their mean) x (Dice and IoU)
 
@@ -55,7 +59,7 @@ def test_effects_are_the_means_of_the_paired_table(folder, found):
 def test_the_sentence_says_all(folder, found):
     assert re.fullmatch(
         r"separate helps over concat by \d+\.\d Dice points in the mean over regions "
-        r"\(95 % CI −?\d+\.\d to \d+\.\d; 14 patients, 2 seeds, 2 folds; equal budget\)\.",
+        r"\(95 % CI −?\d+\.\d to \d+\.\d; 30 patients, 2 seeds, 5 folds; equal budget\)\.",
         found["verdict"][0],
     )
     study = load_study(folder)
@@ -66,10 +70,24 @@ def test_the_sentence_says_all(folder, found):
 
 
 def test_an_undecided_arm_says_what_would_decide(make_study, tmp_path):
-    folder = make_study(tmp_path / "s", arms={"concat": 0.0, "late": 0.006}, cases=8, seeds=2, size=16)
+    folder = make_study(tmp_path / "s", arms={"concat": 0.0, "late": 0.006}, cases=10, folds=2, seeds=2, size=16)
     rows = json.loads(build_report(folder).with_suffix(".json").read_text())
-    assert any("would decide" in text for text in rows["verdict"]) or "undecided" not in rows["verdict"][0]
-    assert "more patients" in (folder / "report.html").read_text()
+    page = (folder / "report.html").read_text()
+    assert "late is undecided" in rows["verdict"][0]
+    assert "would decide" in rows["verdict"][0]
+    for row in rows["comparisons"]:
+        assert (row["verdict"] == "undecided") == bool(row["reasons"])
+        assert all(reason in page for reason in row["reasons"])
+
+
+def test_a_single_hold_out_speaks_of_these_trainings(make_study, tmp_path):
+    folder = make_study(tmp_path / "s", arms={"concat": 0.0, "separate": 0.1}, cases=12, folds=1, seeds=3, size=16)
+    rows = json.loads(build_report(folder).with_suffix(".json").read_text())
+    assert "separate is undecided against concat" in rows["verdict"][0]
+    assert "for these trainings it helps" in rows["verdict"][0]
+    assert "3 folds or more would earn a word" in rows["verdict"][0]
+    assert "for these trainings: helps" in (folder / "report.html").read_text()
+    assert "not of the method" in as_markdown(load_study(folder))
 
 
 def test_one_arm_and_no_runs_compare_nothing(make_study, tmp_path):
@@ -113,9 +131,9 @@ def test_names_are_text_in_tables_too(make_study, tmp_path):
 
 def test_the_methods_paragraph_has_this_studys_numbers(folder):
     text = as_markdown(load_study(folder))
-    assert "14 cases of 14 patients" in text
-    assert "2 folds" in text
-    assert "16 runs in all" in text
+    assert "30 cases of 30 patients" in text
+    assert "5 folds" in text
+    assert "40 runs in all" in text
     assert "over the 12 comparisons of the declared family" in text
 
 

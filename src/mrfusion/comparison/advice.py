@@ -1,44 +1,31 @@
-"""What would decide an undecided comparison: more patients or more seeds, by simulating the study to come.
+"""What would decide an undecided comparison: more patients, more seeds or more folds, with the interval's own variance.
 
-The simulated studies have the effect that was seen and the variances of patients, runs and noise estimated from it.
-Each draws its mean and its standard error; it decides when the verdict is any but undecided. Reported is the smallest
-study that decides in 80 % of the simulations. The effect is taken as it was seen, so this is a plan, not a promise.
+The study to come has the effect that was seen, and the variances that the interval of this one was made of: what
+patients add falls with their number, what runs add with the number of seeds, and what training sets add stays with the
+folds. Reported is the smallest study that decides with 80 % power. The effect is taken as it was seen, so this is a
+plan, not a promise.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
-from mrfusion.comparison.bootstrap import Differences, Spread, spread
+from mrfusion.comparison.interval import Differences, Moments
 from mrfusion.comparison.verdict import ALPHA
 
 POWER = 0.8
-SIMULATIONS = 4000
 MOST_PATIENTS = 50  # times as many as there are
 MOST_SEEDS = 20
-
-
-@dataclass(frozen=True)
-class Advice:
-    """How many more patients, or seeds, would decide; None where no number up to the limit does."""
-
-    patients: int | None
-    seeds: int | None
-
-    def __str__(self) -> str:
-        patients = f"about {self.patients} more patients" if self.patients else ""
-        seeds = f"about {self.seeds} more seed{'s' if self.seeds != 1 else ''}" if self.seeds else ""
-        if patients or seeds:
-            return " or ".join(text for text in (patients, seeds) if text) + " would decide"
-        return f"neither {MOST_PATIENTS} times as many patients nor {MOST_SEEDS} more seeds alone would decide"
+FOLDS = (5, 10)
+Numbers = Any  # a float or an array of floats, one a study
 
 
 @dataclass(frozen=True)
 class Design:
-    """The size of a study, and how often its p-value counts under Holm (1 for a single comparison)."""
+    """The size of a study, and how often its p-value counts under Holm and over looks (1 for a single comparison)."""
 
     patients: int
     folds: int
@@ -46,44 +33,108 @@ class Design:
     times: float = 1.0
 
 
-def advise(data: Differences, margin: float, times: float) -> Advice:
-    """More patients with the seeds there are, or more seeds with the patients there are; see :class:`Advice`."""
-    seen = spread(data)
-    now = Design(len(data.folds), len(set(data.folds)), data.values.shape[1], times)
-    patients = next(
-        (n for n in _growing(now.patients) if power(data.effect, seen, margin, _with(now, patients=n)) >= POWER), None
-    )
-    # a single seed leaves the spread between seeds unknown
+@dataclass(frozen=True)
+class Seen:
+    """The variances of single draws that a study was judged by; numbers, or arrays of many studies.
+
+    ``patient`` is of a patient's difference in the mean over ``seeds`` seeds, ``run`` of a fold's mean from seed to
+    seed, ``training`` what all seeds of a fold share, never below 0; ``run`` is 0 with one seed, whose variance is then
+    part of ``training``.
+    """
+
+    patient: Numbers
+    run: Numbers
+    training: Numbers
+
+
+@dataclass(frozen=True)
+class Advice:
+    """How many more patients, more seeds or how many folds in all would decide; None where no number tried does."""
+
+    patients: int | None = None
+    seeds: int | None = None
+    folds: int | None = None
+
+    def __str__(self) -> str:
+        patients = f"about {self.patients} more patient{'s' if self.patients != 1 else ''}" if self.patients else ""
+        seeds = f"about {self.seeds} more seed{'s' if self.seeds != 1 else ''}" if self.seeds else ""
+        folds = f"{self.folds} folds" if self.folds else ""
+        ways = [text for text in (patients, seeds, folds) if text]
+        if ways:
+            return " or ".join(ways) + " would decide, if the effect is as it was seen"
+        return f"neither {MOST_PATIENTS} times as many patients nor {MOST_SEEDS} more seeds alone would decide"
+
+
+def seen(design: Design, found: Moments) -> Seen:
+    """The variances behind the moments of a study of this design."""
+    patient = found.patients.value * design.patients
+    run = found.runs.value * design.folds * design.seeds if found.runs else np.zeros_like(patient)
+    if found.folds is None:
+        return Seen(patient, run, np.zeros_like(patient))
+    rest = found.folds.value - patient / design.patients - run / (design.folds * design.seeds)
+    return Seen(patient, run, np.maximum(0.0, rest * design.folds))
+
+
+def design_of(data: Differences, times: float = 1.0) -> Design:
+    """The design that differences come from; where folds have different numbers of seeds, the most."""
+    return Design(len(data.folds), len(set(data.folds)), data.values.shape[-1], times)
+
+
+def advise(data: Differences, found: Moments, margin: float, times: float) -> Advice:
+    """More patients, more seeds or more folds, each with the rest as it is; see :class:`Advice`."""
+    now = design_of(data, times)
+    variances = seen(now, found)
+
+    def decides(design: Design) -> bool:
+        return bool(power(found.effect, variances, margin, design) >= POWER)
+
+    patients = next((n for n in _growing(now.patients) if decides(replace(now, patients=n))), None)
     tried = range(now.seeds + 1, now.seeds + MOST_SEEDS + 1) if now.seeds > 1 else ()
-    seeds = next((s for s in tried if power(data.effect, seen, margin, _with(now, seeds=s)) >= POWER), None)
-    return Advice(patients and patients - now.patients, seeds and seeds - now.seeds)
+    seeds = next((s for s in tried if decides(replace(now, seeds=s))), None)
+    more = [k for k in FOLDS if now.folds < k <= now.patients // 2]
+    folds = next((k for k in more if decides(replace(now, folds=k))), None)
+    return Advice(patients and patients - now.patients, seeds and seeds - now.seeds, folds)
 
 
-def power(effect: float, seen: Spread, margin: float, design: Design) -> float:
-    """The share of simulated studies of this design that decide."""
-    rng = np.random.default_rng(0)
-    own = (seen.patient + seen.noise / design.seeds) / design.patients
-    shared = seen.run / (design.folds * design.seeds)
-    freedom = (design.patients - 1, design.folds * max(1, design.seeds - 1))
-    means = rng.normal(effect, math.sqrt(own + shared), SIMULATIONS)
-    parts = [v * rng.chisquare(f, SIMULATIONS) / f for v, f in zip((own, shared), freedom, strict=True)]
-    return float(_decided(means, np.sqrt(parts[0] + parts[1]), freedom[0], (margin, design.times)).mean())
+def power(effect: Numbers, variances: Seen, margin: float, design: Design) -> Numbers:
+    """The chance that a study of this design decides, its error being what the variances say."""
+    different, equal = (half_width(variances, design, level) for level in (ALPHA, 2 * ALPHA))
+    return chance(effect, np.sqrt(_variance(variances, design)), different, margin - equal)
 
 
-def _decided(
-    means: npt.NDArray[np.float64], errors: npt.NDArray[np.float64], freedom: int, rule: tuple[float, float]
-) -> npt.NDArray[np.bool_]:
-    margin, times = rule
-    reach = stats.t.ppf(1 - ALPHA / 2, freedom) * errors
-    strict = stats.t.ppf(1 - ALPHA / 2 / times, freedom) * errors
-    return np.asarray((np.abs(means) > strict) | (np.abs(means) + reach < margin))
+def chance(effect: Numbers, error: Numbers, different: Numbers, equal: Numbers) -> Numbers:
+    """The chance that an estimate around ``effect`` lands beyond +-``different``, or within +-``equal``.
+
+    Both limits are in the unit of the effect; ``error`` is the estimate's standard error, which may be 0.
+    """
+    error = np.maximum(error, 1e-300)
+    beyond = special.ndtr((effect - different) / error) + special.ndtr((-effect - different) / error)
+    equal = np.maximum(equal, 0.0)
+    inside = special.ndtr((equal - effect) / error) - special.ndtr((-equal - effect) / error)
+    return np.minimum(1.0, beyond + inside)
+
+
+def _variance(seen: Seen, design: Design) -> Numbers:
+    return seen.patient / design.patients + (seen.training + seen.run / design.seeds) / design.folds
+
+
+def half_width(seen: Seen, design: Design, level: float) -> Numbers:
+    """Half of the interval that a study of this design would be judged by, see :mod:`mrfusion.comparison.interval`."""
+    level /= design.times
+    patients = _student(level, design.patients - 1) ** 2 * seen.patient / design.patients
+    freedom = design.folds * (design.seeds - 1)
+    runs = _student(level, freedom) ** 2 * seen.run / (design.folds * design.seeds) if freedom else 0.0
+    here = np.sqrt(patients + runs)
+    if design.folds == 1:
+        return here
+    return np.maximum(here, _student(level, design.folds - 1) * np.sqrt(_variance(seen, design)))
+
+
+def _student(level: float, freedom: int) -> float:
+    return float(-special.stdtrit(freedom, min(level, 1.0) / 2))
 
 
 def _growing(patients: int) -> list[int]:
     """Numbers of patients to try, each about a tenth above the last."""
     steps = range(1, math.ceil(math.log(MOST_PATIENTS, 1.1)) + 1)
     return sorted({max(patients + k, math.ceil(patients * 1.1**k)) for k in steps})
-
-
-def _with(design: Design, *, patients: int = 0, seeds: int = 0) -> Design:
-    return Design(patients or design.patients, design.folds, seeds or design.seeds, design.times)

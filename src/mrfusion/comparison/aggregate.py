@@ -5,7 +5,7 @@ patient's the mean over the patient's cases, an arm's the mean over patients. Un
 mean and are counted beside it. The region :data:`MEAN` is, within one run and case, the mean over the regions that
 have a value.
 
-Intervals here are plain percentile bootstraps over patients and describe one arm; whether two arms differ is not
+Intervals here are over patients and describe one arm as it was trained; whether two arms differ is not
 decided here.
 """
 
@@ -13,16 +13,12 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
+from mrfusion.comparison.interval import mean_interval
 from mrfusion.result import ScoreRow, Status
 
 MEAN = "mean"
-DRAWS = 2000
 Row = TypeVar("Row")
 _WORST: tuple[Status, ...] = ("scored", "penalised", "undefined")
 
@@ -46,7 +42,8 @@ class CaseRow:
 class ArmMean:
     """One arm, region and metric: the mean over patients and how it came about.
 
-    ``low`` to ``high`` is the 95 % percentile interval over patients (NaN below two patients). ``scored``,
+    ``low`` to ``high`` is the 95 % interval over patients (Student's,
+    corrected for skewness; NaN below two patients). ``scored``,
     ``penalised`` and ``undefined`` count single scores. ``without_region`` counts cases whose target lacks the region;
     ``mean_with_region`` is the mean with those cases left out.
     """
@@ -131,21 +128,6 @@ def mean_differences(rows: Iterable[PairedRow]) -> dict[tuple[str, str, str], fl
     return {key: _mean_over_patients(group) for key, group in groups.items()}
 
 
-def interval(values: Sequence[float], draws: int = DRAWS, *, seed: int = 0) -> tuple[float, float]:
-    """The 95 % percentile bootstrap interval of a mean; NaN for fewer than two values. Same values, same interval."""
-    if len(values) < 2:
-        return math.nan, math.nan
-    means = np.asarray(values, dtype=float)[_resamples(len(values), draws, seed)].mean(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
-
-
-@cache
-def _resamples(count: int, draws: int, seed: int) -> npt.NDArray[np.intp]:
-    """Indices [draws, count] into the patients; kept, so that all arms are resampled alike."""
-    return np.random.default_rng(seed).integers(0, count, size=(draws, count))
-
-
 def _over_regions(group: Sequence[ScoreRow]) -> ScoreRow:
     value = _mean(r.value for r in group if not math.isnan(r.value))
     present = any(r.in_target for r in group)
@@ -170,7 +152,7 @@ def _case_row(group: Sequence[ScoreRow]) -> CaseRow:
 
 def _arm_mean(singles: Sequence[ScoreRow], cases: Sequence[CaseRow], counted: Sequence[ScoreRow]) -> ArmMean:
     values = list(patient_means(cases).values())
-    low, high = interval(values)
+    low, high = mean_interval(values)
     return ArmMean(
         arm=singles[0].arm,
         region=singles[0].region,

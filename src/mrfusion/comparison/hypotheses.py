@@ -11,13 +11,15 @@ class Hypotheses(Part):
     """Which comparisons answer the study's question; an empty list means all, no metric means Dice.
 
     ``margins`` maps a metric to the difference below which arms count as equal, in the unit of its scores
-    (``{dice: 0.01, hd95: 2}``); without an entry one point of a share, or 2 mm.
+    (``{dice: 0.01, hd95: 2}``); without an entry one point of a share, or 2 mm. ``margin_reasons`` maps the same
+    metrics to why this much is negligible (``{dice: two readers differ by as much}``); the report prints it.
     """
 
     metrics: tuple[str, ...] = Field((), description="that answer; default: the first of the run's")
     regions: tuple[str, ...] = Field((), description="that answer; default: all, and their mean")
     arms: tuple[str, ...] = Field((), description="that answer; default: all but the reference")
     margins: dict[str, Annotated[float, Field(gt=0)]] = Field({}, description="what is negligible, by metric")
+    margin_reasons: dict[str, str] = Field({}, description="why that margin was chosen, by metric")
 
     def of(self, key: tuple[str, str, str], first: str) -> str:
         """The family that (arm, region, metric) is corrected in; ``first`` is the metric where none is declared.

@@ -13,7 +13,7 @@ from math import factorial
 import numpy as np
 import numpy.typing as npt
 
-from mrfusion.comparison.aggregate import DRAWS, interval
+from mrfusion.comparison.interval import mean_interval
 from mrfusion.errors import InputError
 
 Subset = frozenset[str]
@@ -22,7 +22,7 @@ Scores = Mapping[Subset, npt.NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Worth:
-    """A modality's Shapley value in the unit of the scores, with its 95 % percentile interval over patients."""
+    """A modality's Shapley value in the unit of the scores, with its 95 % interval over patients."""
 
     modality: str
     value: float
@@ -50,13 +50,13 @@ def shapley(scores: Scores, modalities: Sequence[str]) -> dict[str, npt.NDArray[
     }
 
 
-def worths(scores: Scores, modalities: Sequence[str], *, draws: int = DRAWS) -> list[Worth]:
+def worths(scores: Scores, modalities: Sequence[str]) -> list[Worth]:
     """The modalities, the worthiest first, from scores [patient]; patients without a score of every subset are out."""
     whole = np.all([np.isfinite(values) for values in scores.values()], axis=0)
     if not whole.any():
         raise InputError("expected at least one patient with a score of every subset, found none")
     values = shapley({subset: found[whole] for subset, found in scores.items()}, modalities)
-    rows = [Worth(m, float(v.mean()), *interval(v.tolist(), draws)) for m, v in values.items()]
+    rows = [Worth(m, float(v.mean()), *mean_interval(v)) for m, v in values.items()]
     return sorted(rows, key=lambda row: row.value, reverse=True)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from mrfusion.comparison.aggregate import CaseRow, case_table, interval, patient_means
+from mrfusion.comparison.aggregate import CaseRow, case_table, patient_means
+from mrfusion.comparison.interval import mean_interval
 from mrfusion.comparison.shapley import Subset, Worth, subsets, worths
 from mrfusion.files import read_rows, write_rows
 from mrfusion.result import ScoreRow
@@ -22,7 +23,7 @@ NOTHING = "none"  # the answer without any image: an empty mask, or all classes 
 class SubsetMean:
     """One subset, metric and region: the mean over patients, and how much less that is than with all modalities.
 
-    Intervals are 95 % percentile bootstraps over patients; that of ``drop`` is of the patients' own differences.
+    Intervals are over patients, of 95 %; that of ``drop`` is of the patients' own differences.
     """
 
     present: tuple[str, ...]
@@ -151,7 +152,7 @@ def _mean(
 
 
 def _with_interval(values: Sequence[float]) -> tuple[float, float, float]:
-    return (math.fsum(values) / len(values) if values else math.nan, *interval(values))
+    return (math.fsum(values) / len(values) if values else math.nan, *mean_interval(values))
 
 
 def _worths(

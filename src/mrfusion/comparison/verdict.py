@@ -1,10 +1,9 @@
-"""The verdict on one effect: helps, hurts, equivalent or undecided, by its interval, its test and the margin."""
+"""The verdict on one effect: helps, hurts, equivalent or undecided, by two corrected p-values and the sign."""
 
 import math
 from dataclasses import dataclass
 from typing import Literal
 
-from mrfusion.comparison.bootstrap import Interval
 from mrfusion.errors import SpecError
 from mrfusion.families import module_of
 
@@ -26,6 +25,11 @@ class Yardstick:
     margin: float
     span: float = math.inf
 
+    @property
+    def is_share(self) -> bool:
+        """Whether scores run from 0, nothing right, to 1, everything right."""
+        return self.sign == 1 and self.span == 1.0
+
 
 def yardstick(metric: str, margin: float | None = None) -> Yardstick | None:
     """The yardstick of a metric by its text; None for one that is neither better high nor low, or not known here."""
@@ -41,17 +45,15 @@ def yardstick(metric: str, margin: float | None = None) -> Yardstick | None:
     return None if sign is None else Yardstick(metric, sign, usual if margin is None else margin, high - low)
 
 
-def judge(interval: Interval, p_holm: float, measure: Yardstick) -> Word:
-    """The verdict; an effect that is there but lies within the margin is named negligible.
+def judge(effect: float, p: float, p_equivalent: float, sign: int) -> Word:
+    """The verdict from the corrected p-values of a difference and of equivalence; NaN decides nothing.
 
-    helps: the interval lies on the better side of 0 and p_holm < 0.05; hurts: on the worse side, likewise;
-    equivalent: it lies within the margin; else undecided. NaN anywhere decides nothing.
+    helps: p < 0.05 and the effect is on the better side; hurts: on the worse side; equivalent: both one-sided tests
+    against the margin say so at 0.05. A difference that is there and equivalent at once is named negligible.
     """
-    small = interval.within(measure.margin)
-    one_sided = interval.low > 0 or interval.high < 0
-    if one_sided and p_holm < ALPHA:
-        helps = (interval.low > 0) == (measure.sign > 0)
-        if small:
-            return "helps, negligibly" if helps else "hurts, negligibly"
-        return "helps" if helps else "hurts"
+    small = p_equivalent < ALPHA
+    if p < ALPHA:
+        if (effect > 0) == (sign > 0):
+            return "helps, negligibly" if small else "helps"
+        return "hurts, negligibly" if small else "hurts"
     return "equivalent" if small else "undecided"

@@ -16,8 +16,9 @@ from mrfusion.report.wording import region
 from mrfusion.study.load import LoadedStudy, load_study
 
 COLUMNS = (
-    "arm", "reference", "region", "metric", "effect", "ci_low", "ci_high", "p_holm", "verdict",
-    "patients", "seeds", "folds",
+    "arm", "reference", "region", "metric", "effect", "ci_low", "ci_high", "scope", "p_holm",
+    "p_equivalent_holm", "verdict", "for_these_trainings", "reasons", "notes", "advice", "margin", "margin_reason",
+    "patients", "seeds", "folds", "runs", "missing", "interim",
 )  # fmt: skip
 HEADS = ("Arm", "Region", "Difference", "95 % interval", "p (Holm)", "Verdict", "Patients", "Seeds", "Folds")
 _TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "−": "$-$", "±": r"$\pm$"}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mrfusion.comparison.aggregate import MEAN
-from mrfusion.comparison.bootstrap import DRAWS
+from mrfusion.comparison.compare import Comparison
 from mrfusion.report.metric import metric_named
 from mrfusion.report.wording import count, number, several
 from mrfusion.study.load import LoadedStudy
@@ -61,20 +61,33 @@ def _statistics(study: LoadedStudy) -> list[str]:
         for name, margin in margins.items()
         if margin == margin
     )
-    seeds = max(row.seeds for row in rows)
-    runs = " and what the runs of one fold share" if seeds > 1 else ""
     mean = " and their mean" if any(row.region == MEAN for row in rows) else ""
     return [
         f"The unit of analysis is the patient. Effects are mean differences to {study.reference} ({count(size)} "
-        f"parameters), paired by case, fold and seed. 95 % intervals are studentised hierarchical bootstraps "
-        f"({DRAWS:,} draws of patients, then of seeds) whose standard error holds the spread between patients"
-        f"{runs}. p is the larger of Wilcoxon's signed-rank test on patients' means (exact, Pratt's zeros) and "
-        f"Student's test of the effect, corrected by Holm over the {several(len(declared), 'comparison')} of the "
-        f"declared family (arms, regions{mean}). An arm helps or hurts if its interval excludes 0 and corrected "
-        f"p < 0.05, and is equivalent if the interval lies within the margin ({words or 'none declared'}); otherwise "
-        "it is undecided."
-        + (" With a single seed, intervals do not hold what another training would change." if seeds == 1 else "")
+        f"parameters), paired by case, fold and seed; only runs that both arms finished count. {_varying(rows[0])} "
+        f"p-values are those at which the interval begins to exclude 0, and those of two one-sided tests against the "
+        f"margin (the 90 % interval); each kind is corrected by Holm over the {several(len(declared), 'comparison')} "
+        f"of the declared family (arms, regions{mean}). An arm helps or hurts if corrected p < 0.05, and is "
+        f"equivalent if it is so for equivalence within the margin ({words or 'none declared'}); otherwise it is "
+        "undecided. Ties, fewer than 6 patients that differ, regions that neither arm learned, and differences that "
+        "hold only with penalties or with cases whose target lacks the region decide nothing."
     ]
+
+
+def _varying(row: Comparison) -> str:
+    """What the intervals hold, by the design."""
+    if row.scope == "the method":
+        return (
+            "95 % intervals hold what patients, runs and training sets change: Student's with the variance between "
+            f"the means of {row.folds} folds (about {row.folds - 1} degrees of freedom), never shorter than patients "
+            "and runs alone would have it, corrected for skewness (Hall 1992)."
+        )
+    if row.seeds > 1:
+        return (
+            "95 % intervals hold what patients and runs change on this one training set, and speak of these "
+            "trainings, not of the method; so no verdict is given."
+        )
+    return "95 % intervals hold what patients change, for these very networks; a single run an arm earns no verdict."
 
 
 def _part(spec: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -39,7 +39,7 @@ def sentence(study: LoadedStudy, row: Comparison) -> Sentence:
     if row.verdict == "undecided":
         return Sentence(
             row.arm, "is undecided", f"against {row.reference}: {metric.difference(row.effect)} {unit(metric)}{place} "
-            f"({evidence(study, row)}); {row.advice}",
+            f"({evidence(study, row)}); {_why(row)}",
         )  # fmt: skip
     if row.verdict == "equivalent":
         return Sentence(
@@ -52,13 +52,22 @@ def sentence(study: LoadedStudy, row: Comparison) -> Sentence:
     return Sentence(row.arm, word + small, f"{link} {row.reference} by {amount}{place} ({evidence(study, row)})")
 
 
+def _why(row: Comparison) -> str:
+    """Why nothing is decided, what holds for these trainings, and what would decide."""
+    here = row.for_these_trainings
+    seen = [] if here == "undecided" else [f"for these trainings it {'is ' if here == 'equivalent' else ''}{here}"]
+    return "; ".join([*seen, *row.reasons, *([row.advice] if row.advice else [])])
+
+
 def evidence(study: LoadedStudy, row: Comparison) -> str:
-    """``95 % CI 0.9 to 2.7; 40 patients, 3 seeds, 5 folds; equal budget``."""
+    """``95 % CI 0.9 to 2.7; 40 patients, 3 seeds, 5 folds; equal budget``; an interim look says so."""
     metric = metric_named(row.metric)
     interval = metric.range(row.ci_low, row.ci_high)
     budget = "unequal budget" if row.arm in study.fairness.unequal_budget else "equal budget"
     basis = ", ".join((several(row.patients, "patient"), several(row.seeds, "seed"), several(row.folds, "fold")))
-    return "; ".join(([f"95 % CI {interval}"] if interval != DASH else []) + [basis, budget])
+    scope = " for these trainings" if row.scope == "these trainings" else ""
+    shown = [f"95 % CI{scope} {interval}"] if interval != DASH else []
+    return "; ".join([*shown, basis, *(["interim"] if row.interim else []), budget])
 
 
 def unit(metric: Metric) -> str:
