@@ -53,7 +53,8 @@ from mrfusion.progress import silent
 from mrfusion.run.execute import execute, parts_of
 from mrfusion.run.jobs import describe_space
 from mrfusion.run.prediction import predict_classes
-from mrfusion.scoring.classes import class_table, write_class_table
+from mrfusion.run_folder.run import RunFolder
+from mrfusion.scoring.classes import answers_of, class_table
 from mrfusion.searches._base import Candidate, Space, Trial
 from mrfusion.spec import RunSpec
 from mrfusion.study.quest import Quest, standing, wanted
@@ -235,9 +236,9 @@ def carry_out(task: Task, spec: RunSpec, out: Path) -> None:
         return
     folder.mkdir(parents=True)
     fabric = make_fabric(spec.machine, spec.budget.precision)
-    training = make_training(spec, task.cohort, task.parts, fabric=fabric, folder=folder, progress=silent)
+    training = make_training(spec, task.cohort, task.parts, fabric=fabric, folder=RunFolder(folder), progress=silent)
     if spec.origin is not None:
-        training = warmed(training, spec.plan, spec.origin, out / "runs")
+        training = warmed(training, spec.plan, spec.origin)
     kept = spec.origin is not None and spec.origin.keep
     schedule = families.load("schedules", spec.schedule)()
     fit(training, [] if kept else schedule.phases(training.network, spec.loss_names))
@@ -248,7 +249,7 @@ def carry_out(task: Task, spec: RunSpec, out: Path) -> None:
     rows = np.stack([predict_classes(case, model) for case in cases])
     right = [classes[case.class_index] for case in cases]
     table = class_table([case.id for case in cases], rows, targets=right, classes=classes)
-    write_class_table(folder / "probabilities.csv", table)
+    RunFolder(folder).write_probabilities(classes, answers_of(table))
 
 
 @dataclass(frozen=True)

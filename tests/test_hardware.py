@@ -272,7 +272,7 @@ def test_a_finished_training_does_not_end_for_want_of_a_version(monkeypatch: pyt
         raise PackageNotFoundError(name)
 
     torch = importlib.import_module("torch")
-    history = importlib.import_module("mrfusion.training.history").History()
+    history = importlib.import_module("mrfusion.run_folder.history").History()
     monkeypatch.setattr(environment.importlib.metadata, "version", nothing)
     facts = environment.environment(torch.nn.Linear(2, 1), history, steps_per_epoch=1, device=torch.device("cpu"))
     assert set(facts["versions"].values()) == {"not known", sys.version.split()[0]}

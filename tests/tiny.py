@@ -11,9 +11,10 @@ from mrfusion import families
 from mrfusion.case import Case, Cohort, Region
 from mrfusion.data.sample import LoadedCase
 from mrfusion.progress import silent
+from mrfusion.run_folder.history import History
+from mrfusion.run_folder.run import RunFolder
 from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import Parts, make_training
-from mrfusion.training.history import History
 from mrfusion.training.loop import Training, fit
 
 MODALITIES = ("a", "b")
@@ -73,7 +74,7 @@ def training_of(spec: RunSpec, folder: Path, cases: list[LoadedCase] | None = No
     size = (1, 16, 16) if spec.sampling.dimensions == 2 else (2, 16, 16)
     parts = Parts(cases[:-1] or cases, cases[-1:], size)
     folder.mkdir(parents=True, exist_ok=True)
-    return make_training(spec, cohort_of(cases), parts, fabric=cpu(), folder=folder, progress=silent)
+    return make_training(spec, cohort_of(cases), parts, fabric=cpu(), folder=RunFolder(folder), progress=silent)
 
 
 def fitted(spec: RunSpec, training: Training) -> History:

@@ -107,17 +107,21 @@ def subsets(
     """Score a run's test cases with every subset of its modalities, and say what each modality is worth."""
     from mrfusion.command.display import one_bar
     from mrfusion.command.subsets import show_subsets
-    from mrfusion.comparison.subset_scores import FOLDER
     from mrfusion.finished_run.predict import read_run
     from mrfusion.finished_run.subsets import data_of, is_done, write_subsets
     from mrfusion.part import read_part
+    from mrfusion.run_folder.run import RunFolder
+    from mrfusion.run_folder.study import StudyFolder
+    from mrfusion.run_folder.subsets import SubsetFolder
     from mrfusion.spec import Machine
 
-    machine, place = read_part(Machine, {"device": device}, "--device"), out or run / FOLDER
+    machine = read_part(Machine, {"device": device}, "--device")
+    place = SubsetFolder(out) if out else RunFolder(run).subsets
     if not is_done(place):
         finished = read_run(run, trust or ())
         with one_bar("subsets") as progress:
-            found = data_of(finished, data=data, cache=cache or run.resolve().parents[1] / "cache", progress=progress)
+            place_of_cases = cache or StudyFolder(run.resolve().parents[1]).cache
+            found = data_of(finished, data=data, cache=place_of_cases, progress=progress)
             write_subsets(finished, found, place, machine=machine, progress=progress)
     show_subsets(place)
 

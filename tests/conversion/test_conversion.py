@@ -13,10 +13,11 @@ from mrfusion.conversion.datalist import write_datalist
 from mrfusion.conversion.nnunet import dataset_json, file_names, write_nnunet
 from mrfusion.data.label_map import region_masks
 from mrfusion.data.prepared import resampler
-from mrfusion.data.split_file import read_splits, write_splits
+from mrfusion.data.split_file import read_splits
 from mrfusion.data.volume import Target, read_volume
 from mrfusion.errors import CaseError, OutputError, SpecError
 from mrfusion.progress import silent
+from mrfusion.run_folder.splits import write_splits
 
 SHAPE = (6, 7, 5)
 LPS = np.diag([-1.0, -1, 2, 1])
@@ -162,7 +163,7 @@ def test_cases_of_two_conventions_need_nnunet(cohort, tmp_path):
 
 def test_at_the_command_line(cohort, tmp_path, monkeypatch, capsys):
     root = write_datalist(cohort, tmp_path / "data", splits=[], progress=silent)
-    write_splits(tmp_path / "splits.json", cohort, SPLITS, {})
+    write_splits(tmp_path / "splits.json", cohort.cases, SPLITS, {})
 
     def run(*words):
         monkeypatch.setattr("sys.argv", ["mrfusion", *map(str, words)])

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from mrfusion.case import Case, Cohort, Region, Split
 from mrfusion.data.cache import prepare_cohort
 from mrfusion.data.split import check_split, make_splits, strata_of
-from mrfusion.data.split_file import read_splits, write_splits
+from mrfusion.data.split_file import read_splits
 from mrfusion.errors import CaseError, InputError, SpecError
+from mrfusion.run_folder.splits import write_splits
 from mrfusion.spec import Preparation
 
 WT = (Region("WT", frozenset({1})),)
@@ -92,7 +93,7 @@ def test_our_file_comes_back_and_says_what_changed(tmp_path):
     cohort, strata = cohort_with([1, 2, 1, 2, 1, 1])
     splits = make_splits(cohort, strata, folds=3)
     hashes = {case.id: "1" for case in cohort.cases}
-    write_splits(tmp_path / "s.json", cohort, splits, hashes)
+    write_splits(tmp_path / "s.json", cohort.cases, splits, hashes)
     assert read_splits(tmp_path / "s.json", cohort, strata, hashes=hashes) == (splits, ())
     content = json.loads((tmp_path / "s.json").read_text())
     assert content["cases"]["p001-0"] == {"patient": "p001", "hash": "1"}

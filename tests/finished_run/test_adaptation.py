@@ -27,6 +27,8 @@ from mrfusion.finished_run.subsets import data_of, write_subsets
 from mrfusion.model.network import build_network
 from mrfusion.phantom.cohort import write_cohort
 from mrfusion.plan import parse_plan
+from mrfusion.run_folder.run import RunFolder
+from mrfusion.run_folder.subsets import SubsetFolder
 from mrfusion.spec import Machine, Source
 from mrfusion.study.design import read_single
 from mrfusion.study.load import load_study
@@ -116,17 +118,17 @@ def test_from_four_modalities_to_two(
     study = load_study(tmp_path)
     assert [arm.name for arm in study.arms] == ["as it is", "adapted"]
     ((before,), (after,)) = (study.runs_of(arm.name) for arm in study.arms)
-    assert load_file(before.folder / "model.safetensors").keys() == load_file(after.folder / "model.safetensors").keys()
-    assert not differing(*(load_file(f / "model.safetensors") for f in (run.folder, before.folder)))
-    names = differing(*(load_file(f / "model.safetensors") for f in (run.folder, after.folder)))
+    assert load_file(before.folder.weights).keys() == load_file(after.folder.weights).keys()
+    assert not differing(*(load_file(f.weights) for f in (run.folder, before.folder)))
+    names = differing(*(load_file(f.weights) for f in (run.folder, after.folder)))
     assert all(re.fullmatch(f"{ENERGY}|{HEAD}", name) for name in names), names
     share = moved(run.folder, after.folder)
     assert f"trained: {share.trained} of {share.parameters} parameters" in said
     assert 0 < share.trained < share.parameters / 5
     assert share.moved <= share.trained
-    assert read_run(after.folder).spec.origin.parents == (run.spec.digest,)  # type: ignore[union-attr]
-    assert {row["quantity"] for row in read_rows(after.folder / "energy.csv", ("quantity",))} >= {"pi/t1c", "pi/t2f"}
-    check_that_it_is_a_run_like_any(read_run(after.folder), two, tmp_path)
+    assert read_run(after.folder.path).spec.origin.parents == (run.spec.digest,)  # type: ignore[union-attr]
+    assert {row.quantity for row in after.folder.read_energies()} >= {"pi/t1c", "pi/t2f"}
+    check_that_it_is_a_run_like_any(read_run(after.folder.path), two, tmp_path)
 
 
 def check_that_it_is_a_run_like_any(run: FinishedRun, two: Path, out: Path) -> None:
@@ -136,7 +138,7 @@ def check_that_it_is_a_run_like_any(run: FinishedRun, two: Path, out: Path) -> N
     (written,) = predict(run, [case], out=out / "new", layout=None, machine=Machine(device="cpu"), progress=silent)
     assert written.is_file()
     data = data_of(run, data=None, cache=out / "cache", progress=silent)
-    write_subsets(run, data, out / "subsets", machine=Machine(device="cpu"), progress=silent)
+    write_subsets(run, data, SubsetFolder(out / "subsets"), machine=Machine(device="cpu"), progress=silent)
     found = read_json(out / "subsets" / "summary.json")
     assert found["modalities"] == ["t1c", "t2f"]
     for name in ("t1n", "t2w"):
@@ -152,7 +154,7 @@ def test_other_regions_begin_with_a_new_last_layer(run: FinishedRun, two: Path, 
     keep_parent(run, tmp_path)
     show_study(study_of(found), InProcess(), out=tmp_path, cache=two.parent / "out" / "cache")
     (child,) = load_study(tmp_path).done
-    mine, theirs = (load_file(folder / "model.safetensors") for folder in (child.folder, run.folder))
+    mine, theirs = (load_file(folder.weights) for folder in (child.folder, run.folder))
     assert mine["heads.0.heads.0.weight"].shape[0] == 1
     same = {name for name in mine if mine[name].shape == theirs[name].shape and not name.endswith("heads.0.bias")}
     assert all(re.fullmatch(ENERGY, name) for name in differing(theirs, {name: mine[name] for name in same}))
@@ -172,7 +174,7 @@ def test_what_cannot_be_adapted_is_refused(run: FinishedRun, two: Path, tmp_path
 
 def test_the_command_judges_a_cohort(run: FinishedRun, tmp_path: Path) -> None:
     """Cases of the run have the energies that it recorded; one that lacks an image is named and not judged."""
-    phantom = run.folder.parents[2] / "phantom"
+    phantom = run.folder.path.parents[2] / "phantom"
     data = tmp_path / "data"
     tested = sorted(own_energies(run))[:2]
     for name in tested:
@@ -193,14 +195,14 @@ def test_the_command_judges_a_cohort(run: FinishedRun, tmp_path: Path) -> None:
 
 def test_a_run_without_enough_energies_cannot_judge(run: FinishedRun, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"expected energy\.csv in .*, found none"):
-        own_energies(FinishedRun(tmp_path, run.spec, run.outline, run.sample_size))
+        own_energies(FinishedRun(RunFolder(tmp_path), run.spec, run.outline, run.sample_size))
     write_rows(
         tmp_path / "energy.csv",
         ("case", "level", "quantity", "value"),
         [(str(n), 0, "energy", 1.0) for n in range(FEWEST)],
     )
     with pytest.raises(InputError, match="recorded the energies of 4 test cases; more than 4 are needed"):
-        own_energies(FinishedRun(tmp_path, run.spec, run.outline, run.sample_size))
+        own_energies(FinishedRun(RunFolder(tmp_path), run.spec, run.outline, run.sample_size))
 
 
 def test_digests_of_what_says_nothing_new_stay() -> None:

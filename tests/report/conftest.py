@@ -11,7 +11,8 @@ from numpy.random import Generator
 
 from mrfusion.files import write_json, write_rows
 from mrfusion.result import CaseScore
-from mrfusion.scoring.masks import write_scores
+from mrfusion.run_folder.run import RunFolder
+from mrfusion.scoring.masks import summarise
 
 REGIONS = ("WT", "TC", "ET")
 MODALITIES = ("t1n", "t1c", "t2w", "t2f")
@@ -65,7 +66,7 @@ def write_run(home: Path, cases: list[str], run: dict[str, Any], *, skill: float
     """One finished run's folder."""
     rng = np.random.default_rng(int(run["digest"], 16))
     scores = [score for case in cases for score in case_scores(case, skill, rng)]
-    write_scores(home, scores)
+    RunFolder(home).write_scores(scores, summarise(scores))
     write_rows(home / "history.csv", ("epoch", "quantity", "value"), history(skill, rng))
     parameters = 482_113 if run["arm"] != "separate" else 1_204_391
     write_json(home / "environment.json", {

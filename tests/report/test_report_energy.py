@@ -28,7 +28,7 @@ PI = dict(zip(MODALITIES, (0.1, 0.6, 0.2, 0.1), strict=True))
 def with_energies(folder: Path, arm: str, *, telling: bool = True) -> None:
     """Energies that fall with the Dice, or are the same at random, and maps that are high where the answer is wrong."""
     for run in load_study(folder).runs_of(arm):
-        random = np.random.default_rng(int(run.digest, 16))
+        random, home = np.random.default_rng(int(run.digest, 16)), run.folder.path
         dice: dict[str, list[float]] = {}
         for row in run.scores:
             if row.metric == "dice" and not math.isnan(row.value):
@@ -40,15 +40,18 @@ def with_energies(folder: Path, arm: str, *, telling: bool = True) -> None:
             for name, mean in (("background", 1.0), ("WT", 5.0))
             for place, case in enumerate(dice)
         ]  # a variance of 1 within classes, of 5 in all
-        write_rows(run.folder / "energy.csv", ("case", "level", "quantity", "value"), rows)
+        write_rows(home / "energy.csv", ("case", "level", "quantity", "value"), rows)
         history = [(int(r["epoch"]), r["quantity"], float(r["value"])) for r in
-                   read_rows(run.folder / "history.csv", ("epoch", "quantity", "value"))]  # fmt: skip
-        write_rows(run.folder / "history.csv", ("epoch", "quantity", "value"), [*history, *epochs()])
-        write_json(run.folder / "environment.json", read_json(run.folder / "environment.json") | {"best_epoch": 4})
-        write_json(run.folder / "spec.json", read_json(run.folder / "spec.json") | {"losses": ["alignment(aligned=1)"]})
-        (run.folder / "energies").mkdir()
-        for path in run.folder.glob("slices/*.npz"):
-            write_maps(path, run.folder / "energies" / path.name, random)
+                   read_rows(home / "history.csv", ("epoch", "quantity", "value"))]  # fmt: skip
+        write_rows(home / "history.csv", ("epoch", "quantity", "value"), [*history, *epochs()])
+        write_json(home / "environment.json", read_json(home / "environment.json") | {"best_epoch": 4})
+        write_json(
+            home / "spec.json",
+            read_json(home / "spec.json") | {"losses": ["alignment(aligned=1)"]},
+        )
+        (home / "energies").mkdir()
+        for path in home.glob("slices/*.npz"):
+            write_maps(path, home / "energies" / path.name, random)
 
 
 def case_rows(case: str, level: int, value: float) -> list[tuple[str, int, str, float]]:
@@ -141,7 +144,7 @@ def test_without_energies_there_is_no_section(folder: Path) -> None:
 def test_a_history_without_energies_leaves_what_the_test_cases_say(folder: Path) -> None:
     with_energies(folder, "energy")
     for run in load_study(folder).runs_of("energy"):
-        write_rows(run.folder / "history.csv", ("epoch", "quantity", "value"), [(0, "val/dice", 0.5)])
+        write_rows(run.folder.path / "history.csv", ("epoch", "quantity", "value"), [(0, "val/dice", 0.5)])
     found = energy.section(load_study(folder))
     assert found is not None
     assert "What the energy is made of" not in found.html
@@ -159,12 +162,12 @@ def test_curves_and_balance_leave_energies_to_their_section(folder: Path) -> Non
 def test_a_broken_table_and_a_broken_map_are_named(folder: Path) -> None:
     with_energies(folder, "energy")
     run = load_study(folder).runs_of("energy")[0]
-    broken = next((run.folder / "energies").iterdir())
+    broken = next((run.folder.path / "energies").iterdir())
     broken.write_bytes(b"nothing")
     found = energy.section(load_study(folder))
     assert found is not None
     assert f"expected a file of energies with levels, modalities, energy, weights at {broken}" in text_of(found.html)
-    table = run.folder / "energy.csv"
+    table = run.folder.path / "energy.csv"
     table.write_text("case,level,quantity,value\nsomebody,0,energy,1\n")
     with pytest.raises(InputError, match=r"expected energies of the study's cases at .*energy\.csv"):
         load_energies(load_study(folder))

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from mrfusion.errors import InputError
 from mrfusion.report.metric import metric_named
-from mrfusion.report.overlay import data_uri, outline, read_slice
+from mrfusion.report.overlay import data_uri, outline
 from mrfusion.report.scale import scale_of
 from mrfusion.report.wording import count, duration, number, ratio, several
+from mrfusion.run_folder.pictures import read_slice
 
 
 def polygons(path: str) -> list[np.ndarray]:

@@ -18,7 +18,6 @@ from mrfusion.files import write_json
 from mrfusion.report.page import build_report
 from mrfusion.report.terminal import terminal_table
 from mrfusion.result import CaseScore
-from mrfusion.scoring.masks import write_scores
 from mrfusion.study.load import load_study
 
 EVIL = "<script>alert(1)</script>"
@@ -164,15 +163,15 @@ def test_missing_and_unreadable_runs_are_named(make_study, tmp_path):
     folder = make_study(tmp_path / "s", cases=4, seeds=1, size=32)
     study = load_study(folder)
     gone, broken = study.runs[0], study.runs[3]
-    gone.folder.rename(tmp_path / "elsewhere")
-    (broken.folder / "scores.csv").write_text("case,region\n")
-    (study.runs[4].folder / "slices" / "0.npz").write_bytes(b"no zip")
+    gone.folder.path.rename(tmp_path / "elsewhere")
+    (broken.folder.path / "scores.csv").write_text("case,region\n")
+    (study.runs[4].folder.path / "slices" / "0.npz").write_bytes(b"no zip")
     again = load_study(folder)
     assert [run.state for run in again.runs] == ["missing", "done", "done", "unreadable", "done", "done"]
     text = " ".join("".join(read(build_report(folder)).text).split())
     assert "4 of 6 runs are there" in text
     assert f"{gone.digest}missing" in text
-    assert f"{broken.folder / 'scores.csv'} lacks the columns metric, value" in text
+    assert f"{broken.folder.path / 'scores.csv'} lacks the columns metric, value" in text
     assert "0.npz" in text
 
 
@@ -230,7 +229,7 @@ def test_a_classification_shows_accuracy_and_what_is_scored_together(make_study,
     for run, right in zip(load_study(folder).runs, (1, 3), strict=True):
         rows = [CaseScore(f"case-0{n}", "*", "correct", float(n < right)) for n in range(4)]
         rows += [CaseScore("case-00", "HGG", "probability", 0.8), CaseScore("*", "*", "auc", 0.875)]
-        write_scores(run.folder, rows)
+        run.folder.write_scores(rows, {})
     text = " ".join("".join(read(build_report(folder)).text).split())
     assert "late has the best mean Accuracy of 2 arms: 75.0 % of cases" in text
     assert "AUC, points (higher is better) concat" in text

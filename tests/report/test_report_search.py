@@ -9,7 +9,7 @@ import pytest
 from mrfusion.errors import InputError
 from mrfusion.files import write_json
 from mrfusion.report.section import search
-from mrfusion.run_folder.searches import load_searches
+from mrfusion.run_folder.searches import read_searches
 from mrfusion.study.load import load_study
 
 
@@ -88,7 +88,7 @@ def test_no_searches_no_section(make_study: Any, tmp_path: Path) -> None:
 def test_a_file_of_another_form_is_named(tmp_path: Path) -> None:
     write_json(tmp_path / "searches.json", [{"arm": "forward"}])
     with pytest.raises(InputError, match=r"searches\.json"):
-        load_searches(tmp_path)
+        read_searches(tmp_path / "searches.json")
 
 
 def test_the_answer_of_a_search_costs_what_the_search_did(make_study: Any, tmp_path: Path) -> None:

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from mrfusion.comparison.shapley import subsets
-from mrfusion.comparison.subset_scores import read_subset_scores, summarise_subsets, text_of, write_subset_scores
+from mrfusion.comparison.subset_scores import summarise_subsets, text_of
 from mrfusion.errors import InputError
 from mrfusion.files import read_json, write_json
 from mrfusion.report.export import as_json
 from mrfusion.report.page import page
 from mrfusion.report.section import modalities
 from mrfusion.result import ScoreRow
+from mrfusion.run_folder.subsets import SubsetFolder
 from mrfusion.study.load import load_study
 
 NAMES = ("t1n", "t1c", "t2w", "t2f")
@@ -35,11 +36,9 @@ def rows_of(cases: list[str]) -> list[ScoreRow]:
 
 def with_subsets(folder: Path, arm: str, *, absence: str = "uniform") -> None:
     for run in load_study(folder).runs_of(arm):
-        home = run.folder / "subsets"
-        home.mkdir()
-        write_subset_scores(home / "scores.csv", rows_of(sorted({row.case for row in run.scores})))
-        write_json(home / "summary.json", {"modalities": NAMES, "absence": absence})
-        write_json(run.folder / "spec.json", {**read_json(run.folder / "spec.json"), "absence": absence})
+        with run.folder.subsets.building() as home:
+            home.write(rows_of(sorted({row.case for row in run.scores})), {"modalities": NAMES, "absence": absence})
+        write_json(run.folder.path / "spec.json", {**read_json(run.folder.path / "spec.json"), "absence": absence})
 
 
 @pytest.fixture
@@ -109,18 +108,18 @@ def test_the_page_has_the_section_where_there_are_scores(folder: Path) -> None:
 def test_a_broken_table_is_named(folder: Path) -> None:
     with_subsets(folder, "concat")
     run = load_study(folder).runs_of("concat")[0]
-    (run.folder / "subsets" / "scores.csv").write_text("a,b\n1,2\n")
+    (run.folder.path / "subsets" / "scores.csv").write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match=r"scores\.csv lacks the columns"):
         modalities.section(load_study(folder))
-    (run.folder / "subsets" / "summary.json").write_text("[]")
+    (run.folder.path / "subsets" / "summary.json").write_text("[]")
     with pytest.raises(InputError, match=r"expected the modalities of a run in .*summary\.json"):
         modalities.section(load_study(folder))
 
 
 def test_the_table_round_trip_and_the_summary(tmp_path: Path) -> None:
     rows = rows_of(["a", "b", "c"])
-    write_subset_scores(tmp_path / "scores.csv", rows)
-    assert read_subset_scores(tmp_path / "scores.csv") == rows
+    SubsetFolder(tmp_path).write(rows, {"modalities": NAMES})
+    assert SubsetFolder(tmp_path).read_scores() == rows
     found = summarise_subsets(rows, NAMES)
     assert found.regions == ("WT", "TC", "ET", "mean")
     full, worst = found.of("dice", "WT")[-1], found.worst("dice", "mean")

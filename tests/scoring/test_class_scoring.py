@@ -7,7 +7,8 @@ import pytest
 
 from mrfusion import families
 from mrfusion.errors import CaseError, InputError
-from mrfusion.scoring.classes import class_table, read_class_table, score_classes, write_class_table
+from mrfusion.run_folder.probabilities import write_probabilities
+from mrfusion.scoring.classes import answers_of, class_table, read_class_table, score_classes
 
 TABLE = class_table(
     ["P1", "P2", "P3"], [[0.9, 0.1], [0.3, 0.7], [0.6, 0.4]], targets=["low", "high", "high"], classes=["low", "high"]
@@ -41,7 +42,7 @@ def test_an_undefined_value_keeps_its_reason() -> None:
 
 
 def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
-    write_class_table(tmp_path / "votes.csv", TABLE)
+    write_probabilities(tmp_path / "votes.csv", TABLE.votes.classes, answers_of(TABLE))
     assert score_classes(read_class_table(tmp_path / "votes.csv")) == score_classes(TABLE)
 
 
@@ -51,6 +52,7 @@ def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
         ("case,low,high\nP1,0.5,0.5\n", InputError, "lacks the columns target"),
         ("case,target,low,high\n", InputError, "no cases"),
         ("case,target,low,high\nP1,lo,0.5,0.5\n", CaseError, "did you mean 'low'"),
+        ("case,target,low,high\nP1,,0.5,0.5\n", InputError, "case P1: the column target is empty; write the name"),
         ("case,target,low,high\nP1,low,0.5,half\n", CaseError, "case P1: expected a number for 'high'"),
         ("case,target,low,high\nP1,low,0.5\n", CaseError, "expected a number for 'high', found None"),
         ("case,target,low,high\nP1,low,0.5,0.9\n", InputError, "votes.csv: .*add up to 1"),

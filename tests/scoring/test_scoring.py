@@ -11,7 +11,8 @@ from mrfusion.case import Region
 from mrfusion.errors import CaseError, SpecError
 from mrfusion.result import CaseScore
 from mrfusion.rules import WT_TC_ET, rule_named
-from mrfusion.scoring.masks import score_case, summarise, write_scores
+from mrfusion.run_folder.scores import table_at, write_scores
+from mrfusion.scoring.masks import score_case, summarise
 
 ONE = (Region("mask", frozenset({1})),)
 
@@ -103,7 +104,8 @@ def test_a_mean_stands_with_its_counts_and_absent_regions_apart():
 
 
 def test_nothing_to_average_is_null_and_not_nan(tmp_path):
-    write_scores(tmp_path / "s.csv", [CaseScore("a", "R", "precision", float("nan"), "undefined", "why")])
+    scores = [CaseScore("a", "R", "precision", float("nan"), "undefined", "why")]
+    write_scores(tmp_path / "s.csv", scores, summarise(scores))
     text = (tmp_path / "s.json").read_text()
     assert json.loads(text)["summary"]["R"]["precision"] == {
         "mean": None, "std": None, "median": None, "scored": 0, "penalised": 0, "undefined": 1,
@@ -112,7 +114,7 @@ def test_nothing_to_average_is_null_and_not_nan(tmp_path):
 
 
 def test_the_table_has_four_columns_and_every_digit(tmp_path):
-    write_scores(tmp_path, [CaseScore("a", "R", "dice", 1 / 3)])
+    write_scores(table_at(tmp_path), [CaseScore("a", "R", "dice", 1 / 3)], {})
     with (tmp_path / "scores.csv").open(newline="") as stream:
         rows = list(csv.reader(stream))
     assert rows == [["case", "region", "metric", "value"], ["a", "R", "dice", repr(1 / 3)]]

@@ -10,8 +10,10 @@ import pytest
 from test_story import HERE, Said, mrfusion, refused, tables
 
 from mrfusion.comparison.shapley import subsets
-from mrfusion.comparison.subset_scores import read_subset_scores, summarise_subsets, text_of
+from mrfusion.comparison.subset_scores import summarise_subsets, text_of
 from mrfusion.phantom.cohort import write_cohort
+from mrfusion.run_folder.run import RunFolder
+from mrfusion.run_folder.subsets import SubsetFolder
 
 NAMES = ("t1n", "t1c", "t2w", "t2f")
 STUDY = """
@@ -57,7 +59,7 @@ def digests(out: Path) -> dict[str, str]:
 def test_the_study_scores_every_subset_of_every_run_that_has_any(out: Path) -> None:
     runs = {arm: out / "runs" / digest for arm, digest in digests(out).items()}
     assert {arm for arm, run in runs.items() if (run / "subsets").is_dir()} == {"all", "never"}
-    rows = read_subset_scores(runs["all"] / "subsets" / "scores.csv")
+    rows = RunFolder(runs["all"]).subsets.read_scores()
     assert {row.arm for row in rows} == {text_of(subset, NAMES) for subset in subsets(NAMES)}
     assert len(rows) == 16 * 3 * 3
     tested = {(r["case"], r["region"]): float(r["value"]) for r in tables(out, "scores.csv")[runs["all"].name]
@@ -69,7 +71,7 @@ def test_the_study_scores_every_subset_of_every_run_that_has_any(out: Path) -> N
 
 def test_worths_add_up_to_all_minus_none(out: Path) -> None:
     folder = out / "runs" / digests(out)["all"] / "subsets"
-    rows = read_subset_scores(folder / "scores.csv")
+    rows = SubsetFolder(folder).read_scores()
     found = summarise_subsets(rows, NAMES)
     for region in ("WT", "TC", "ET"):
         of = {row.arm: [r.value for r in rows if r.region == region and r.arm == row.arm] for row in rows}
@@ -136,7 +138,7 @@ def test_classes_too(phantom: Path) -> None:
     said, place = study_of(phantom, "classes", text)
     assert said.code == 0, said
     folder = place / "runs" / digests(place)["all"] / "subsets"
-    rows = read_subset_scores(folder / "scores.csv")
+    rows = SubsetFolder(folder).read_scores()
     assert {row.value for row in rows if row.arm == "none"} == {0.5}
     found = summarise_subsets(rows, NAMES)
     assert (found.metrics, found.regions) == (("correct", "probability"), ("*",))

@@ -10,7 +10,10 @@ import pytest
 from mrfusion.errors import SpecError
 from mrfusion.executors._base import Executor, Job, Outcome
 from mrfusion.files import read_json, write_json, write_rows, write_text
-from mrfusion.run_folder.searches import load_searches
+from mrfusion.result import CaseScore
+from mrfusion.run_folder.probabilities import Answer
+from mrfusion.run_folder.run import RunFolder
+from mrfusion.run_folder.study import StudyFolder
 from mrfusion.spec import RunSpec
 from mrfusion.study.conduct import Agenda, conduct, missing, prepare, write_down
 from mrfusion.study.design import Study, read_study
@@ -81,13 +84,9 @@ class Pretending(Executor):
 def _write_scores(folder: Path, loss: float) -> None:
     """What a run says of its patients, in the form of either task: better by what its loss is smaller."""
     right = [math.exp(-loss - 0.01 * number) for number in range(len(CASES))]
-    write_rows(
-        folder / "probabilities.csv",
-        ("case", "target", "no", "yes"),
-        [(case, "no", p, 1 - p) for case, p in zip(CASES, right, strict=True)],
-    )
-    scores = [(case, region, "dice", p) for case, p in zip(CASES, right, strict=True) for region in ("WT", "TC")]
-    write_rows(folder / "scores.csv", ("case", "region", "metric", "value"), scores)
+    cases = list(zip(CASES, right, strict=True))
+    RunFolder(folder).write_probabilities(("no", "yes"), [Answer(case, "no", (p, 1 - p)) for case, p in cases])
+    RunFolder(folder).write_scores([CaseScore(case, r, "dice", p) for case, p in cases for r in ("WT", "TC")], {})
 
 
 def study_of(tmp_path: Path, text: str = STUDY, task: str = "classification") -> Study:
@@ -157,7 +156,7 @@ def test_searches_share_runs_and_the_ledger_says_so(tmp_path: Path) -> None:
     forward = next(s for s in searches if s["arm"] == "forward")
     assert [trial["epochs"] for trial in forward["trials"]] == [8] + [2] * (len(forward["trials"]) - 1)
     assert sum(trial["seconds"] for trial in forward["trials"]) == 16.0 + 4.0 * (9 + 8 + 4)
-    spent = {s.arm: s.spent["epochs"] for s in load_searches(tmp_path) if s.seed == 0}
+    spent = {s.arm: s.spent["epochs"] for s in StudyFolder(tmp_path).read_searches() if s.seed == 0}
     assert spent["exhaustive"] == 8 * (8 + 2 + 3), "a control that was trained already costs nothing more"
 
 

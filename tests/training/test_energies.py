@@ -9,9 +9,10 @@ import torch
 from mrfusion.files import read_rows
 from mrfusion.losses._factors import measure
 from mrfusion.run.energies import EnergyRecord
+from mrfusion.run_folder.history import History
+from mrfusion.run_folder.run import RunFolder
 from mrfusion.training.assemble import make_model
 from mrfusion.training.energies import has_energy
-from mrfusion.training.history import History
 from mrfusion.training.quantify import Classes, Quantifier
 from tiny import cohort_of, cpu, fitted, loaded_cases, run_spec, training_of
 
@@ -50,7 +51,7 @@ def test_a_plan_without_energies_records_none(tmp_path: Path) -> None:
     assert not [name for _, name, _ in fitted(spec, training).rows if name.split("/")[0] in ("energy", "pi")]
     cohort = cohort_of(loaded_cases(1))
     model = make_model(spec, cohort, network=training.network, size=(1, 16, 16), fabric=cpu())
-    record = EnergyRecord(tmp_path, model, spec, cohort)
+    record = EnergyRecord(RunFolder(tmp_path), model, spec, cohort)
     record.add(0, loaded_cases(1)[0], 0)
     record.write()
     assert not (tmp_path / "energy.csv").exists()
@@ -62,7 +63,7 @@ def test_the_table_and_the_maps_of_a_case(dimensions: int, tmp_path: Path) -> No
     cases, size = loaded_cases(1, shape=(4, 15, 18)), (1, 16, 16) if dimensions == 2 else (2, 8, 10)
     training = training_of(spec, tmp_path)
     model = make_model(spec, cohort_of(cases), network=training.network, size=size, fabric=cpu())
-    record = EnergyRecord(tmp_path, model, spec, cohort_of(cases))
+    record = EnergyRecord(RunFolder(tmp_path), model, spec, cohort_of(cases))
     record.add(3, cases[0], 2)
     record.write()
     rows = read_rows(tmp_path / "energy.csv", ("case", "level", "quantity", "value"))
@@ -91,10 +92,10 @@ def test_a_classified_case_has_the_energy_of_its_class_alone(tmp_path: Path) -> 
     spec, cases = run_spec(plan=PLAN, task="classification"), loaded_cases(2)
     training = training_of(spec, tmp_path)
     model = make_model(spec, cohort_of(cases), network=training.network, size=(1, 16, 16), fabric=cpu())
-    record = EnergyRecord(tmp_path, model, spec, cohort_of(cases))
+    record = EnergyRecord(RunFolder(tmp_path), model, spec, cohort_of(cases))
     for number, case in enumerate(cases):
         record.add(number, case, 0)
-    found = {(case, name): value for case, _, name, value in record.rows}
+    found = {(row.case, row.quantity): row.value for row in record.rows}
     assert {key for key in found if "class/" in key[1]} == {("case0", "class/low"), ("case1", "class/high")}
     assert found["case0", "class/low"] == pytest.approx(found["case0", "energy"], rel=1e-4)
 
@@ -104,9 +105,9 @@ def test_factors_are_those_of_the_alignment_loss(tmp_path: Path) -> None:
     spec, cases = run_spec(plan=PLAN, **losses), loaded_cases(1)
     training = training_of(spec, tmp_path)
     model = make_model(spec, cohort_of(cases), network=training.network, size=(1, 16, 16), fabric=cpu())
-    record = EnergyRecord(tmp_path, model, spec, cohort_of(cases))
+    record = EnergyRecord(RunFolder(tmp_path), model, spec, cohort_of(cases))
     record.add(0, cases[0], 0)
-    assert {name.split("/")[1] for _, _, name, _ in record.rows if "/factor" in name} == {"factor1", "factor2"}
+    assert {row.quantity.split("/")[1] for row in record.rows if "/factor" in row.quantity} == {"factor1", "factor2"}
 
 
 def check_factors(rows: dict, level: int, states: list) -> None:

@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 
 from mrfusion import families
 from mrfusion.errors import TrainingError
+from mrfusion.run_folder.history import History
 from mrfusion.spec import RunSpec
-from mrfusion.training.history import History
 from mrfusion.training.loop import Training
 from tiny import fitted, loaded_cases, run_spec, training_of, weights_of
 

@@ -11,6 +11,7 @@ from lightning_fabric import Fabric
 
 from mrfusion import families
 from mrfusion.errors import SpecError
+from mrfusion.run_folder.run import RunFolder
 from mrfusion.training.assemble import Parts, make_fabric, make_training
 from mrfusion.training.loop import fit
 from tiny import cohort_of, fitted, loaded_cases, run_spec, silent, training_of
@@ -30,7 +31,7 @@ def train(fabric: Fabric, changes: dict[str, Any], folder: Path) -> None:
     torch.set_num_threads(1)
     cases, spec = loaded_cases(4), run_spec(**changes, **TWO)
     parts = Parts(cases[:-1], cases[-1:], (1, 16, 16))
-    training = make_training(spec, cohort_of(cases), parts, fabric=fabric, folder=folder, progress=silent)
+    training = make_training(spec, cohort_of(cases), parts, fabric=fabric, folder=RunFolder(folder), progress=silent)
     fit(training, families.load("schedules", spec.schedule)().phases(training.network, spec.loss_names))
 
 
@@ -77,4 +78,4 @@ def test_what_would_depend_on_the_number_of_processes_is_refused(what: str, tmp_
     two: Any = SimpleNamespace(world_size=2, global_rank=0, device=torch.device("cpu"))
     parts = Parts(cases, cases, (1, 16, 16))
     with pytest.raises(SpecError, match=says):
-        make_training(spec, cohort_of(cases), parts, fabric=two, folder=tmp_path, progress=silent)
+        make_training(spec, cohort_of(cases), parts, fabric=two, folder=RunFolder(tmp_path), progress=silent)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mrfusion.data.sample import LoadedCase
 from mrfusion.losses._base import Output
+from mrfusion.run_folder.run import RunFolder
 from mrfusion.training.assemble import Parts, make_training
 from mrfusion.training.validate import telling_places
 from tiny import cohort_of, cpu, run_spec, silent
@@ -41,7 +42,12 @@ def cases_with_core(with_core: int, count: int = 4) -> list[LoadedCase]:
 
 def score(network: nn.Module, cases: list[LoadedCase], folder: Path) -> float:
     training = make_training(
-        run_spec(), cohort_of(cases), Parts(cases, cases, (1, 16, 16)), fabric=cpu(), folder=folder, progress=silent
+        run_spec(),
+        cohort_of(cases),
+        Parts(cases, cases, (1, 16, 16)),
+        fabric=cpu(),
+        folder=RunFolder(folder),
+        progress=silent,
     )
     return training.validate(network)["val/score"]
 

@@ -10,10 +10,11 @@ import torch
 from mrfusion.errors import InputError
 from mrfusion.files import write_json
 from mrfusion.model.ensemble import Ensemble
+from mrfusion.run_folder.history import History
+from mrfusion.run_folder.run import RunFolder
 from mrfusion.spec import Origin, RunSpec
 from mrfusion.training.assemble import make_network
 from mrfusion.training.checkpoint import drop_checkpoints
-from mrfusion.training.history import History
 from mrfusion.training.inherit import inherit, warmed
 from mrfusion.training.loop import Training, fit, save_weights
 from mrfusion.training.race import Race
@@ -29,14 +30,14 @@ def finished(spec: RunSpec, runs: Path) -> History:
     history = fitted(spec, training)
     save_weights(folder / "model.safetensors", training.network)
     write_json(folder / "spec.json", spec.model_dump(mode="json"))
-    drop_checkpoints(folder)
+    drop_checkpoints(RunFolder(folder))
     return history
 
 
 def candidate_of(parent: RunSpec, runs: Path, **changes: Any) -> Training:
     spec = parent.changed(changes)
     training = training_of(spec, runs / spec.digest)
-    return warmed(training, spec.plan, Origin(parents=(parent.digest,)), runs)
+    return warmed(training, spec.plan, Origin(parents=(parent.digest,)))
 
 
 def at_best(history: History) -> dict[str, float]:
@@ -102,9 +103,9 @@ def test_weights_behind_a_gate_are_shared_with_the_plain_module(tmp_path: Path) 
     supernet = run_spec(plan="separate[gated(fusion=mmtm)]", budget={"epochs": 1})
     finished(supernet, tmp_path)
     network = make_network(supernet.changed({"plan": "separate[mean,mmtm]"}), cohort_of(loaded_cases(2)))
-    inherit(network, supernet.changed({"plan": "separate[mean,mmtm]"}).plan, [tmp_path / supernet.digest])
+    inherit(network, supernet.changed({"plan": "separate[mean,mmtm]"}).plan, [RunFolder(tmp_path / supernet.digest)])
     trained = make_network(supernet, cohort_of(loaded_cases(2)))
-    inherit(trained, supernet.plan, [tmp_path / supernet.digest])
+    inherit(trained, supernet.plan, [RunFolder(tmp_path / supernet.digest)])
     gated = trained.state_dict()["fusions.1.behind.squeeze.weight"]
     assert torch.equal(network.state_dict()["fusions.1.squeeze.weight"], gated)
 
@@ -153,11 +154,11 @@ def test_an_ensemble_takes_each_member_s_weights(tmp_path: Path) -> None:
     finished(one, tmp_path)
     finished(two, tmp_path)
     network = make_network(run_spec(members=["separate[mean]", "separate[mmtm]"]), cohort_of(loaded_cases(2)))
-    inherit(network, one.plan, [tmp_path / one.digest, tmp_path / two.digest])
+    inherit(network, one.plan, [RunFolder(tmp_path / spec.digest) for spec in (one, two)])
     state = network.state_dict()
     weights = [make_network(spec, cohort_of(loaded_cases(2))) for spec in (one, two)]
     for number, (spec, member) in enumerate(zip((one, two), weights, strict=True)):
-        inherit(member, spec.plan, [tmp_path / spec.digest])
+        inherit(member, spec.plan, [RunFolder(tmp_path / spec.digest)])
         assert all(torch.equal(state[f"members.{number}.{name}"], value) for name, value in member.state_dict().items())
 
 

@@ -12,6 +12,7 @@ from bad_models import OUTLINE, Payload, finished_run
 from mrfusion import families
 from mrfusion.errors import InputError, MrFusionError, SpecError
 from mrfusion.finished_run.predict import read_run
+from mrfusion.run_folder.run import RunFolder
 from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import load_network, make_network
 from mrfusion.training.checkpoint import load_checkpoint
@@ -35,7 +36,7 @@ def test_a_checkpoint_with_a_right_checksum_cannot_run_code(name, content, tmp_p
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).write_bytes(hashlib.sha256(content).hexdigest().encode() + content)
     with pytest.raises(InputError, match="nothing was run; delete the file"):
-        load_checkpoint(tmp_path)
+        load_checkpoint(RunFolder(tmp_path))
     assert not (tmp_path / "owned").exists()
 
 
@@ -49,7 +50,7 @@ def test_weights_cannot_run_code_wherever_they_are_loaded(content, tmp_path, mon
     network = make_network(run.spec, run.outline)
     for load in (
         lambda: load_network(run.spec, run.outline, folder / "model.safetensors"),
-        lambda: inherit(network, run.spec.plan, [folder]),
+        lambda: inherit(network, run.spec.plan, [RunFolder(folder)]),
         lambda: families.load("losses", f"fusion(extractor=vgg16,weights='{folder / 'model.safetensors'}')")(False),
     ):
         with pytest.raises(MrFusionError):

@@ -10,7 +10,7 @@ from mrfusion.files import read_json, write_json, write_rows
 from mrfusion.report.page import page
 from mrfusion.report.section import balance, paper_tables
 from mrfusion.result import CaseScore
-from mrfusion.scoring.masks import write_scores
+from mrfusion.run_folder.run import RunFolder
 from mrfusion.study.load import load_study
 
 ARMS = ("A", "C 5e-7")
@@ -35,7 +35,9 @@ def study_of(folder: Path, *, prefix: str = "case", plan: str = "concat+lrrnet(t
 
 def write_run(home: Path, ids: list[str], plan: str) -> None:
     names = {"dice": 0.5, "lesion_dice": 0.25, "hd95": 12.0, "lesion_hd95": 100.0, "target_volume_mm3": 9.0}
-    write_scores(home, [CaseScore(i, r, m, v) for i in ids for r in ("WT", "TC", "ET") for m, v in names.items()])
+    RunFolder(home).write_scores(
+        [CaseScore(i, r, m, v) for i in ids for r in ("WT", "TC", "ET") for m, v in names.items()], {}
+    )
     rows: list[tuple[int, str, float]] = [(1, "val/dice", 0.4), (2, "val/dice", 0.5)]
     if "lrrnet" in plan:
         for epoch, cosine in ((1, -0.5), (2, 0.1)):

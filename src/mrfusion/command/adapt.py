@@ -9,6 +9,7 @@ from mrfusion.executors._base import Executor
 from mrfusion.finished_run.adapt import AFTER, Adaptation, adaptation_of, keep_parent, moved
 from mrfusion.finished_run.predict import FinishedRun
 from mrfusion.layouts._base import MAY_LACK
+from mrfusion.run_folder.study import StudyFolder
 from mrfusion.spec import Source
 from mrfusion.study.design import Arm, Study
 from mrfusion.study.load import load_study
@@ -26,12 +27,12 @@ def adapt_run(
     keep_parent(run, out)
     show_study(study_of(found), executor, out=out, cache=None)
     (child,) = load_study(out).runs_of(AFTER)
-    share = moved(out / "runs" / run.spec.digest, child.folder)
+    share = moved(StudyFolder(out).run(run.spec.digest), child.folder)
     percent = 100 * share.trained / share.parameters
     say(f"trained: {share.trained} of {share.parameters} parameters ({percent:.2g} %), of which {share.moved} moved")
     if not share.moved:
         say("no epoch was better on the validation cases than the run as it was, so that its weights were kept")
-    say(f"adapted run: {child.folder}")
+    say(f"adapted run: {child.folder.path}")
 
 
 def study_of(found: Adaptation) -> Study:

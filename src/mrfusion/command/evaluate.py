@@ -11,9 +11,10 @@ from mrfusion.command.display import console, one_bar, say
 from mrfusion.errors import SpecError, nearest
 from mrfusion.hardware import cores
 from mrfusion.result import CaseScore
+from mrfusion.run_folder.scores import table_at, write_scores
 from mrfusion.scoring.folders import score_folders
 from mrfusion.scoring.images import score_images
-from mrfusion.scoring.masks import summarise, write_scores
+from mrfusion.scoring.masks import summarise
 from mrfusion.scoring.question import Question
 
 
@@ -24,9 +25,10 @@ def evaluate_folder(
     with one_bar("scoring") as progress:
         processes = workers or cores()
         scores = score_folders(predictions, labels, asked, workers=processes, subset=subset, progress=progress)
-    write_scores(out, scores)
+    table = table_at(out)
+    write_scores(table, scores, summarise(scores))
     show_summary(scores)
-    say(f"scores: {out}")
+    say(f"scores: {table}")
 
 
 def show_summary(scores: Sequence[CaseScore]) -> None:
@@ -59,6 +61,7 @@ def score_fused_images(fused: Path, named: Sequence[str], *, out: Path, conventi
             convention="published" if convention == "published" else "exact",
             progress=progress,
         )
-    write_scores(out, scores)
+    table = table_at(out)
+    write_scores(table, scores, summarise(scores))
     show_summary(scores)
-    say(f"scores: {out}")
+    say(f"scores: {table}")

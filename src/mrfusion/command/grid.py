@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
+from mrfusion.run_folder.study import StudyFolder
 from mrfusion.study.design import PlannedRun
 
 DONE, RUNNING, WAITING = "●", "◐", "·"
@@ -32,7 +33,7 @@ def study_grid(planned: Sequence[PlannedRun], out: Path) -> Callable[[Collection
 
     def draw(running: Collection[str]) -> Table:
         left = {mark.digest for mark in marks} - done
-        done.update(digest for digest in left if (out / "runs" / digest).is_dir())
+        done.update(digest for digest in left if StudyFolder(out).run(digest).is_done)
         return _table(marks, done, running)
 
     return draw

@@ -15,6 +15,7 @@ from mrfusion.lock import alone
 from mrfusion.report.page import build_report
 from mrfusion.report.terminal import terminal_answer
 from mrfusion.report.wording import duration
+from mrfusion.run_folder.study import StudyFolder
 from mrfusion.study.conduct import (
     Agenda,
     conduct,
@@ -45,7 +46,7 @@ def run_study(
     an interruption, a call with the same arguments goes on from there.
     """
     out = Path(out)
-    runner, prepared = executor_named(executor, workers=workers), Path(cache or out / "cache")
+    runner, prepared = executor_named(executor, workers=workers), Path(cache or StudyFolder(out).cache)
     _conduct(study, runner, out=out, cache=prepared, report=build_report)
     return load_study(out)
 
@@ -53,7 +54,7 @@ def run_study(
 def show_study(study: Study, executor: Executor, *, out: Path, cache: Path | None) -> None:
     """Conduct a study and show its answer. Ctrl-C is one message; the same command goes on from there."""
     try:
-        _conduct(study, executor, out=out, cache=cache or out / "cache", report=_report)
+        _conduct(study, executor, out=out, cache=cache or StudyFolder(out).cache, report=_report)
     except KeyboardInterrupt:
         raise MrFusionError("stopped; finished runs and epochs are kept, the same command goes on from there") from None
 
@@ -67,7 +68,7 @@ def executor_named(text: str, **options: Any) -> Executor:
 
 def _conduct(study: Study, executor: Executor, *, out: Path, cache: Path, report: Callable[[Path], object]) -> None:
     """Run what is missing, then report; where runs fail, a report of the others comes before their failure is told."""
-    with alone(out / "progress" / "study.lock", f"the study in {out}", patience_seconds=1):
+    with alone(StudyFolder(out).lock_of("study"), f"the study in {out}", patience_seconds=1):
         sweep(out.iterdir())
         agenda = _prepared(study, executor, out, cache)
         try:
@@ -106,7 +107,7 @@ def _subsets(executor: Executor, out: Path, cache: Path) -> None:
 
 def foretell(study: Study, executor: Executor, *, out: Path, cache: Path | None) -> None:
     """Say which runs are missing and how long they would take here; nothing is run but a few timed steps."""
-    cache = cache or out / "cache"
+    cache = cache or StudyFolder(out).cache
     agenda = _prepared(study, executor, out, cache)
     planned = agenda.now(out)
     seconds = estimate_seconds(planned, executor, out=out, cache=cache)

@@ -1,7 +1,6 @@
 """What a run is worth without some of its modalities, as tables in the terminal."""
 
 import math
-from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -11,9 +10,9 @@ from rich.table import Table
 from mrfusion.command.display import console, say
 from mrfusion.comparison.aggregate import MEAN
 from mrfusion.comparison.shapley import Worth
-from mrfusion.comparison.subset_scores import SUMMARY, TABLE, SubsetSummary, read_subset_scores, summarise_subsets
+from mrfusion.comparison.subset_scores import SubsetSummary, summarise_subsets
 from mrfusion.errors import InputError
-from mrfusion.files import read_json
+from mrfusion.run_folder.subsets import SubsetFolder
 
 OUT_OF_TRAINING = (
     "The run was trained with all its modalities: what it answers without some of them is out of its training. "
@@ -21,7 +20,7 @@ OUT_OF_TRAINING = (
 )
 
 
-def show_subsets(folder: Path) -> None:
+def show_subsets(folder: SubsetFolder) -> None:
     """The table of subsets by the first metric, the worst of them, what each modality is worth, and the place."""
     about, found = read_summary(folder)
     metric = found.metrics[0]
@@ -34,15 +33,15 @@ def show_subsets(folder: Path) -> None:
     console.print(_worths(found.worth_of(metric, found.regions[-1])))
     if about["absence"] == "none":
         say(OUT_OF_TRAINING)
-    say(f"subsets: {folder}")
+    say(f"subsets: {folder.path}")
 
 
-def read_summary(folder: Path) -> tuple[dict[str, Any], SubsetSummary]:
+def read_summary(folder: SubsetFolder) -> tuple[dict[str, Any], SubsetSummary]:
     """What the summary says of the run, and the table read and summed up; InputError where it is of another form."""
-    about = read_json(folder / SUMMARY)
-    if not isinstance(about, dict) or not {"modalities", "absence"} <= about.keys():
-        raise InputError(f"expected the summary of a run's subsets at {folder / SUMMARY}, found another form")
-    return about, summarise_subsets(read_subset_scores(folder / TABLE), about["modalities"])
+    about = folder.read_summary()
+    if "absence" not in about:
+        raise InputError(f"expected the summary of a run's subsets in {folder.path}, found another form")
+    return about, summarise_subsets(folder.read_scores(), about["modalities"])
 
 
 def _subsets(found: SubsetSummary, metric: str) -> Table:

@@ -1,9 +1,8 @@
-"""Scores of all subsets of modalities: as a table on disk, and what they say of subsets and of single modalities."""
+"""What the scores of all subsets of modalities say of subsets and of single modalities."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +10,8 @@ import numpy as np
 from mrfusion.comparison.aggregate import CaseRow, case_table, patient_means
 from mrfusion.comparison.interval import mean_interval
 from mrfusion.comparison.shapley import Subset, Worth, subsets, worths
-from mrfusion.files import read_rows, write_rows
 from mrfusion.result import ScoreRow
 
-FOLDER, TABLE, SUMMARY = "subsets", "scores.csv", "summary.json"
-COLUMNS = ("subset", "case", "patient", "region", "metric", "value")
 NOTHING = "none"  # the answer without any image: an empty mask, or all classes alike
 
 
@@ -100,19 +96,6 @@ def text_of(subset: Iterable[str], modalities: Sequence[str]) -> str:
     """``t1n+t1c``, in the order of ``modalities``; ``none`` for the empty subset."""
     chosen = set(subset)
     return "+".join(name for name in modalities if name in chosen) or NOTHING
-
-
-def write_subset_scores(path: Path, rows: Iterable[ScoreRow]) -> None:
-    """Write the table; a row's ``arm`` is its subset as text."""
-    write_rows(path, COLUMNS, ((r.arm, r.case, r.patient, r.region, r.metric, r.value) for r in rows))
-
-
-def read_subset_scores(path: Path, *, fold: int = 0, seed: int = 0) -> list[ScoreRow]:
-    """Read the table of one run; InputError that names the file where it is none."""
-    return [
-        ScoreRow(r["subset"], fold, seed, r["case"], r["patient"], r["region"], r["metric"], float(r["value"] or "nan"))
-        for r in read_rows(path, COLUMNS)
-    ]
 
 
 def summarise_subsets(rows: Iterable[ScoreRow], modalities: Sequence[str]) -> SubsetSummary:

@@ -1,4 +1,4 @@
-"""Splits as JSON: ours with ids, patients and hashes; and nnU-Net's splits_final.json, read."""
+"""Splits from a file: ours with ids, patients and hashes, or nnU-Net's splits_final.json, checked against a cohort."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,15 +7,8 @@ from typing import Any
 from mrfusion.case import Cohort, Split
 from mrfusion.data.split import carve_validation, check_split
 from mrfusion.errors import InputError
-from mrfusion.files import read_json, write_json
-
-PARTS = ("train", "val", "test")
-
-
-def write_splits(path: Path, cohort: Cohort, splits: Sequence[Split], hashes: Mapping[str, str]) -> None:
-    """Write ``{"cases": {id: {patient, hash}}, "folds": [{train, val, test}]}``; ``hashes`` are ``Prepared.digest``."""
-    cases = {case.id: {"patient": case.patient, "hash": hashes.get(case.id)} for case in cohort.cases}
-    write_json(path, {"cases": cases, "folds": [{part: getattr(s, part) for part in PARTS} for s in splits]})
+from mrfusion.files import read_json
+from mrfusion.run_folder.splits import PARTS
 
 
 def read_splits(

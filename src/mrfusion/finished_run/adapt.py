@@ -11,12 +11,13 @@ from safetensors.torch import load_file
 from mrfusion.case import Cohort
 from mrfusion.data.read import read_cohort, with_modalities
 from mrfusion.errors import InputError, OutputError, SpecError
-from mrfusion.files import building_anew, read_json
+from mrfusion.files import building_anew
 from mrfusion.finished_run.predict import FinishedRun
+from mrfusion.run_folder.run import RunFolder
+from mrfusion.run_folder.study import StudyFolder
 from mrfusion.spec import RunSpec, Source
 
 BEFORE, AFTER = "as it is", "adapted"
-NEEDED = ("spec.json", "cohort.json", "environment.json", "model.safetensors")
 ABSENT = 0.5  # how often training would leave out a modality that some cases lack; those that all lack are never there
 
 
@@ -83,20 +84,20 @@ def adaptation_of(run: FinishedRun, source: Source, *, epochs: int | None) -> Ad
 
 
 def keep_parent(run: FinishedRun, out: Path) -> None:
-    """Copy what is needed of the run to ``out/runs``, so that the folder can move; OutputError for other weights."""
-    place = out / "runs" / run.spec.digest
-    if not place.is_dir():
-        with building_anew(place) as work:
-            for name in NEEDED:
-                (work / name).write_bytes((run.folder / name).read_bytes())
-    elif (place / NEEDED[-1]).read_bytes() != (run.folder / NEEDED[-1]).read_bytes():
-        raise OutputError(f"{place} holds other weights than {run.folder}; choose another --out")
+    """Copy what is needed of the run to the study in ``out``, so that it can move; OutputError for other weights."""
+    place = StudyFolder(out).run(run.spec.digest)
+    if not place.is_done:
+        with building_anew(place.path) as work:
+            for path in run.folder.parts_to_go_on:
+                (work / path.name).write_bytes(path.read_bytes())
+    elif place.weights.read_bytes() != run.folder.weights.read_bytes():
+        raise OutputError(f"{place.path} holds other weights than {run.folder.path}; choose another --out")
 
 
-def moved(parent: Path, child: Path) -> Moved:
+def moved(parent: RunFolder, child: RunFolder) -> Moved:
     """What training moved, number by number; a last layer of another size has moved as a whole."""
-    theirs, mine = (load_file(folder / "model.safetensors") for folder in (parent, child))
-    facts = read_json(child / "environment.json")
+    theirs, mine = (load_file(folder.weights) for folder in (parent, child))
+    facts = child.read_environment()
     changed = sum(_differing(theirs.get(name), value) for name, value in mine.items())
     return Moved(facts["parameters"], facts["trained_parameters"], changed)
 

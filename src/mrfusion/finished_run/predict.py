@@ -8,17 +8,18 @@ from pathlib import Path
 from lightning_fabric import Fabric
 
 from mrfusion import families
-from mrfusion.case import Case, Cohort, outlined
+from mrfusion.case import Case, Cohort
 from mrfusion.data.absence import check_files
 from mrfusion.data.cache import prepare_cohort
 from mrfusion.data.load import load_case
 from mrfusion.data.prepared import Prepared
 from mrfusion.data.sample import LoadedCase
 from mrfusion.errors import InputError, SpecError
-from mrfusion.files import read_json, temporary_folder, write_rows
-from mrfusion.part import read_part
+from mrfusion.files import temporary_folder
 from mrfusion.progress import Progress, silent
 from mrfusion.run.prediction import predict_classes, predict_masks, write_prediction
+from mrfusion.run_folder.probabilities import FILE, Answer, write_probabilities
+from mrfusion.run_folder.run import RunFolder
 from mrfusion.spec import Machine, RunSpec, Source
 from mrfusion.training.assemble import Model, load_network, make_fabric, make_model
 
@@ -32,7 +33,7 @@ Entry = tuple[Case, Prepared, LoadedCase]
 class FinishedRun:
     """A run's folder as prediction needs it."""
 
-    folder: Path
+    folder: RunFolder
     spec: RunSpec
     outline: Cohort
     sample_size: tuple[int, int, int]
@@ -44,7 +45,7 @@ class FinishedRun:
 
     def model(self, fabric: Fabric) -> Model:
         """The trained network on the device of ``fabric``."""
-        network = load_network(self.spec, self.outline, self.folder / "model.safetensors")
+        network = load_network(self.spec, self.outline, self.folder.weights)
         return make_model(self.spec, self.outline, network=network, size=self.sample_size, fabric=fabric)
 
 
@@ -55,15 +56,12 @@ def read_run(folder: Path | str, trusted: Sequence[str] | None = ()) -> Finished
     code is imported only where ``trusted`` holds its package; SpecError otherwise. None trusts all: the study that is
     being conducted named them itself.
     """
-    folder = Path(folder)
-    if not (folder / "spec.json").is_file():
-        raise InputError(f"expected the folder of a finished run at {folder} (OUT/runs/<digest>), found no spec.json")
-    spec = read_part(RunSpec, read_json(folder / "spec.json"), str(folder / "spec.json"))
+    here = RunFolder(Path(folder))
+    spec = here.read_spec()
     if trusted is not None:
-        _check_trusted(outside_code(spec), trusted, folder)
+        _check_trusted(outside_code(spec), trusted, here.path)
     try:
-        outline = outlined(read_json(folder / "cohort.json"))
-        size = read_json(folder / "environment.json")["sample_size"]
+        outline, size = here.read_outline(), here.read_environment()["sample_size"]
         if len(size) != 3 or not all(type(n) is int and n > 0 for n in size) or math.prod(size) > LARGEST_SAMPLE:
             raise ValueError(f"sample_size is {size}")
         if max(len(outline.modalities), len(outline.regions), len(outline.classes)) > MOST_NAMES:
@@ -73,7 +71,7 @@ def read_run(folder: Path | str, trusted: Sequence[str] | None = ()) -> Finished
             f"expected cohort.json and environment.json of a finished run in {folder}, found others ({error}); "
             "copy the run's folder anew"
         ) from None
-    return FinishedRun(folder, spec, outline, (size[0], size[1], size[2]))
+    return FinishedRun(here, spec, outline, (size[0], size[1], size[2]))
 
 
 def outside_code(spec: RunSpec) -> list[str]:
@@ -105,7 +103,8 @@ def predict(
 
     Cases are read by the run's own layout, or by ``layout``. They need no labels, and only the modalities that the
     run's plan reads; of these, a run that was trained with ``absence`` lets some be missing. Segmentations are written
-    in each case's own grid, affine and label convention; classifications as one table, ``probabilities.csv``.
+    in each case's own grid, affine and label convention; classifications as one table, ``probabilities.csv``, whose
+    column ``target`` is empty.
     InputError or CaseError for what cannot be read.
     """
     several = [places] if isinstance(places, Path | str) else places
@@ -124,9 +123,9 @@ def _segment(run: FinishedRun, cases: Iterable[Entry], model: Model, out: Path) 
 
 
 def _classify(run: FinishedRun, cases: Iterable[Entry], model: Model, out: Path) -> list[Path]:
-    rows = [(case.id, *predict_classes(loaded, model).tolist()) for case, _, loaded in cases]
-    table = out / "probabilities.csv"
-    write_rows(table, ("case", *run.outline.classes), rows)
+    rows = [Answer(case.id, "", tuple(predict_classes(loaded, model).tolist())) for case, _, loaded in cases]
+    table = out / FILE
+    write_probabilities(table, run.outline.classes, rows)
     return [table]
 
 

@@ -10,11 +10,10 @@ from scipy import stats
 
 from mrfusion.case import Case, Cohort
 from mrfusion.errors import CaseError, InputError, SpecError
-from mrfusion.files import read_rows, write_rows
+from mrfusion.files import write_rows
 from mrfusion.finished_run.mismatch import Key, pulls, suspicion, usual
 from mrfusion.finished_run.predict import FinishedRun, prepared_cases
 from mrfusion.progress import Progress, silent
-from mrfusion.run.energies import HEADER, TABLE
 from mrfusion.spec import Machine
 from mrfusion.training.assemble import make_fabric
 from mrfusion.training.energies import has_energy
@@ -66,7 +65,7 @@ def judge(run: FinishedRun, cohort: Cohort, *, machine: Machine, work: Path, pro
     own = own_energies(run)
     model = run.model(make_fabric(machine, run.spec.budget.precision))
     if not has_energy(model.predictor.network):
-        raise SpecError(f"run {run.folder.name} of plan {str(run.spec.plan)!r} has no energy; name one that has")
+        raise SpecError(f"run {run.folder.digest} of plan {str(run.spec.plan)!r} has no energy; name one that has")
     quantifier, judged = Quantifier(model.predictor), []
     for number, case in enumerate(cohort.cases):
         progress(number, len(cohort.cases), case.id)
@@ -80,15 +79,13 @@ def judge(run: FinishedRun, cohort: Cohort, *, machine: Machine, work: Path, pro
 
 def own_energies(run: FinishedRun) -> Own:
     """What the run recorded of its own test cases; InputError where it did not, or of too few."""
-    if not (run.folder / TABLE).is_file():
-        raise InputError(f"expected {TABLE} in {run.folder}, found none; name a run whose plan has energies")
     found: Own = {}
-    for row in read_rows(run.folder / TABLE, HEADER):
-        found.setdefault(row["case"], []).append((int(row["level"]), row["quantity"], float(row["value"])))
+    for row in run.folder.read_energies():
+        found.setdefault(row.case, []).append((row.level, row.quantity, row.value))
     if len(found) <= FEWEST:
         raise InputError(
-            f"run {run.folder.name} recorded the energies of {len(found)} test cases; more than {FEWEST} are needed to "
-            "say what is usual"
+            f"run {run.folder.digest} recorded the energies of {len(found)} test cases; more than {FEWEST} are "
+            "needed to say what is usual"
         )
     return found
 

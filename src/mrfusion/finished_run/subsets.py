@@ -8,38 +8,38 @@ import numpy as np
 from mrfusion import families
 from mrfusion.case import Case
 from mrfusion.comparison.shapley import subsets
-from mrfusion.comparison.subset_scores import FOLDER, SUMMARY, TABLE, summarise_subsets, text_of, write_subset_scores
+from mrfusion.comparison.subset_scores import summarise_subsets, text_of
 from mrfusion.data.load import load_case
 from mrfusion.data.prepared import Prepared
 from mrfusion.data.read import RunData, read_data
 from mrfusion.data.sample import LoadedCase
 from mrfusion.errors import InputError, OutputError, SpecError
-from mrfusion.files import building_anew, write_json
 from mrfusion.finished_run.predict import FinishedRun, read_run
 from mrfusion.progress import Progress, ProgressFile
 from mrfusion.result import CaseScore, ScoreRow
 from mrfusion.run.evaluate_cases import masks_scored
 from mrfusion.run.prediction import predict_classes, predict_masks
+from mrfusion.run_folder.study import StudyFolder
+from mrfusion.run_folder.subsets import SubsetFolder
 from mrfusion.spec import Machine
 from mrfusion.training.assemble import Model, make_fabric
 
 ALL = "*"  # the region of a class
 
 
-def write_subsets(run: FinishedRun, data: RunData, out: Path, *, machine: Machine, progress: Progress) -> Path:
+def write_subsets(
+    run: FinishedRun, data: RunData, out: SubsetFolder, *, machine: Machine, progress: Progress
+) -> SubsetFolder:
     """The scores of every subset and their summary, in the folder ``out``, whole or not at all.
 
     Segmentations are scored by Dice and whatever else of the run's metrics is better when higher, classifications by
     the probability of the right class and whether it is the highest. Cases that lack a file are left out.
     """
-    with building_anew(out) as work:
+    with out.building() as work:
         rows = list(_scores(run, data, machine, progress))
-        write_subset_scores(work / TABLE, rows)
-        about = {"run": run.folder.name, "plan": str(run.spec.plan), "absence": run.spec.absence}
+        about = {"run": run.folder.digest, "plan": str(run.spec.plan), "absence": run.spec.absence}
         cases = len({row.case for row in rows})
-        write_json(
-            work / SUMMARY, about | {"cases": cases} | summarise_subsets(rows, modalities_of(run, data)).as_json()
-        )
+        work.write(rows, about | {"cases": cases} | summarise_subsets(rows, modalities_of(run, data)).as_json())
     return out
 
 
@@ -48,21 +48,20 @@ def modalities_of(run: FinishedRun, data: RunData) -> tuple[str, ...]:
     return tuple(name for name in run.modalities if any(name in case.images for case in data.cohort.cases))
 
 
-def is_done(out: Path) -> bool:
+def is_done(out: SubsetFolder) -> bool:
     """Whether ``out`` holds the scores of all subsets; OutputError where it holds something else."""
-    if not out.exists():
-        return False
-    if not (out / SUMMARY).is_file():
+    if out.path.exists() and not out.is_done:
         raise OutputError(
-            f"expected a folder that does not exist yet, or holds {SUMMARY}, at {out}; name another --out"
+            f"expected a folder that does not exist yet, or holds the scores of subsets, at {out.path}; "
+            "name another --out"
         )
-    return True
+    return out.is_done
 
 
 def data_of(run: FinishedRun, *, data: Path | None, cache: Path, progress: Progress) -> RunData:
     """The data that the run was trained and tested on, at ``data`` if it has moved; InputError if it has changed."""
     if len(run.modalities) == 1:
-        raise SpecError(f"run {run.folder.name} reads {run.modalities[0]} alone; there is nothing to leave out")
+        raise SpecError(f"run {run.folder.digest} reads {run.modalities[0]} alone; there is nothing to leave out")
     sources = run.spec.data.sources
     if data is not None:
         if len(sources) > 1:
@@ -72,16 +71,16 @@ def data_of(run: FinishedRun, *, data: Path | None, cache: Path, progress: Progr
         run.spec.data.model_copy(update={"sources": sources}), task=run.spec.task, cache=cache, progress=progress
     )
     if found.fingerprint != run.spec.data.fingerprint:
-        raise InputError(f"the data are no longer those of run {run.folder.name}; give their place with --data")
+        raise InputError(f"the data are no longer those of run {run.folder.digest}; give their place with --data")
     return found
 
 
 def subsets_of_run(folder: str, out: str, cache: str) -> str:
     """The door for executors: the subsets of one run of the study in ``out``; the path of their folder."""
     run = read_run(Path(folder), trusted=None)
-    with ProgressFile(Path(out) / "progress" / f"{run.folder.name}.json") as progress:
+    with ProgressFile(StudyFolder(Path(out)).progress_of(run.folder.digest)) as progress:
         data = data_of(run, data=None, cache=Path(cache), progress=progress)
-        return str(write_subsets(run, data, run.folder / FOLDER, machine=run.spec.machine, progress=progress))
+        return str(write_subsets(run, data, run.folder.subsets, machine=run.spec.machine, progress=progress).path)
 
 
 def _scores(run: FinishedRun, data: RunData, machine: Machine, progress: Progress) -> Iterator[ScoreRow]:

@@ -13,6 +13,7 @@ from mrfusion.report.metric import metric_named
 from mrfusion.report.sentence import leading, of_metric, p_value, sentence
 from mrfusion.report.subsets import load_subsets
 from mrfusion.report.wording import region
+from mrfusion.run_folder.study import StudyFolder
 from mrfusion.study.load import LoadedStudy, load_study
 
 COLUMNS = (
@@ -77,7 +78,7 @@ def write_tables(study_dir: Path, kind: str, out: Path | None = None) -> Path:
     if kind not in FORMATS:
         raise SpecError(f"no format is called {kind!r}; {nearest(kind, ('html', *FORMATS))}")
     suffix, write = FORMATS[kind]
-    place = out or study_dir / f"report{suffix}"
+    place = out or StudyFolder(study_dir).report(suffix)
     write_text(place, write(load_study(study_dir)))
     return place
 

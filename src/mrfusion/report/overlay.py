@@ -6,67 +6,15 @@ sharp, can be dashed, and can be switched off one by one without a second image.
 
 import base64
 import io
-from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from mrfusion.errors import InputError
-from mrfusion.run_folder.arrays import stored_arrays
+from mrfusion.run_folder.pictures import Slice
 
 WIDEST = 384  # pixels of an embedded image; outlines keep their full resolution
-_KEYS = ("case", "modalities", "images", "regions", "target", "prediction", "pixel_mm", "index")
-
-
-@dataclass(frozen=True)
-class Slice:
-    """One slice as a run leaves it, rows from the top: images [M, H, W], masks [R, H, W] in the order of regions.
-
-    ``pixel_mm`` is (height, width) of a pixel; ``index`` the slice's place in its volume.
-    """
-
-    case: str
-    modalities: tuple[str, ...]
-    images: npt.NDArray[np.uint8]
-    regions: tuple[str, ...]
-    target: npt.NDArray[np.uint8]
-    prediction: npt.NDArray[np.uint8]
-    pixel_mm: tuple[float, float]
-    index: int
-
-    @property
-    def size_mm(self) -> tuple[float, float]:
-        """Width and height of the picture in mm."""
-        height, width = self.images.shape[1:]
-        return width * self.pixel_mm[1], height * self.pixel_mm[0]
-
-    @property
-    def box_mm(self) -> tuple[float, float, float, float]:
-        """Left, top, width and height in mm of the part that is not black, with a margin of four pixels."""
-        rows, columns = (np.flatnonzero((self.images > 12).any(axis=axes)) for axes in ((0, 2), (0, 1)))
-        spans = [_span(rows, self.images.shape[1]), _span(columns, self.images.shape[2])]
-        (top, height), (left, width) = spans
-        return left * self.pixel_mm[1], top * self.pixel_mm[0], width * self.pixel_mm[1], height * self.pixel_mm[0]
-
-
-def read_slice(path: Path) -> Slice:
-    """Read ``slices/<n>.npz``; InputError that names the file where it is broken or of another form."""
-    with stored_arrays(path, _KEYS, "slice") as found:
-        loaded = Slice(
-            case=str(found["case"]),
-            modalities=tuple(str(name) for name in found["modalities"]),
-            images=found["images"].astype(np.uint8),
-            regions=tuple(str(name) for name in found["regions"]),
-            target=found["target"].astype(np.uint8),
-            prediction=found["prediction"].astype(np.uint8),
-            pixel_mm=(float(found["pixel_mm"][0]), float(found["pixel_mm"][1])),
-            index=int(found["index"]),
-        )
-    _check(loaded, path)
-    return loaded
 
 
 def data_uri(image: npt.NDArray[np.uint8]) -> str:
@@ -94,22 +42,6 @@ def outline(mask: npt.NDArray[np.uint8]) -> str:
     Each loop runs through the middles of the pixel edges between inside and outside, which rounds every step.
     """
     return "".join(_path(loop) for loop in _loops(mask != 0))
-
-
-def _span(places: npt.NDArray[np.intp], size: int) -> tuple[int, int]:
-    """Start and length of the places with their margin; everything where there are none."""
-    if places.size == 0:
-        return 0, size
-    first, last = max(0, int(places[0]) - 4), min(size, int(places[-1]) + 5)
-    return first, last - first
-
-
-def _check(loaded: Slice, path: Path) -> None:
-    shapes = (loaded.images.shape, loaded.target.shape, loaded.prediction.shape)
-    grid = shapes[0][-2:]
-    expected = ((len(loaded.modalities), *grid), (len(loaded.regions), *grid), (len(loaded.regions), *grid))
-    if shapes != expected or len(grid) != 2 or not loaded.modalities or 0 in grid or min(loaded.pixel_mm) <= 0:
-        raise InputError(f"expected images, target and prediction of one size at {path}, found shapes {shapes}")
 
 
 def _loops(mask: npt.NDArray[np.bool_]) -> list[list[tuple[int, int]]]:

@@ -30,6 +30,7 @@ from mrfusion.report.section import (
     verdicts,
     viewer,
 )
+from mrfusion.run_folder.study import StudyFolder
 from mrfusion.study.load import LoadedStudy, load_study
 
 # the page, top to bottom
@@ -46,7 +47,7 @@ def build_report(study_dir: Path, out: Path | None = None) -> Path:
     Its comparisons stand beside it as JSON under the same name. Missing and unreadable runs are named in it. Raises
     InputError where the folder holds no study, OutputError where the file cannot be written.
     """
-    place = out or study_dir / "report.html"
+    place = out or StudyFolder(study_dir).report(".html")
     study = load_study(study_dir)
     write_text(place, page(study))
     write_json(place.with_suffix(".json"), as_json(study))

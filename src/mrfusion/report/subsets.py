@@ -4,16 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mrfusion.comparison.subset_scores import (
-    FOLDER,
-    SUMMARY,
-    TABLE,
-    SubsetSummary,
-    read_subset_scores,
-    summarise_subsets,
-)
+from mrfusion.comparison.subset_scores import SubsetSummary, summarise_subsets
 from mrfusion.errors import InputError
-from mrfusion.files import read_json
 from mrfusion.plan import parse_plan
 from mrfusion.study.load import LoadedRun, LoadedStudy
 
@@ -39,7 +31,7 @@ class ArmSubsets:
 
 def load_subsets(study: LoadedStudy) -> list[ArmSubsets]:
     """One entry for each arm that has such runs; InputError where a table is broken."""
-    found = ((arm.name, [r for r in study.runs_of(arm.name) if (r.folder / FOLDER).is_dir()]) for arm in study.arms)
+    found = ((arm.name, [r for r in study.runs_of(arm.name) if r.folder.subsets.path.is_dir()]) for arm in study.arms)
     return [_arm(name, runs) for name, runs in found if runs]
 
 
@@ -55,20 +47,18 @@ def dedicated(study: LoadedStudy, subset: Sequence[str]) -> list[str]:
 def _arm(name: str, runs: Sequence[LoadedRun]) -> ArmSubsets:
     read = {_modalities(run) for run in runs}
     if len(read) > 1:
-        raise InputError(f"arm {name!r}: its runs were scored on the subsets of different modalities; drop {FOLDER}/")
-    rows = [
-        row for run in runs for row in read_subset_scores(run.folder / FOLDER / TABLE, fold=run.fold, seed=run.seed)
-    ]
+        raise InputError(
+            f"arm {name!r}: its runs were scored on the subsets of different modalities; delete the folder "
+            f"{runs[0].folder.subsets.path.name} of each"
+        )
+    rows = [row for run in runs for row in run.folder.subsets.read_scores(fold=run.fold, seed=run.seed)]
     if not rows:
-        raise InputError(f"arm {name!r}: expected scores in {runs[0].folder / FOLDER / TABLE}, found none")
+        raise InputError(f"arm {name!r}: expected scores in {runs[0].folder.subsets.table}, found none")
     return ArmSubsets(name, len(runs), all(_absence(run) for run in runs), summarise_subsets(rows, read.pop()))
 
 
 def _modalities(run: LoadedRun) -> tuple[str, ...]:
-    about = read_json(run.folder / FOLDER / SUMMARY)
-    if not isinstance(about, dict) or not isinstance(about.get("modalities"), list):
-        raise InputError(f"expected the modalities of a run in {run.folder / FOLDER / SUMMARY}, found another form")
-    return tuple(str(name) for name in about["modalities"])
+    return tuple(str(name) for name in run.folder.subsets.read_summary()["modalities"])
 
 
 def _reads(run: LoadedRun, available: Sequence[str]) -> tuple[str, ...]:

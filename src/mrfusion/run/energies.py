@@ -1,50 +1,52 @@
 """What a run keeps of its test cases' energies: a table, and maps of the slices that it shows."""
 
-from pathlib import Path
-
 import numpy as np
 
 from mrfusion.case import Cohort
 from mrfusion.data.label_map import region_masks
 from mrfusion.data.sample import LoadedCase
-from mrfusion.files import write_rows, writing
+from mrfusion.run_folder.energies import EnergyRow
+from mrfusion.run_folder.run import RunFolder
 from mrfusion.run_folder.slice_view import upright
 from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import Model
 from mrfusion.training.energies import class_names, factors_of, has_energy
-from mrfusion.training.quantify import CaseEnergies, Classes, Quantifier
-
-HEADER = ("case", "level", "quantity", "value")
-TABLE, MAPS = "energy.csv", "energies"
+from mrfusion.training.quantify import Classes, Quantifier
 
 
 class EnergyRecord:
-    """``energy.csv`` (case, level, quantity, value) and ``energies/<n>.npz``, beside ``slices/<n>.npz``, of a run.
+    """A table of the numbers of all test cases, and of each case the maps of the slice that is kept of it.
 
     Quantities are those of :class:`mrfusion.training.quantify.CaseEnergies`. The maps lie as the slice does, on its
     grid: levels (L,), modalities, energy (L, H, W) and weights (L, M, H, W), float16. Nothing is kept of a network
     without an energy.
     """
 
-    def __init__(self, folder: Path, model: Model, spec: RunSpec, cohort: Cohort) -> None:
+    def __init__(self, folder: RunFolder, model: Model, spec: RunSpec, cohort: Cohort) -> None:
         self.folder, self.spec, self.cohort = folder, spec, cohort
         self.modalities = spec.plan.modalities(cohort.modalities)
         quantified = has_energy(model.predictor.network)
         self.quantifier = Quantifier(model.predictor, factors_of(spec)) if quantified else None
-        self.rows: list[tuple[str, int, str, float]] = []
+        self.rows: list[EnergyRow] = []
 
     def add(self, number: int, case: LoadedCase, index: int) -> None:
         """Quantify a case and keep the maps of its slice ``index``, counted in the whole case."""
         if self.quantifier is None:
             return
         found = self.quantifier.quantify(case, self.modalities, index, self._classes(case))
-        self.rows += [(case.id, *row) for row in found.rows]
-        self._write_maps(self.folder / MAPS / f"{number:04d}.npz", found)
+        self.rows += [EnergyRow(case.id, *row) for row in found.rows]
+        self.folder.write_energy_maps(
+            number,
+            found.levels,
+            modalities=self.modalities,
+            energy=upright(found.energy),
+            weights=upright(found.weights),
+        )
 
     def write(self) -> None:
         """Write the table, if there is anything in it."""
         if self.rows:
-            write_rows(self.folder / TABLE, HEADER, self.rows)
+            self.folder.write_energies(self.rows)
 
     def _classes(self, case: LoadedCase) -> Classes:
         """Of segmentations background and the regions, which may overlap; of classifications the case's class."""
@@ -56,13 +58,3 @@ class EnergyRecord:
             regions = region_masks(labels, self.cohort.regions, self.cohort.label_values)
             masks[:, 0], masks[:, 1:] = ~regions.any(0), np.moveaxis(regions, 0, 1)
         return Classes(names, masks)
-
-    def _write_maps(self, path: Path, found: CaseEnergies) -> None:
-        with writing(path) as temporary, temporary.open("wb") as stream:
-            np.savez_compressed(
-                stream,
-                levels=np.array(found.levels),
-                modalities=np.array(self.modalities),
-                energy=upright(found.energy).astype(np.float16),
-                weights=upright(found.weights).astype(np.float16),
-            )

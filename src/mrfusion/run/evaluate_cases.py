@@ -1,7 +1,6 @@
 """A trained network on the cases that it is scored on: predict, score, and keep what a report shows."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +16,10 @@ from mrfusion.result import CaseScore
 from mrfusion.rules import rule_named
 from mrfusion.run.energies import EnergyRecord
 from mrfusion.run.prediction import predict_classes, predict_masks, write_prediction
-from mrfusion.run_folder.pictures import Panel, write_panel, write_volume
-from mrfusion.scoring.classes import class_table, score_classes, write_class_table
-from mrfusion.scoring.masks import score_case, write_scores
+from mrfusion.run_folder.pictures import Panel
+from mrfusion.run_folder.run import RunFolder
+from mrfusion.scoring.classes import answers_of, class_table, score_classes
+from mrfusion.scoring.masks import score_case, summarise
 from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import Model
 
@@ -31,7 +31,7 @@ Entry = tuple[Case, Prepared, LoadedCase]
 class CaseEvaluation:
     """The cases that a run is scored on; results go to ``folder``."""
 
-    def __init__(self, spec: RunSpec, data: RunData, folder: Path, progress: Progress) -> None:
+    def __init__(self, spec: RunSpec, data: RunData, folder: RunFolder, progress: Progress) -> None:
         self.spec, self.cohort, self.folder, self.progress = spec, data.cohort, folder, progress
         self.modalities = spec.plan.modalities(data.cohort.modalities)
         self.prepared = data.prepared
@@ -57,10 +57,10 @@ class CaseEvaluation:
             prediction = predict_masks(case, prepared, loaded, self.modalities, model)
             metrics = self.spec.metrics or METRICS
             scores += masks_scored(self.spec, self.cohort, prediction.masks, prepared=prepared, metrics=metrics)
-            write_prediction(self.folder / "predictions", prediction, prepared, self.cohort)
+            write_prediction(self.folder.predictions, prediction, prepared, self.cohort)
             index = self._keep_panel(number, case, prepared, loaded, prediction.prepared_masks)
             energies.add(number, loaded, index)
-        write_scores(self.folder, scores)
+        self.folder.write_scores(scores, summarise(scores))
 
     def _classification(self, model: Model, entries: Sequence[Entry], energies: EnergyRecord) -> None:
         """Each case's probabilities, and what the class metrics say of all of them."""
@@ -76,8 +76,9 @@ class CaseEvaluation:
             targets=[str(case.label) for case, _, _ in entries],
             classes=self.cohort.classes,
         )
-        write_class_table(self.folder / "probabilities.csv", table)
-        write_scores(self.folder, score_classes(table, self.spec.metrics or None))
+        self.folder.write_probabilities(self.cohort.classes, answers_of(table))
+        scores = score_classes(table, self.spec.metrics or None)
+        self.folder.write_scores(scores, summarise(scores))
 
     def _keep_panel(
         self, number: int, case: Case, prepared: Prepared, loaded: LoadedCase, masks: NDArray[np.bool_]
@@ -94,9 +95,9 @@ class CaseEvaluation:
             prepared.spacing_mm,
             prepared.placement.slice_axis,
         )
-        index = write_panel(self.folder / "slices" / f"{number:04d}.npz", panel)
+        index = self.folder.write_slice(number, panel)
         if number < KEPT_VOLUMES and self.spec.task == "segmentation":
-            write_volume(self.folder / "volumes" / f"{number:04d}.npz", panel)
+            self.folder.write_volume(number, panel)
         return first + index
 
 

@@ -10,12 +10,13 @@ from mrfusion.data.absence import check_files
 from mrfusion.data.load import load_cases
 from mrfusion.data.read import RunData, read_data
 from mrfusion.errors import InputError
-from mrfusion.files import building, write_json
 from mrfusion.lock import alone
 from mrfusion.progress import Progress
 from mrfusion.run.evaluate_cases import CaseEvaluation
+from mrfusion.run_folder.run import RunFolder
+from mrfusion.run_folder.study import StudyFolder
 from mrfusion.schedules._base import Phase
-from mrfusion.spec import RunSpec, write_spec
+from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import (
     Parts,
     load_network,
@@ -35,37 +36,38 @@ from mrfusion.training.optimiser import count_trained
 
 def execute(spec: RunSpec, *, out: Path, cache: Path, progress: Progress) -> Path:
     """Carry out one run, or find it done: the folder of its result, ``out/runs/<digest>``."""
-    with alone(out / "progress" / f"{spec.digest}.lock", f"run {spec.digest} of {out}"):
-        folder = out / "runs" / spec.digest
-        if not folder.is_dir():
+    study = StudyFolder(out)
+    folder = study.run(spec.digest)
+    with alone(study.lock_of(spec.digest), f"run {spec.digest} of {out}"):
+        if not folder.is_done:
             _carry_out(spec, folder, cache=cache, progress=progress)
-    return folder
+    return folder.path
 
 
-def _carry_out(spec: RunSpec, folder: Path, *, cache: Path, progress: Progress) -> None:
+def _carry_out(spec: RunSpec, folder: RunFolder, *, cache: Path, progress: Progress) -> None:
     data = read_data(spec.data, task=spec.task, cache=cache, progress=progress)
     if data.fingerprint != spec.data.fingerprint:
         raise InputError(f"the data are no longer those of run {spec.digest}; begin the study again in another --out")
-    with building(folder) as work:
+    with folder.building() as work:
         train = partial(fit_and_try, spec=spec, data=data, folder=work, progress=progress)
         make_fabric(spec.machine, spec.budget.precision).launch(train)
-        write_spec(work / "spec.json", spec)
-        write_json(work / "cohort.json", data.cohort.outline)
+        work.write_spec(spec)
+        work.write_outline(data.cohort)
 
 
-def fit_and_try(fabric: Fabric, spec: RunSpec, data: RunData, folder: Path, progress: Progress) -> None:
+def fit_and_try(fabric: Fabric, spec: RunSpec, data: RunData, folder: RunFolder, progress: Progress) -> None:
     """Train on a fold's training cases, try the best epoch on its test cases (or validation, if so asked)."""
     reset_peak(fabric.device)
     parts = parts_of(spec, data)
     training = make_training(spec, data.cohort, parts, fabric=fabric, folder=folder, progress=progress)
     if spec.origin is not None:
-        training = warmed(training, spec.plan, spec.origin, folder.parent)
+        training = warmed(training, spec.plan, spec.origin)
     phases = _phases(spec, training)
     history = fit(training, phases)
     if not fabric.is_global_zero:
         return
-    save_weights(folder / "model.safetensors", training.network)
-    network = load_network(spec, data.cohort, folder / "model.safetensors")
+    save_weights(folder.weights, training.network)
+    network = load_network(spec, data.cohort, folder.weights)
     model = make_model(spec, data.cohort, network=network, size=parts.size, fabric=fabric)
     CaseEvaluation(spec, data, folder, progress).run(model)
     facts = environment(network, history, steps_per_epoch=len(training.batches), device=fabric.device)
@@ -73,7 +75,7 @@ def fit_and_try(fabric: Fabric, spec: RunSpec, data: RunData, folder: Path, prog
     flops = count_flops(network, parts.size, modalities=modalities, dimensions=spec.sampling.dimensions)
     facts |= {"sample_size": parts.size, "flops": flops, "losses": training.objective.recorded}
     facts |= {"trained_parameters": count_trained(phases)}
-    write_json(folder / "environment.json", facts)
+    folder.write_environment(facts)
     drop_checkpoints(folder)
 
 

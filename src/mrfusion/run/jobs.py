@@ -5,16 +5,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from mrfusion.case import Cohort, outlined
+from mrfusion.case import Cohort
 from mrfusion.data.absence import absence_of, check_files
 from mrfusion.data.read import read_data
-from mrfusion.data.split_file import write_splits
 from mrfusion.errors import InputError, SpecError
 from mrfusion.families import load
-from mrfusion.files import read_json, temporary_folder, write_json
+from mrfusion.files import temporary_folder
 from mrfusion.model.network import FusionNetwork
 from mrfusion.progress import ProgressFile, silent
 from mrfusion.run.execute import execute, parts_of
+from mrfusion.run_folder.run import RunFolder
+from mrfusion.run_folder.study import StudyFolder
 from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import make_fabric, make_model, make_network, make_training
 from mrfusion.training.loop import fit
@@ -27,16 +28,14 @@ def prepare_data(spec_json: str, out: str, cache: str, arms: Mapping[str, str]) 
 
     ``arms`` has a run's specification for each arm; SpecError, before anything runs, where one cannot be built.
     """
-    spec, folder = RunSpec.model_validate_json(spec_json), Path(out)
-    with ProgressFile(folder / "progress" / "prepare.json") as progress:
+    spec, study = RunSpec.model_validate_json(spec_json), StudyFolder(Path(out))
+    with ProgressFile(study.progress_of("prepare")) as progress:
         data = read_data(spec.data, task=spec.task, cache=Path(cache), progress=progress)
     for name, arm_json in arms.items():
         _check_arm(name, RunSpec.model_validate_json(arm_json), data.cohort)
-    cases = [{"id": case.id, "patient": case.patient} for case in data.cohort.cases]
-    about = {"cases": cases, "fingerprint": data.fingerprint, "notes": data.notes}
-    write_json(folder / "cohort.json", data.cohort.outline | about)
+    study.write_cohort(data.cohort, fingerprint=data.fingerprint, notes=data.notes)
     hashes = {name: prepared.digest for name, prepared in data.prepared.items()}
-    write_splits(folder / "splits.json", data.cohort, data.splits, hashes)
+    study.write_splits(data.cohort.cases, data.splits, hashes)
     return {"fingerprint": data.fingerprint, "folds": len(data.splits), "notes": data.notes}
 
 
@@ -58,7 +57,7 @@ def _check_arm(name: str, spec: RunSpec, cohort: Cohort) -> None:
 def execute_run(spec_json: str, out: str, cache: str) -> str:
     """Carry out one run; the path of its folder."""
     spec = RunSpec.model_validate_json(spec_json)
-    with ProgressFile(Path(out) / "progress" / f"{spec.digest}.json") as progress:
+    with ProgressFile(StudyFolder(Path(out)).progress_of(spec.digest)) as progress:
         return str(execute(spec, out=Path(out), cache=Path(cache), progress=progress))
 
 
@@ -66,7 +65,7 @@ def describe_space(spec_json: str, fusion: str, out: str) -> list[int]:
     """The parameters that a module adds at each level of the network that a search begins with."""
     spec = RunSpec.model_validate_json(spec_json)
     plan = replace(spec.plan, levels=(fusion,))
-    network = make_network(spec.changed({"plan": str(plan)}), outlined(read_json(Path(out) / "cohort.json")))
+    network = make_network(spec.changed({"plan": str(plan)}), StudyFolder(Path(out)).read_outline())
     if not isinstance(network, FusionNetwork) or not network.fusions:
         raise SpecError(f"a search needs a plan in which several streams meet, found {str(spec.plan)!r}")
     return [count_parameters(module) for module in network.fusions]
@@ -80,12 +79,12 @@ def estimate_run(spec_json: str, out: str, cache: str) -> float:
     fabric, parts = make_fabric(spec.machine, spec.budget.precision), parts_of(spec, data)
     with temporary_folder(Path(out)) as folder:
         trainings = [
-            make_training(one, data.cohort, parts, fabric=fabric, folder=folder, progress=silent)
+            make_training(one, data.cohort, parts, fabric=fabric, folder=RunFolder(folder), progress=silent)
             for one in (short, spec)
         ]
         phases = load("schedules", spec.schedule)().phases(trainings[0].network, spec.loss_names)
         fit(trainings[0], phases)  # the first epoch of a process is slow: libraries choose their kernels in it
-        each = fit(replace(trainings[0], folder=folder / "again"), phases).of("seconds")  # one epoch a phase
+        each = fit(replace(trainings[0], folder=RunFolder(folder / "again")), phases).of("seconds")  # one epoch a phase
         model = make_model(spec, data.cohort, network=trainings[0].network, size=parts.size, fabric=fabric)
         started = time.perf_counter()
         answer = {"segmentation": model.predictor.logits, "classification": model.predictor.class_logits}[spec.task]

@@ -1,4 +1,4 @@
-"""Arrays that a run left for the report: one way to read them, one message where they are broken."""
+"""Arrays that a run leaves: one way to write and to read them, one message where they are broken."""
 
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -10,6 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from mrfusion.errors import InputError
+from mrfusion.files import writing
+
+
+def write_arrays(path: Path, **arrays: npt.NDArray[Any]) -> None:
+    """Write arrays under their names to an .npz file, compressed, whole or not at all."""
+    with writing(path) as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]  # names of arrays, not an option
 
 
 @contextmanager

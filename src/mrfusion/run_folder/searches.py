@@ -1,14 +1,12 @@
-"""What the searches of a study found, read from ``searches.json`` as frozen values."""
+"""``searches.json``: what each search of a study tried, decided and found, and what it cost."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from mrfusion.errors import InputError
-from mrfusion.files import read_json
-
-FILE = "searches.json"
+from mrfusion.files import read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class LoadedSearch:
+class SearchAccount:
     """One search on one fold with one seed; ``chosen`` is None while it goes on. ``epochs`` of a training from new."""
 
     arm: str
@@ -93,24 +91,30 @@ class LoadedSearch:
         return int(2**self.levels) * self.epochs
 
 
-def load_searches(folder: Path) -> tuple[LoadedSearch, ...]:
-    """The searches of a study's folder, none where it has none; InputError where the file is of another form."""
-    if not (folder / FILE).exists():
-        return ()
-    content = read_json(folder / FILE)
+def write_searches(path: Path, found: Iterable[SearchAccount]) -> None:
+    """Write the accounts, whole or not at all."""
+    write_json(path, [_plain(asdict(one)) for one in found])
+
+
+def read_searches(path: Path) -> tuple[SearchAccount, ...]:
+    """Read the accounts; InputError where the file is of another form."""
+    content = read_json(path)
     try:
         return tuple(_search(entry) for entry in content)
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise InputError(
-            f"expected the searches of a study in {folder / FILE}, found another form ({error!r})"
-        ) from None
+        raise InputError(f"expected the searches of a study in {path}, found another form ({error!r})") from None
 
 
-def _search(entry: Mapping[str, Any]) -> LoadedSearch:
+def _plain(fields: dict[str, Any]) -> dict[str, Any]:
+    fields["steps"] = fields.pop("decisions")  # what they are called in the file
+    return fields
+
+
+def _search(entry: Mapping[str, Any]) -> SearchAccount:
     plain = {
         key: entry[key] for key in ("arm", "fold", "seed", "search", "fusion", "plan", "ensemble", "epochs", "why")
     }
-    return LoadedSearch(
+    return SearchAccount(
         **plain,
         costs=tuple(entry["costs"]),
         trials=tuple(TriedNetwork(**{**trial, "places": tuple(trial["places"])}) for trial in entry["trials"]),

@@ -20,15 +20,15 @@ import numpy as np
 from mrfusion import families
 from mrfusion.class_metrics._votes import ALL, Votes
 from mrfusion.errors import CaseError, InputError, nearest
-from mrfusion.files import read_rows, write_rows
 from mrfusion.result import CaseScore, Value
+from mrfusion.run_folder.probabilities import Answer, read_probabilities
 
 FAMILY = "class_metrics"
 
 
 @dataclass(frozen=True)
 class ClassTable:
-    """Which case got which votes; as CSV: ``case,target,<class>,<class>,...``, the target by its class's name."""
+    """Which case got which votes; as a file see :mod:`mrfusion.run_folder.probabilities`."""
 
     case_ids: tuple[str, ...]
     votes: Votes
@@ -63,26 +63,27 @@ def class_table(
 
 
 def read_class_table(path: Path) -> ClassTable:
-    """Read ``case,target,<class>,...``; every other column is a class. InputError names the file and the row."""
-    rows = read_rows(path, ("case", "target"))
-    if not rows:
-        raise InputError(f"{path} holds no cases; expected one row for each")
-    classes = [name for name in rows[0] if name not in ("case", "target")]
-    probabilities = [[_number(path, row, name) for name in classes] for row in rows]
+    """Read a table of probabilities whose right classes are known; InputError names the file and the case."""
+    classes, answers = read_probabilities(path)
+    unknown = [one.case for one in answers if not one.target]
+    if unknown:
+        raise InputError(
+            f"{path}, case {unknown[0]}: the column target is empty; write the name of the right class there"
+        )
+    probabilities = [one.probabilities for one in answers]
     try:
         return class_table(
-            [row["case"] for row in rows], probabilities, targets=[row["target"] for row in rows], classes=classes
+            [one.case for one in answers], probabilities, targets=[one.target for one in answers], classes=classes
         )
     except InputError as error:
         raise type(error)(f"{path}: {error}") from None
 
 
-def write_class_table(path: Path, table: ClassTable) -> None:
-    """Write the table whole or not at all; every digit is kept."""
+def answers_of(table: ClassTable) -> list[Answer]:
+    """The table as rows of a file."""
     votes = table.votes
     lines = zip(table.case_ids, votes.targets, votes.probabilities, strict=True)
-    rows = ((case, votes.classes[target], *map(float, line)) for case, target, line in lines)
-    write_rows(path, ("case", "target", *votes.classes), rows)
+    return [Answer(case, votes.classes[target], tuple(map(float, line))) for case, target, line in lines]
 
 
 def _case_rows(table: ClassTable) -> list[CaseScore]:
@@ -99,10 +100,3 @@ def _case_rows(table: ClassTable) -> list[CaseScore]:
 def _cohort_rows(votes: Votes, metric: str) -> list[CaseScore]:
     values: dict[str, Value] = families.load(FAMILY, metric)(votes)
     return [value.of(ALL, region, str(families.parse(metric))) for region, value in values.items()]
-
-
-def _number(path: Path, row: dict[str, str], name: str) -> float:
-    try:
-        return float(row[name])
-    except (TypeError, ValueError):
-        raise CaseError(f"{path}, case {row['case']}: expected a number for {name!r}, found {row[name]!r}") from None

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,13 +10,10 @@ from numpy.typing import NDArray
 from mrfusion.case import Region
 from mrfusion.errors import CaseError, SpecError
 from mrfusion.families import load, parse
-from mrfusion.files import write_json, write_rows
 from mrfusion.metrics._pair import MaskPair
 from mrfusion.result import CaseScore, Value
 from mrfusion.rules import PLAIN, Rule
 from mrfusion.surface.box import window
-
-HEADER = ("case", "region", "metric", "value")
 
 
 def score_case(
@@ -68,17 +64,6 @@ def summarise(scores: Sequence[CaseScore]) -> dict[str, dict[str, dict[str, Any]
                 figures[part] = _figures([s for s in group if ((s.case, region) in absent) is lacking])
         summary.setdefault(region, {})[name] = figures
     return summary
-
-
-def write_scores(place: Path, scores: Sequence[CaseScore]) -> None:
-    """Write ``scores.csv`` (case, region, metric, value) and, beside it, the summary as JSON.
-
-    ``place`` is a folder, or the CSV file itself; the JSON then has its name. Both are written whole or not at all.
-    """
-    table = place if place.suffix == ".csv" else place / "scores.csv"
-    write_rows(table, HEADER, [(s.case, s.region, s.metric, s.value) for s in scores])
-    notes = [vars(s) for s in scores if s.status != "scored"]
-    write_json(table.with_suffix(".json"), {"summary": summarise(scores), "not_scored": notes})
 
 
 @lru_cache(maxsize=256)

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mrfusion.comparison.subset_scores import FOLDER
 from mrfusion.errors import MrFusionError, Note, OutputError
 from mrfusion.executors._base import Executor, Job
-from mrfusion.files import read_json, write_json
 from mrfusion.plan import parse_plan
 from mrfusion.progress import forget_progress, read_progress
+from mrfusion.run_folder.study import StudyFolder
 from mrfusion.study.design import PlannedRun, Study, describe, plan_runs
 from mrfusion.study.quest import Quest, account, answer_digest, quests_of, search_named, wanted
 
@@ -22,7 +21,6 @@ PREPARE, EXECUTE, ESTIMATE = (
     "mrfusion.run.jobs:estimate_run",
 )
 SPACE, SUBSETS = "mrfusion.run.jobs:describe_space", "mrfusion.finished_run.subsets:subsets_of_run"
-PROGRESS = "progress"
 PATIENCE_SECONDS = 60.0  # NFS shows what another machine made after 3 to 60 seconds
 Watch = Callable[[dict[str, dict[str, Any]], int], None]
 
@@ -47,7 +45,7 @@ def prepare(study: Study, executor: Executor, *, out: Path, cache: Path, watch: 
     """
     ones = {arm.name: study.spec(arm, fold=study.folds[0], seed=study.seeds[0]).model_dump_json() for arm in study.arms}
     job = Job("prepare", PREPARE, (study.base.model_dump_json(), str(out), str(cache), ones), "preparing the data")
-    data = _results(executor, [job], lambda: watch(read_progress(out / PROGRESS), 0))["prepare"]
+    data = _results(executor, [job], lambda: watch(read_progress(StudyFolder(out).progress), 0))["prepare"]
     spaces = _results(executor, _space_jobs(study, out), lambda: None)
     quests = tuple(quests_of(study, data["fingerprint"], spaces))
     agenda = Agenda(tuple(plan_runs(study, data["fingerprint"])), tuple(data["notes"]), quests)
@@ -62,9 +60,9 @@ def write_down(study: Study, agenda: Agenda, out: Path) -> None:
         {"arm": quest.arm, "fold": quest.fold, "seed": quest.seed, "digest": answer_digest(quest, out)}
         for quest in agenda.quests
     ]
-    write_json(out / "study.json", content)
+    StudyFolder(out).write_design(content)
     if agenda.quests:
-        write_json(out / "searches.json", account(agenda.quests, out))
+        StudyFolder(out).write_searches(account(agenda.quests, out))
 
 
 def _space_jobs(study: Study, out: Path) -> list[Job]:
@@ -79,7 +77,7 @@ def _space_jobs(study: Study, out: Path) -> list[Job]:
 def missing(planned: Sequence[PlannedRun], out: Path) -> list[PlannedRun]:
     """The runs whose folder is not there; a run that two cells share is named once."""
     unique = {run.spec.digest: run for run in planned}
-    return [run for digest, run in unique.items() if not (out / "runs" / digest).is_dir()]
+    return [run for digest, run in unique.items() if not StudyFolder(out).run(digest).is_done]
 
 
 def conduct(planned: Sequence[PlannedRun], executor: Executor, *, out: Path, cache: Path, watch: Watch) -> None:
@@ -96,7 +94,7 @@ def _await_folders(finished: Sequence[PlannedRun], out: Path) -> None:
     while absent := missing(finished, out):
         if time.monotonic() > until:
             raise OutputError(
-                f"run {absent[0].spec.digest} has ended well, and its folder is not in {out / 'runs'}; "
+                f"run {absent[0].spec.digest} has ended well, and its folder is not in {StudyFolder(out).runs}; "
                 "--out must lie on a folder that all machines of the executor share"
             )
         time.sleep(0.5)
@@ -104,27 +102,29 @@ def _await_folders(finished: Sequence[PlannedRun], out: Path) -> None:
 
 def without_subsets(out: Path) -> dict[str, str]:
     """Digest -> title of the finished runs of a study that read several modalities and lack the scores of subsets."""
-    available = read_json(out / "cohort.json")["modalities"]
-    found = {}
-    for cell in read_json(out / "study.json")["plan"]:
-        folder = out / "runs" / str(cell["digest"])
-        if folder.is_dir() and not (folder / FOLDER).is_dir():
-            plan = parse_plan(str(read_json(folder / "spec.json")["plan"]))
+    study = StudyFolder(out)
+    available, found = study.read_outline().modalities, {}
+    for cell in study.read_design()["plan"]:
+        folder = study.run(str(cell["digest"]))
+        if folder.is_done and not folder.subsets.is_done:
+            plan = parse_plan(str(folder.read_spec_values()["plan"]))
             if len(plan.modalities(available)) > 1:
-                found[folder.name] = f"{cell['arm']}, fold {cell['fold']}, seed {cell['seed']}, subsets"
+                found[folder.digest] = f"{cell['arm']}, fold {cell['fold']}, seed {cell['seed']}, subsets"
     return found
 
 
 def score_subsets(todo: Mapping[str, str], executor: Executor, *, out: Path, cache: Path, watch: Watch) -> None:
     """Score runs, digest -> title, on every subset of their modalities; failures are reported together at the end."""
-    jobs = [Job(d, SUBSETS, (str(out / "runs" / d), str(out), str(cache)), title) for d, title in todo.items()]
+    jobs = [
+        Job(d, SUBSETS, (str(StudyFolder(out).run(d).path), str(out), str(cache)), title) for d, title in todo.items()
+    ]
     _watched(jobs, executor, out, watch)
 
 
 def _watched(jobs: Sequence[Job], executor: Executor, out: Path, watch: Watch) -> None:
-    forget_progress(out / PROGRESS)
+    forget_progress(StudyFolder(out).progress)
     done: list[str] = []
-    _results(executor, jobs, lambda: watch(read_progress(out / PROGRESS), len(done)), done)
+    _results(executor, jobs, lambda: watch(read_progress(StudyFolder(out).progress), len(done)), done)
 
 
 def estimate_seconds(planned: Sequence[PlannedRun], executor: Executor, *, out: Path, cache: Path) -> dict[str, float]:

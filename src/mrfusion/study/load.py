@@ -1,8 +1,7 @@
 """A study's folder as frozen values: what was planned, what was run, what is missing or cannot be read."""
 
 import hashlib
-import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,13 +14,13 @@ from mrfusion.comparison.fairness import Fairness, RunFacts, examine
 from mrfusion.comparison.hypotheses import Hypotheses
 from mrfusion.comparison.verdict import yardstick
 from mrfusion.errors import InputError
-from mrfusion.files import read_json, read_rows
 from mrfusion.part import read_part
-from mrfusion.result import ScoreRow, Status
-from mrfusion.run_folder.searches import load_searches
+from mrfusion.result import CaseScore, ScoreRow
+from mrfusion.run_folder.run import RunFolder
+from mrfusion.run_folder.searches import SearchAccount
+from mrfusion.run_folder.study import StudyFolder
 
 State = Literal["done", "missing", "unreadable"]
-COLUMNS = ("case", "region", "metric", "value")
 ALL = "*"  # the case of a row that is about all test cases together
 TARGET_VOLUME = "target_volume_mm3"  # the metric that tells which regions a target lacks
 
@@ -55,7 +54,7 @@ class LoadedRun:
     fold: int
     seed: int
     digest: str
-    folder: Path
+    folder: RunFolder
     state: State = "missing"
     problem: str = ""
     scores: tuple[ScoreRow, ...] = ()
@@ -67,14 +66,14 @@ class LoadedRun:
     @property
     def slices(self) -> list[Path]:
         """The pictures of the test cases, in their order; empty where none were written."""
-        return sorted(self.folder.glob("slices/*.npz")) if self.state == "done" else []
+        return self.folder.slices if self.state == "done" else []
 
 
 @dataclass(frozen=True)
 class LoadedStudy:
     """A study folder. ``splits_digest`` is the SHA-256 of splits.json, so that two reports can be told apart."""
 
-    folder: Path
+    folder: StudyFolder
     name: str
     question: str
     arms: tuple[Arm, ...]
@@ -85,6 +84,7 @@ class LoadedStudy:
     splits_digest: str
     fingerprint: str
     runs: tuple[LoadedRun, ...]
+    searches: tuple[SearchAccount, ...]
     hypotheses: Hypotheses
 
     @cached_property
@@ -157,16 +157,15 @@ class LoadedStudy:
 
 def load_study(folder: Path | str) -> LoadedStudy:
     """Read a study's folder. A run that is absent or unreadable is said to be so; InputError if the study itself is."""
-    folder = Path(folder)
-    study, cohort = read_json(folder / "study.json"), read_json(folder / "cohort.json")
-    splits = folder / "splits.json"
-    hashes = read_json(splits)
+    here = StudyFolder(Path(folder))
+    study, cohort = here.read_design(), here.read_cohort()
     try:
-        known = hashes["cases"]
-        cases = tuple(StudyCase(c["id"], c["patient"], str(known[c["id"]]["hash"])) for c in cohort["cases"])
+        known = here.read_hashes()
+        cases = tuple(StudyCase(c["id"], c["patient"], known[c["id"]]) for c in cohort["cases"])
         patients = {case.id: case.patient for case in cases}
+        searches = here.read_searches()
         return LoadedStudy(
-            folder=folder,
+            folder=here,
             name=study["name"],
             question=study["question"] or _usual_question([a["name"] for a in study["arms"]]),
             arms=tuple(Arm(a["name"], a["changes"]) for a in study["arms"]),
@@ -174,10 +173,11 @@ def load_study(folder: Path | str) -> LoadedStudy:
             cases=cases,
             modalities=tuple(cohort["modalities"]),
             cohort_regions=tuple(name for name, _ in cohort["regions"]),
-            splits_digest=hashlib.sha256(splits.read_bytes()).hexdigest(),
+            splits_digest=hashlib.sha256(here.splits.read_bytes()).hexdigest(),
             fingerprint=str(cohort.get("fingerprint") or ""),
-            runs=_with_searches(folder, tuple(_run(folder, planned, patients) for planned in study["plan"])),
-            hypotheses=_hypotheses(study, folder / "study.json"),
+            runs=_with_searches(searches, tuple(_run(here, planned, patients) for planned in study["plan"])),
+            searches=searches,
+            hypotheses=_hypotheses(study, here.design),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
@@ -192,9 +192,9 @@ def _hypotheses(study: Mapping[str, Any], path: Path) -> Hypotheses:
     return read_part(Hypotheses, study.get(key) or {}, f"{path}: {key}")
 
 
-def _with_searches(folder: Path, runs: tuple[LoadedRun, ...]) -> tuple[LoadedRun, ...]:
+def _with_searches(searches: Iterable[SearchAccount], runs: Iterable[LoadedRun]) -> tuple[LoadedRun, ...]:
     """The runs; those that try the answer of a search, and train nothing, with what the whole search cost."""
-    spent = {(search.arm, search.fold, search.seed): search.spent for search in load_searches(folder)}
+    spent = {(search.arm, search.fold, search.seed): search.spent for search in searches}
     return tuple(
         replace(run, environment={**run.environment, **spent.get((run.arm, run.fold, run.seed), {})}) for run in runs
     )
@@ -211,61 +211,46 @@ def _usual_question(arms: list[str]) -> str:
     )
 
 
-def _run(folder: Path, planned: Mapping[str, Any], patients: Mapping[str, str]) -> LoadedRun:
-    digest = str(planned["digest"])
-    if Path(digest).name != digest:
-        raise InputError(f"{folder / 'study.json'}: expected the digests of runs, found {digest!r}; write it anew")
-    home = folder / "runs" / digest
-    run = LoadedRun(planned["arm"], int(planned["fold"]), int(planned["seed"]), planned["digest"], folder=home)
-    if not home.is_dir():
+def _run(study: StudyFolder, planned: Mapping[str, Any], patients: Mapping[str, str]) -> LoadedRun:
+    home = study.run(str(planned["digest"]))
+    run = LoadedRun(planned["arm"], int(planned["fold"]), int(planned["seed"]), home.digest, home)
+    if not home.is_done:
         return run
     try:
-        found = {
-            "scores": _scores(run, patients),
-            "cohort_scores": _cohort_scores(home / "scores.csv"),
-            "history": _history(home / "history.csv"),
-            "environment": _mapping(home / "environment.json"),
-            "spec": _mapping(home / "spec.json"),
-        }
+        scores = home.read_scores()
+        return replace(
+            run,
+            state="done",
+            scores=_scores(run, scores, patients),
+            cohort_scores=tuple((s.region, s.metric, s.value) for s in scores if s.case == ALL),
+            history=tuple(home.read_history().rows),
+            environment=home.read_environment(),
+            spec=home.read_spec_values(),
+        )
     except (InputError, KeyError, TypeError, ValueError) as error:
-        problem = str(error) if isinstance(error, InputError) else f"{home}: {error!r}"
-        return _replaced(run, state="unreadable", problem=problem)
-    return _replaced(run, state="done", **found)
+        problem = str(error) if isinstance(error, InputError) else f"{home.path}: {error!r}"
+        return replace(run, state="unreadable", problem=problem)
 
 
-def _scores(run: LoadedRun, patients: Mapping[str, str]) -> tuple[ScoreRow, ...]:
-    """The rows of scores.csv, each with the status that scores.json adds and whether the target holds the region."""
-    rows = read_rows(run.folder / "scores.csv", COLUMNS)
-    notes = _mapping(run.folder / "scores.json")["not_scored"]
-    status = {(n["case"], n["region"], n["metric"]): n["status"] for n in notes}
-    absent = {(r["case"], r["region"]) for r in rows if r["metric"] == TARGET_VOLUME and float(r["value"]) == 0}
+def _scores(run: LoadedRun, scores: Iterable[CaseScore], patients: Mapping[str, str]) -> tuple[ScoreRow, ...]:
+    """The scores of cases with their place in the study, and whether the target holds the region."""
+    given = [score for score in scores if score.case != ALL]
+    absent = {(s.case, s.region) for s in given if s.metric == TARGET_VOLUME and s.value == 0}
     return tuple(
         ScoreRow(
             arm=run.arm,
             fold=run.fold,
             seed=run.seed,
-            case=row["case"],
-            patient=patients[row["case"]],
-            region=row["region"],
-            metric=row["metric"],
-            value=float(row["value"] or math.nan),
-            status=_status(status.get((row["case"], row["region"], row["metric"]), "scored")),
-            in_target=(row["case"], row["region"]) not in absent,
+            case=score.case,
+            patient=patients[score.case],
+            region=score.region,
+            metric=score.metric,
+            value=score.value,
+            status=score.status,
+            in_target=(score.case, score.region) not in absent,
         )
-        for row in rows
-        if row["case"] != ALL
+        for score in given
     )
-
-
-def _cohort_scores(path: Path) -> tuple[tuple[str, str, float], ...]:
-    rows = (row for row in read_rows(path, COLUMNS) if row["case"] == ALL)
-    return tuple((row["region"], row["metric"], float(row["value"] or math.nan)) for row in rows)
-
-
-def _status(word: str) -> Status:
-    if word not in ("scored", "penalised", "undefined"):
-        raise ValueError(f"expected scored, penalised or undefined as a status in scores.json, found {word!r}")
-    return word  # type: ignore[return-value]
 
 
 def _facts(run: LoadedRun) -> RunFacts:
@@ -273,19 +258,3 @@ def _facts(run: LoadedRun) -> RunFacts:
     fingerprint = str(data.get("fingerprint", "")) if isinstance(data, Mapping) else ""
     cases = frozenset(row.case for row in run.scores)
     return RunFacts(run.arm, run.fold, cases, str(run.spec.get("plan", "")), fingerprint, run.environment)
-
-
-def _history(path: Path) -> tuple[tuple[int, str, float], ...]:
-    rows = read_rows(path, ("epoch", "quantity", "value"))
-    return tuple((int(row["epoch"]), row["quantity"], float(row["value"] or math.nan)) for row in rows)
-
-
-def _mapping(path: Path) -> dict[str, Any]:
-    value = read_json(path)
-    if not isinstance(value, dict):
-        raise InputError(f"expected a JSON object at {path}, found {type(value).__name__}")
-    return value
-
-
-def _replaced(run: LoadedRun, **found: Any) -> LoadedRun:
-    return LoadedRun(run.arm, run.fold, run.seed, run.digest, folder=run.folder, **found)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from mrfusion import families
-from mrfusion.files import read_json
 from mrfusion.plan import FusionPlan
+from mrfusion.run_folder.searches import Decision, SearchAccount, TriedNetwork
+from mrfusion.run_folder.study import StudyFolder
 from mrfusion.searches._base import Candidate, Choice, Search, Space, Trial, named
 from mrfusion.spec import RunSpec
 from mrfusion.study.design import PlannedRun, Study
@@ -139,13 +140,13 @@ def quests_of(study: Study, fingerprint: str, costs: dict[str, Sequence[int]]) -
 def standing(quest: Quest, out: Path) -> Standing:
     """Read the runs that a search asked for, round by round, as far as they are there."""
     search, trials, task = quest.search, list[Trial](), quest.base.task
-    patients = {case["id"]: case["patient"] for case in read_json(out / "cohort.json")["cases"]}
+    patients = {case["id"]: case["patient"] for case in StudyFolder(out).read_cohort()["cases"]}
     while proposed := search.propose(quest.space, trials):
-        folders = {candidate: out / "runs" / quest.digest_of(candidate) for candidate in proposed}
+        folders = {candidate: StudyFolder(out).run(quest.digest_of(candidate)) for candidate in proposed}
         done = [
             Trial(candidate, loss_of(folder, task), scores_of(folder, task, patients))
             for candidate, folder in folders.items()
-            if folder.is_dir()
+            if folder.is_done
         ]
         if not done:
             break
@@ -169,8 +170,8 @@ def answer_digest(quest: Quest, out: Path) -> str:
     return PENDING if now.choice is None else quest.final_spec(now.choice, now.trials).digest
 
 
-def account(quests: Sequence[Quest], out: Path) -> list[dict[str, Any]]:
-    """What ``searches.json`` holds: of each search its trials, its decisions, its answer, and what it cost."""
+def account(quests: Sequence[Quest], out: Path) -> list[SearchAccount]:
+    """Of each search its trials, its decisions, its answer, and what it cost."""
     stands = [standing(quest, out) for quest in quests]
     asked = [{quest.digest_of(t.candidate) for t in now.trials} for quest, now in zip(quests, stands, strict=True)]
     return [
@@ -179,51 +180,50 @@ def account(quests: Sequence[Quest], out: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _account(quest: Quest, now: Standing, out: Path, before: set[str]) -> dict[str, Any]:
+def _account(quest: Quest, now: Standing, out: Path, before: set[str]) -> SearchAccount:
     numbers = {trial.candidate: number for number, trial in enumerate(now.trials)}
-    trials = [_trial(quest, trial, numbers, out) for trial in now.trials]
-    for trial in trials:
-        trial["reused"] = trial["digest"] in before
-    choice = now.choice
-    steps = choice.steps if choice else ()
-    return {
-        "arm": quest.arm,
-        "fold": quest.fold,
-        "seed": quest.seed,
-        "search": quest.text,
-        "ensemble": quest.ensemble,
-        "fusion": quest.search.fusion,
-        "plan": str(quest.base.plan),
-        "costs": list(quest.space.costs),
-        "epochs": quest.base.budget.epochs,
-        "trials": trials,
-        "steps": [
-            {
-                "tried": [numbers[c] for c in step.tried],
-                "accepted": None if step.accepted is None else numbers[step.accepted],
-                "why": step.why,
-            }
+    steps = now.choice.steps if now.choice else ()
+    return SearchAccount(
+        arm=quest.arm,
+        fold=quest.fold,
+        seed=quest.seed,
+        search=quest.text,
+        fusion=quest.search.fusion,
+        plan=str(quest.base.plan),
+        ensemble=quest.ensemble,
+        epochs=quest.base.budget.epochs,
+        costs=tuple(quest.space.costs),
+        trials=tuple(_tried(quest, trial, numbers, StudyFolder(out), before) for trial in now.trials),
+        decisions=tuple(
+            Decision(
+                tuple(numbers[c] for c in step.tried),
+                None if step.accepted is None else numbers[step.accepted],
+                step.why,
+            )
             for step in steps
-        ],
-        "chosen": None if choice is None else numbers[choice.chosen],
-        "why": "the search goes on" if choice is None else choice.why,
-    }
+        ),
+        chosen=None if now.choice is None else numbers[now.choice.chosen],
+        why="the search goes on" if now.choice is None else now.choice.why,
+    )
 
 
-def _trial(quest: Quest, trial: Trial, numbers: dict[Candidate, int], out: Path) -> dict[str, Any]:
-    """A candidate with what its run cost."""
-    candidate, spec = trial.candidate, quest.spec_of(trial.candidate)
-    facts = read_json(out / "runs" / quest.digest_of(candidate) / "environment.json")
+def _tried(
+    quest: Quest, trial: Trial, numbers: dict[Candidate, int], study: StudyFolder, before: set[str]
+) -> TriedNetwork:
+    """A candidate with what its run cost; ``before`` are the runs that earlier searches asked for."""
+    candidate, spec, digest = trial.candidate, quest.spec_of(trial.candidate), quest.digest_of(trial.candidate)
+    facts = study.run(digest).read_environment()
     kept = candidate.kind == "inherited"
-    return {
-        "places": list(candidate.places),
-        "kind": candidate.kind,
-        "repeat": candidate.repeat,
-        "parent": None if candidate.parent is None else numbers[candidate.parent],
-        "loss": trial.loss,
-        "digest": quest.digest_of(candidate),
-        "epochs": facts["epochs"],
-        "steps": facts["steps"],
-        "seconds": facts["train_seconds"],
-        "stopped": not kept and candidate.rival is not None and facts["epochs"] < spec.budget.epochs,
-    }
+    return TriedNetwork(
+        places=tuple(candidate.places),
+        kind=candidate.kind,
+        parent=None if candidate.parent is None else numbers[candidate.parent],
+        loss=trial.loss,
+        digest=digest,
+        epochs=facts["epochs"],
+        steps=facts["steps"],
+        seconds=facts["train_seconds"],
+        stopped=not kept and candidate.rival is not None and facts["epochs"] < spec.budget.epochs,
+        reused=digest in before,
+        repeat=candidate.repeat,
+    )

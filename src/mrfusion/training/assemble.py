@@ -22,6 +22,7 @@ from mrfusion.errors import InputError, SpecError
 from mrfusion.model.ensemble import Ensemble
 from mrfusion.model.network import FusionNetwork, build_network
 from mrfusion.progress import Progress
+from mrfusion.run_folder.run import RunFolder
 from mrfusion.spec import Machine, RunSpec
 from mrfusion.training.ceiling import Ceiling
 from mrfusion.training.decision import make_decision
@@ -97,7 +98,7 @@ def _make_one(spec: RunSpec, cohort: Cohort) -> FusionNetwork:
 
 
 def make_training(
-    spec: RunSpec, cohort: Cohort, parts: Parts, *, fabric: Fabric, folder: Path, progress: Progress
+    spec: RunSpec, cohort: Cohort, parts: Parts, *, fabric: Fabric, folder: RunFolder, progress: Progress
 ) -> Training:
     """Everything that one training needs."""
     keep_heap()

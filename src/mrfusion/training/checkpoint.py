@@ -12,28 +12,29 @@ import torch
 
 from mrfusion.errors import InputError, Note, OutputError
 from mrfusion.files import writing
+from mrfusion.run_folder.run import RunFolder
 
 _CHECKSUM = 64  # hexadecimal digits of SHA-256 in front of the content
 
 
-def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
+def save_checkpoint(folder: RunFolder, state: dict[str, Any]) -> None:
     """Write ``last.pt`` whole or not at all; what was last becomes ``previous.pt``."""
     stream = io.BytesIO()
     torch.save(state, stream)
     content = stream.getvalue()
-    last = folder / "last.pt"
+    last, previous = folder.checkpoints
     with writing(last) as temporary:
         temporary.write_bytes(hashlib.sha256(content).hexdigest().encode() + content)
         if last.exists():
-            os.replace(last, folder / "previous.pt")
+            os.replace(last, previous)
 
 
-def load_checkpoint(folder: Path) -> dict[str, Any] | None:
+def load_checkpoint(folder: RunFolder) -> dict[str, Any] | None:
     """The newest state whose checksum holds, None if there is none; says so when the newest is damaged.
 
     Read with ``weights_only``: a checkpoint cannot run code.
     """
-    for path in (folder / "last.pt", folder / "previous.pt"):
+    for path in folder.checkpoints:
         if not path.exists():
             continue
         content = path.read_bytes()
@@ -54,10 +55,10 @@ def _loaded(path: Path, content: bytes) -> dict[str, Any]:
         ) from None
 
 
-def drop_checkpoints(folder: Path) -> None:
+def drop_checkpoints(folder: RunFolder) -> None:
     """Remove what only an unfinished run needs; the best weights are kept as those of the run."""
     try:
-        for name in ("last.pt", "previous.pt", "best.safetensors"):
-            (folder / name).unlink(missing_ok=True)
+        for path in (*folder.checkpoints, folder.best_weights):
+            path.unlink(missing_ok=True)
     except OSError as error:
-        raise OutputError(f"cannot tidy {folder}: {error.strerror}") from None
+        raise OutputError(f"cannot tidy {folder.path}: {error.strerror}") from None

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from mrfusion import hardware
-from mrfusion.training.history import History
+from mrfusion.run_folder.history import History
 from mrfusion.training.optimiser import count_parameters
 
 LIBRARIES = ("mrfusion", "torch", "monai", "lightning-fabric", "numpy", "nibabel")

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -11,9 +10,9 @@ from torch import Tensor, nn
 
 from mrfusion import families
 from mrfusion.errors import InputError
-from mrfusion.files import read_json
 from mrfusion.model.ensemble import Ensemble
 from mrfusion.plan import FusionPlan, parse_plan
+from mrfusion.run_folder.run import RunFolder
 from mrfusion.spec import Origin
 from mrfusion.training.loop import Training
 from mrfusion.training.race import Race, race_against
@@ -22,17 +21,19 @@ _HEAD = re.compile(r"heads\.\d+\.heads?\.")  # the last layers of a network's de
 _GATE = "behind."  # what a gated fusion puts in front of the names of the fusion behind its gate
 
 
-def warmed(training: Training, plan: FusionPlan, origin: Origin, runs: Path) -> Training:
-    """A training that begins with the weights of finished runs, which lie in ``runs`` under their digests.
+def warmed(training: Training, plan: FusionPlan, origin: Origin) -> Training:
+    """A training that begins with the weights of finished runs, whose folders lie beside its own.
 
     With a new head nothing is worth keeping before the first epoch.
     """
-    inherit(training.network, plan, [runs / digest for digest in origin.parents], new_head=origin.new_head)
-    race = Race() if origin.rival is None else race_against(runs / origin.rival, origin.grace)
+    inherit(
+        training.network, plan, [training.folder.beside(digest) for digest in origin.parents], new_head=origin.new_head
+    )
+    race = Race() if origin.rival is None else race_against(training.folder.beside(origin.rival), origin.grace)
     return replace(training, warm=not origin.new_head, race=race)
 
 
-def inherit(network: nn.Module, plan: FusionPlan, parents: Sequence[Path], *, new_head: bool = False) -> None:
+def inherit(network: nn.Module, plan: FusionPlan, parents: Sequence[RunFolder], *, new_head: bool = False) -> None:
     """Give ``network`` the weights of a finished run, or of one for each member of an ensemble.
 
     All parameters and buffers that both have are taken over. Only the fusion of a level where the two plans differ
@@ -46,7 +47,7 @@ def inherit(network: nn.Module, plan: FusionPlan, parents: Sequence[Path], *, ne
         _inherit_one(network, plan, parents[0], new_head=new_head)
 
 
-def _inherit_one(network: nn.Module, plan: FusionPlan, parent: Path, *, new_head: bool = False) -> None:
+def _inherit_one(network: nn.Module, plan: FusionPlan, parent: RunFolder, *, new_head: bool = False) -> None:
     theirs, other = _weights(parent), _plan_of(parent)
     known = {_ungated(name): value for name, value in theirs.items()}
     names = [name for name in network.state_dict() if not (new_head and _HEAD.match(name))]
@@ -54,13 +55,13 @@ def _inherit_one(network: nn.Module, plan: FusionPlan, parent: Path, *, new_head
     lacking = [name for name, value in same.items() if value is None]
     if lacking:
         raise InputError(
-            f"plan {str(plan)!r} cannot start from the run {parent.name} of plan {str(other)!r}, which has no "
+            f"plan {str(plan)!r} cannot start from the run {parent.digest} of plan {str(other)!r}, which has no "
             f"{lacking[0]}; only the fusions of the levels may differ"
         )
     try:
         network.load_state_dict({**network.state_dict(), **_found(same)})
     except RuntimeError as error:
-        raise InputError(f"plan {str(plan)!r} cannot start from the run {parent.name}: {error}") from None
+        raise InputError(f"plan {str(plan)!r} cannot start from the run {parent.digest}: {error}") from None
 
 
 def _found(values: Mapping[str, Tensor | None]) -> dict[str, Tensor]:
@@ -86,12 +87,14 @@ def _ungated(name: str) -> str:
     return name.replace(_GATE, "", 1) if name.startswith("fusions.") else name
 
 
-def _weights(parent: Path) -> dict[str, Tensor]:
+def _weights(parent: RunFolder) -> dict[str, Tensor]:
     try:
-        return load_file(parent / "model.safetensors")
+        return load_file(parent.weights)
     except (OSError, ValueError, SafetensorError) as error:
-        raise InputError(f"expected the weights of a finished run at {parent} to start from, found: {error}") from None
+        raise InputError(
+            f"expected the weights of a finished run at {parent.path} to start from, found: {error}"
+        ) from None
 
 
-def _plan_of(parent: Path) -> FusionPlan:
-    return parse_plan(str(read_json(parent / "spec.json")["plan"]))
+def _plan_of(parent: RunFolder) -> FusionPlan:
+    return parse_plan(str(parent.read_spec_values()["plan"]))

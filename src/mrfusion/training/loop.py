@@ -18,11 +18,12 @@ from mrfusion.files import writing
 from mrfusion.model.decoder import Idle
 from mrfusion.model.inputs import Inputs
 from mrfusion.progress import Progress
+from mrfusion.run_folder.history import History
+from mrfusion.run_folder.run import RunFolder
 from mrfusion.schedules._base import Phase
 from mrfusion.spec import Budget
 from mrfusion.training.checkpoint import load_checkpoint, save_checkpoint
 from mrfusion.training.energies import KINDS, has_energy
-from mrfusion.training.history import History
 from mrfusion.training.objective import Objective
 from mrfusion.training.optimiser import decay, make_optimiser
 from mrfusion.training.race import Race
@@ -44,7 +45,7 @@ class Training:
     batches: Batches
     validate: Callable[[nn.Module], dict[str, float]]
     budget: Budget
-    folder: Path
+    folder: RunFolder
     seed: int
     progress: Progress
     watch: Watch
@@ -92,7 +93,7 @@ def _first_state(training: Training, phases: Sequence[Phase]) -> State:
         scores = training.validate(training.network.to(training.fabric.device))
         state.history.add(0, scores)
         _keep_if_best(training, state, _merit(scores, phases[0].watch if phases else ""))
-        state.history.write(training.folder / "history.csv")
+        training.folder.write_history(state.history)
     elif has_energy(training.network):
         scores = training.validate(training.network.to(training.fabric.device))
         state.history.add(0, {name: v for name, v in scores.items() if name.split("/")[0] in KINDS})
@@ -127,7 +128,7 @@ def _run_phase(training: Training, phase: Phase, state: State, saved: Mapping[st
         )
         if fabric.is_global_zero:
             save_checkpoint(training.folder, _checkpoint(training, state, optimiser))
-    training.network.load_state_dict(load_file(training.folder / "best.safetensors"))
+    training.network.load_state_dict(load_file(training.folder.best_weights))
 
 
 def _train_epoch(
@@ -180,7 +181,7 @@ def _note(training: Training, state: State, phase: Phase, values: Mapping[str, f
     state.epoch += 1
     state.since_best += 1
     _keep_if_best(training, state, _merit(values, phase.watch))
-    state.history.write(training.folder / "history.csv")
+    training.folder.write_history(state.history)
 
 
 def _keep_if_best(training: Training, state: State, score: float) -> None:
@@ -188,7 +189,7 @@ def _keep_if_best(training: Training, state: State, score: float) -> None:
     if score > state.best or not math.isfinite(state.best):
         state.best, state.since_best = score, 0
         if training.fabric.is_global_zero:
-            save_weights(training.folder / "best.safetensors", training.network)
+            save_weights(training.folder.best_weights, training.network)
 
 
 def _merit(values: Mapping[str, float], watch: str) -> float:

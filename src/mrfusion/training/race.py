@@ -3,9 +3,8 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from mrfusion.files import read_rows
+from mrfusion.run_folder.run import RunFolder
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,6 @@ class Race:
         return best - start <= self.SHARE * (rival - start)
 
 
-def race_against(rival: Path, grace: int) -> Race:
+def race_against(rival: RunFolder, grace: int) -> Race:
     """A race against a finished run that began with the same weights."""
-    rows = read_rows(rival / "history.csv", ("epoch", "quantity", "value"))
-    return Race([float(row["value"]) for row in rows if row["quantity"] == "val/score"], grace)
+    return Race(rival.read_history().of("val/score"), grace)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,12 @@ from torch import Tensor, nn
 
 from mrfusion.data.batch import Batch, Batches, collate, moved
 from mrfusion.data.sample import Draw, LoadedCase, Place
-from mrfusion.files import writing
 from mrfusion.losses._base import FusedImage
+from mrfusion.run_folder.fused import FusedSlice
+from mrfusion.run_folder.run import RunFolder
 from mrfusion.run_folder.slice_view import upright
 from mrfusion.training.objective import Objective
 from mrfusion.training.validate import telling_places
-
-FUSED = "fused"  # the folder of a run that holds the fused image of one slice after every epoch
 
 
 class Watch:
@@ -37,7 +35,7 @@ class Watch:
         *,
         objective: Objective,
         autocast: Callable[[], AbstractContextManager[Any]],
-        folder: Path,
+        folder: RunFolder,
     ) -> None:
         self.batches, self.cases, self.size = batches, cases, size
         self.objective, self.autocast, self.folder = objective, autocast, folder
@@ -70,16 +68,16 @@ class Watch:
         return conflict(losses, [p for p in network.parameters() if p.requires_grad])
 
     def _keep(self, fused: Sequence[FusedImage], epoch: int) -> None:
-        """``fused/<epoch>.npz``: names and images (F, H, W) of the fused, and of the sources (S, H, W), in 0-255."""
+        """The fused image of the slice and its sources, as pictures."""
         sources = {name: image for each in fused for name, image in each.sources.items()}
-        with writing(self.folder / FUSED / f"{epoch:04d}.npz") as temporary, temporary.open("wb") as stream:
-            np.savez_compressed(
-                stream,
-                names=np.array([each.name for each in fused]),
-                images=np.stack([_shown(each.image) for each in fused]),
-                sources=np.array(list(sources)),
-                source_images=np.stack([_shown(image) for image in sources.values()]),
-            )
+        images = np.stack([_shown(each.image) for each in fused])
+        shown = FusedSlice(
+            tuple(each.name for each in fused),
+            images,
+            tuple(sources),
+            np.stack([_shown(image) for image in sources.values()]),
+        )
+        self.folder.write_fused(epoch, shown)
 
 
 def conflict(losses: dict[str, Tensor], parameters: Sequence[nn.Parameter]) -> dict[str, float]:

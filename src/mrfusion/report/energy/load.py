@@ -4,25 +4,19 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
 from mrfusion.comparison.aggregate import MEAN
 from mrfusion.comparison.correlation import Point
 from mrfusion.errors import InputError
-from mrfusion.files import read_rows
-from mrfusion.report.overlay import Slice, read_slice
-from mrfusion.run_folder.arrays import stored_arrays
+from mrfusion.run_folder.energies import EnergyMaps, read_maps
+from mrfusion.run_folder.pictures import read_slice
 from mrfusion.study.load import LoadedRun, LoadedStudy
 
-TABLE, MAPS = "energy.csv", "energies"
 PARTS = ("evidence", "hierarchy", "dependency")
-_COLUMNS = ("case", "level", "quantity", "value")
-_KEYS = ("levels", "modalities", "energy", "weights")
 
 
 @dataclass(frozen=True)
@@ -44,27 +38,6 @@ class Change:
 
     before: float
     after: float
-
-
-@dataclass(frozen=True)
-class EnergyMaps:
-    """The maps of a slice: ``energy`` (L, H, W), ``weights`` (L, M, H, W), beside the slice itself."""
-
-    picture: Slice
-    levels: tuple[int, ...]
-    modalities: tuple[str, ...]
-    energy: npt.NDArray[np.float32]
-    weights: npt.NDArray[np.float32]
-
-    @property
-    def body(self) -> npt.NDArray[np.bool_]:
-        """Where any image shows anything."""
-        return np.asarray((self.picture.images > 0).any(axis=0))
-
-    @property
-    def error(self) -> npt.NDArray[np.bool_]:
-        """Where the prediction of any region is wrong."""
-        return np.asarray((self.picture.target != self.picture.prediction).any(axis=0))
 
 
 @dataclass(frozen=True)
@@ -123,7 +96,7 @@ class ArmEnergies:
 
 def load_energies(study: LoadedStudy) -> list[ArmEnergies]:
     """One entry for each arm with a run that recorded energies; InputError where a table is broken."""
-    found = ((arm.name, [r for r in study.runs_of(arm.name) if (r.folder / TABLE).is_file()]) for arm in study.arms)
+    found = ((arm.name, [r for r in study.runs_of(arm.name) if r.folder.has_energies]) for arm in study.arms)
     return [_arm(study, name, runs) for name, runs in found if runs]
 
 
@@ -144,28 +117,11 @@ def points(study: LoadedStudy, arm: ArmEnergies, metric: str, level: int | None 
 
 def maps_of(run: LoadedRun, problems: list[str]) -> Iterator[EnergyMaps]:
     """The kept maps of a run's test cases, one after the other; what cannot be read is added to ``problems``."""
-    for path in sorted(run.folder.glob(f"{MAPS}/*.npz")):
+    for path, picture in run.folder.energy_maps:
         try:
-            yield read_maps(path, run.folder / "slices" / path.name)
+            yield read_maps(path, read_slice(picture))
         except InputError as error:
             problems.append(str(error))
-
-
-def read_maps(path: Path, picture: Path) -> EnergyMaps:
-    """The maps in ``path`` of the slice in ``picture``; InputError where one is broken or they do not fit."""
-    shown = read_slice(picture)
-    with stored_arrays(path, _KEYS, "file of energies") as found:
-        maps = EnergyMaps(
-            shown,
-            tuple(int(level) for level in found["levels"]),
-            tuple(str(name) for name in found["modalities"]),
-            found["energy"].astype(np.float32),
-            found["weights"].astype(np.float32),
-        )
-    grid, levels = shown.images.shape[1:], len(maps.levels)
-    if maps.energy.shape != (levels, *grid) or maps.weights.shape != (levels, len(maps.modalities), *grid):
-        raise InputError(f"expected energies on the grid of {picture} at {path}, found shape {maps.energy.shape}")
-    return maps
 
 
 def detection(maps: EnergyMaps) -> tuple[float, float]:
@@ -185,20 +141,20 @@ def _arm(study: LoadedStudy, name: str, runs: Sequence[LoadedRun]) -> ArmEnergie
     patients = {case.id: case.patient for case in study.cases}
     cases = tuple(row for run in runs for row in _case_rows(run, patients))
     if not cases:
-        raise InputError(f"arm {name!r}: expected energies in {runs[0].folder / TABLE}, found none")
+        raise InputError(f"arm {name!r}: expected energies in {runs[0].folder.energy_table}, found none")
     return ArmEnergies(name, tuple(runs), _history(runs), cases)
 
 
 def _case_rows(run: LoadedRun, patients: dict[str, str]) -> list[CaseEnergy]:
-    path = run.folder / TABLE
     try:
         return [
-            CaseEnergy(run.fold, run.seed, row["case"], patients[row["case"]], int(row["level"]), row["quantity"],
-                       float(row["value"]))
-            for row in read_rows(path, _COLUMNS)
-        ]  # fmt: skip
-    except (KeyError, ValueError) as error:
-        raise InputError(f"expected energies of the study's cases at {path}, found {error}") from None
+            CaseEnergy(run.fold, run.seed, row.case, patients[row.case], row.level, row.quantity, row.value)
+            for row in run.folder.read_energies()
+        ]
+    except KeyError as error:
+        raise InputError(
+            f"expected energies of the study's cases at {run.folder.energy_table}, found {error}"
+        ) from None
 
 
 def _history(runs: Sequence[LoadedRun]) -> dict[str, Change]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mrfusion.report.energy.load import ArmEnergies, EnergyMaps, maps_of
+from mrfusion.report.energy.load import ArmEnergies, maps_of
 from mrfusion.report.heat import heat_uri, picture_uri, span_of
+from mrfusion.run_folder.energies import EnergyMaps
 from mrfusion.study.load import LoadedRun
 
 MARGIN = 3  # pixels around the body

@@ -1,16 +1,15 @@
 """Do the losses pull against each other: raw losses, weights, gradients, conflict, and how the fused image drifts."""
 
 import math
-import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
+from mrfusion.errors import InputError
 from mrfusion.report.figure import Drawing, Figure, Switch, axis, colour, dash, layout, plain, rounded
 from mrfusion.report.overlay import data_uri
 from mrfusion.report.part import Section, render
+from mrfusion.run_folder.fused import FusedSlice, read_fused
 from mrfusion.study.load import Arm, LoadedRun, LoadedStudy
 
 _KINDS = (  # the history's prefix, the button, the axis, whether it spans orders of magnitude
@@ -132,21 +131,33 @@ def _line(series: Series, place: int, number: int, name: str) -> Drawing:
 
 def _drift(arm: Arm, runs: Sequence[LoadedRun]) -> Drift | None:
     """Of the arm's first run: the sources, then the fused image at up to five epochs from the first to the last."""
-    kept = [sorted((run.folder / "fused").glob("*.npz")) for run in sorted(runs, key=lambda run: (run.seed, run.fold))]
-    files = next((found for found in kept if found), [])
+    kept = [run.folder.fused_slices for run in sorted(runs, key=lambda run: (run.seed, run.fold))]
+    files = next((found for found in kept if found), {})
     if not files:
         return None
-    last = len(files) - 1
-    chosen = [files[round(last * i / (_SHOWN_EPOCHS - 1))] for i in range(_SHOWN_EPOCHS)]
-    images = [image for path in dict.fromkeys(chosen) for image in _images(path, f"epoch {int(path.stem)}", "images")]
-    return Drift(arm, (*_images(files[0], "", "source_images"), *images))
+    epochs, last = list(files), len(files) - 1
+    chosen = dict.fromkeys(epochs[round(last * i / (_SHOWN_EPOCHS - 1))] for i in range(_SHOWN_EPOCHS))
+    images = [image for epoch in chosen for image in _images(files[epoch], epoch)]
+    return Drift(arm, (*_sources(files[epochs[0]]), *images))
 
 
-def _images(path: Path, says: str, key: str) -> list[tuple[str, str]]:
-    """The pictures of one file; none where it cannot be read, as the scores do not rest on it."""
+def _sources(path: Path) -> list[tuple[str, str]]:
+    """The sources by name."""
+    kept = _read(path)
+    return (
+        [(name, data_uri(image)) for name, image in zip(kept.sources, kept.source_images, strict=True)] if kept else []
+    )
+
+
+def _images(path: Path, epoch: int) -> list[tuple[str, str]]:
+    """The fused images of one epoch."""
+    kept = _read(path)
+    return [(f"epoch {epoch}", data_uri(image)) for image in kept.images] if kept else []
+
+
+def _read(path: Path) -> FusedSlice | None:
+    """None where the file cannot be read, as the scores do not rest on it."""
     try:
-        with np.load(path, allow_pickle=False) as kept:
-            names = [str(name) for name in kept["sources" if key == "source_images" else "names"]]
-            return [(says or name, data_uri(image)) for name, image in zip(names, kept[key], strict=True)]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return []
+        return read_fused(path)
+    except InputError:
+        return None

@@ -15,9 +15,10 @@ import numpy.typing as npt
 from mrfusion.comparison.aggregate import MEAN
 from mrfusion.errors import InputError
 from mrfusion.report.metric import Metric, metric_named
-from mrfusion.report.overlay import Slice, contrast, data_uri, outline, read_slice
+from mrfusion.report.overlay import contrast, data_uri, outline
 from mrfusion.report.part import Section, render
 from mrfusion.report.wording import region
+from mrfusion.run_folder.pictures import Slice, read_slice
 from mrfusion.study.load import LoadedRun, LoadedStudy, StudyCase
 
 MOST_DRAWN = 150

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mrfusion.report.part import Section, render
 from mrfusion.report.wording import duration
-from mrfusion.run_folder.searches import Decision, LoadedSearch, TriedNetwork, load_searches
+from mrfusion.run_folder.searches import Decision, SearchAccount, TriedNetwork
 from mrfusion.study.load import LoadedStudy
 
 KINDS = {"null": "null candidate: its parent trained on", "supernet": "supernet, gates open at random"}
@@ -26,7 +26,7 @@ class ArmSearches:
     """The searches of one arm: where modules went over folds and seeds, and what it took."""
 
     arm: str
-    searches: tuple[LoadedSearch, ...]
+    searches: tuple[SearchAccount, ...]
     levels: tuple[Level, ...]
     answers: tuple[tuple[str, int], ...]
     ledger: tuple[tuple[str, str], ...]
@@ -58,10 +58,10 @@ class Round:
 
 def section(study: LoadedStudy) -> Section | None:
     """The section; None where no arm searches."""
-    searches = load_searches(study.folder)
+    searches = study.searches
     if not searches:
         return None
-    grouped: dict[str, list[LoadedSearch]] = defaultdict(list)
+    grouped: dict[str, list[SearchAccount]] = defaultdict(list)
     for search in searches:
         grouped[search.arm].append(search)
     arms = [_arm(name, found) for name, found in grouped.items()]
@@ -72,7 +72,7 @@ def section(study: LoadedStudy) -> Section | None:
     return Section("search", "Where to fuse", html)
 
 
-def _arm(name: str, searches: Sequence[LoadedSearch]) -> ArmSearches:
+def _arm(name: str, searches: Sequence[SearchAccount]) -> ArmSearches:
     answers = [search.places for search in searches if search.places is not None]
     times = [sum(level in places for places in answers) for level in range(searches[0].levels)]
     levels = tuple(Level(level + 1, n, n / len(answers) if answers else 0.0) for level, n in enumerate(times))
@@ -81,7 +81,7 @@ def _arm(name: str, searches: Sequence[LoadedSearch]) -> ArmSearches:
     return ArmSearches(name, tuple(searches), levels, said, tuple(_ledger(searches)))
 
 
-def _ledger(searches: Sequence[LoadedSearch]) -> list[tuple[str, str]]:
+def _ledger(searches: Sequence[SearchAccount]) -> list[tuple[str, str]]:
     """What an arm's searches took, as headings and words."""
     trials = [trial for search in searches for trial in search.trials]
     epochs, seconds = (sum(s.spent[what] for s in searches) for what in ("epochs", "train_seconds"))
@@ -99,11 +99,11 @@ def _ledger(searches: Sequence[LoadedSearch]) -> list[tuple[str, str]]:
     ]
 
 
-def _rounds(search: LoadedSearch) -> list[Round]:
+def _rounds(search: SearchAccount) -> list[Round]:
     return [_round(search, decision) for decision in search.decisions]
 
 
-def _round(search: LoadedSearch, decision: Decision) -> Round:
+def _round(search: SearchAccount, decision: Decision) -> Round:
     trials = [(number, search.trials[number]) for number in decision.tried]
     most = max((abs(trial.loss) for _, trial in trials), default=0.0) or 1.0
     branches = tuple(
@@ -112,16 +112,16 @@ def _round(search: LoadedSearch, decision: Decision) -> Round:
     return Round(branches, decision.why, decision.accepted is not None)
 
 
-def _start(search: LoadedSearch) -> TriedNetwork | None:
+def _start(search: SearchAccount) -> TriedNetwork | None:
     """The network that a search begins with, where the first decision does not show it."""
     shown = search.decisions[0].tried if search.decisions else ()
     return search.trials[0] if search.trials and 0 not in shown else None
 
 
-def _regret_in(truth: dict[tuple[int, int], LoadedSearch]) -> Callable[[LoadedSearch], float | None]:
+def _regret_in(truth: dict[tuple[int, int], SearchAccount]) -> Callable[[SearchAccount], float | None]:
     """A function from a search to its regret on the validation patients, in percent of the exhaustive loss range."""
 
-    def regret(search: LoadedSearch) -> float | None:
+    def regret(search: SearchAccount) -> float | None:
         every = truth.get((search.fold, search.seed))
         if every is None or every.chosen is None or search.places is None or search.search.startswith("exhaustive"):
             return None

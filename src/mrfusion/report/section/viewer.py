@@ -8,7 +8,8 @@ import numpy as np
 from mrfusion.comparison.aggregate import MEAN
 from mrfusion.errors import InputError
 from mrfusion.report.part import Section, render
-from mrfusion.report.volume import Volume, image_uri, mask_uri, read_volume
+from mrfusion.report.volume import image_uri, mask_uri
+from mrfusion.run_folder.pictures import Volume, read_volume
 from mrfusion.study.load import LoadedRun, LoadedStudy
 
 MOST_CASES = 3
@@ -31,7 +32,7 @@ def _volumes(study: LoadedStudy) -> tuple[Found, list[str]]:
     found: Found = {}
     problems = []
     for run in sorted(study.done, key=lambda run: run.seed):
-        for path in sorted(run.folder.glob("volumes/*.npz")):
+        for path in run.folder.volumes:
             try:
                 volume = read_volume(path)
                 found.setdefault(volume.case, {}).setdefault(run.arm, (run, volume))

@@ -1,10 +1,11 @@
-"""What happened in a training, epoch by epoch, as tidy rows."""
+"""``history.csv``: what happened in a training, epoch by epoch, as tidy rows."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mrfusion.files import write_rows
+from mrfusion.files import read_rows, write_rows
 
 HEADER = ("epoch", "quantity", "value")
 
@@ -26,6 +27,13 @@ class History:
         """The values of one quantity in the order of the epochs."""
         return [value for _, name, value in self.rows if name == quantity]
 
-    def write(self, path: Path) -> None:
-        """Write ``history.csv`` whole or not at all."""
-        write_rows(path, HEADER, self.rows)
+
+def write_history(path: Path, history: History) -> None:
+    """Write the rows whole or not at all."""
+    write_rows(path, HEADER, history.rows)
+
+
+def read_history(path: Path) -> History:
+    """Read the rows; InputError where the table is absent, ValueError where a number is none."""
+    rows = read_rows(path, HEADER)
+    return History([(int(row["epoch"]), row["quantity"], float(row["value"] or math.nan)) for row in rows])
