@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 
 from lightning_fabric import Fabric
@@ -49,7 +50,7 @@ class FinishedRun:
         return make_model(self.spec, self.outline, network=network, size=self.sample_size, fabric=fabric)
 
 
-def read_run(folder: Path | str, trusted: Sequence[str] | None = ()) -> FinishedRun:
+def read_run(folder: PathLike[str] | str, trusted: Sequence[str] | None = ()) -> FinishedRun:
     """The run in ``folder``; InputError if it is none.
 
     A run may come from anyone, and its specification may name code by its address (``package.module:Class``). Such

@@ -44,6 +44,10 @@ class RunFolder:
 
     path: Path
 
+    def __fspath__(self) -> str:
+        """The folder is a path to whoever opens files in it."""
+        return str(self.path)
+
     @property
     def digest(self) -> str:
         """The digest of the run's specification, which is the folder's name."""

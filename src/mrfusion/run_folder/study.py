@@ -31,6 +31,10 @@ class StudyFolder:
 
     path: Path
 
+    def __fspath__(self) -> str:
+        """The folder is a path to whoever opens files in it."""
+        return str(self.path)
+
     @property
     def runs(self) -> Path:
         """Where the runs lie."""
