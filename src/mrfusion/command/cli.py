@@ -37,6 +37,18 @@ def program(
 
 
 @app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder of cases.")],
+    out: Annotated[Path, typer.Option(help="The YAML file to write.")] = Path("study.yaml"),
+    layout: Layout = None,
+) -> None:
+    """Look at a folder and write the YAML file of a first study, with what only you can say marked in it."""
+    from mrfusion.command.init import write_first_study
+
+    write_first_study(folder, out, layout=layout)
+
+
+@app.command()
 def inspect(
     data: Annotated[Path, typer.Argument(help="Folder or table of cases, or the YAML file of a run or study.")],
     layout: Layout = None,

@@ -19,6 +19,7 @@ from mrfusion.errors import CaseError, InputError, SpecError, nearest
 IN_FILE = "data: {sources: [{path: FOLDER, layout: 'CHOICE'}]}"  # how a choice is written; `mrfusion list` shows it
 
 ENDINGS = (".nii.gz", ".nii")
+SEPARATORS = "_-."  # between the words of a file's name
 MAY_LACK = ("images", "labels")
 DOORS = {"images": "may_lack: [images], and train for it with absence: uniform", "labels": "may_lack: [labels]"}
 

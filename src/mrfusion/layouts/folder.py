@@ -13,10 +13,9 @@ from pathlib import Path
 
 from mrfusion.case import Case, Cohort
 from mrfusion.errors import CaseError, InputError, SpecError
-from mrfusion.layouts._base import check_complete, images_under, meaning_of, named, regions_from, stem
+from mrfusion.layouts._base import SEPARATORS, check_complete, images_under, meaning_of, named, regions_from, stem
 
 LABELS = "label map"
-SEPARATORS = "_-."
 
 
 def folder(

@@ -1,0 +1,167 @@
+"""A first study of a folder: what can be seen is written, what cannot be known is one line to fill in."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mrfusion.case import Cohort
+from mrfusion.data.nifti.header import read_header
+from mrfusion.data.nifti.labels import read_labels
+from mrfusion.data.read import read_cohort
+from mrfusion.errors import InputError, SpecError
+from mrfusion.inspection.roles import Roles, roles_of
+from mrfusion.layouts._base import MAY_LACK
+from mrfusion.spec import Source
+
+COUNTED = 20  # label maps whose values are counted
+FOLDS, SEEDS = 3, (0, 1)  # the least of both that the judge gives a word for
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A cohort as it was understood, the source that reads it, and what was seen and what was not.
+
+    ``values`` is label value -> voxels in the label maps that were counted; ``unknown`` are sentences on what only the
+    user can say.
+    """
+
+    source: Source
+    cohort: Cohort
+    values: Mapping[int, int]
+    unknown: tuple[str, ...]
+
+    @property
+    def resample_to(self) -> str | None:
+        """The modality whose grid the others are brought to: that of the label map; None where all share one grid."""
+        everywhere = [n for n in self.cohort.modalities if all(n in case.images for case in self.cohort.cases)]
+        for case in self.cohort.cases:
+            grids = {name: _grid(path) for name, path in case.images.items()}
+            if len(set(grids.values())) > 1:
+                labels = _grid(case.label_map) if case.label_map else None
+                known = everywhere or list(grids)
+                return next((name for name in known if grids.get(name) == labels), known[0])
+        return None
+
+
+def understood(root: Path, layout: str | None) -> Opening:
+    """Understand what lies at ``root``, by the given layout or as a folder for each case.
+
+    InputError where no word tells the files apart, or no file holds labels.
+    """
+    if layout is not None:
+        source = Source(path=root, layout=layout)
+        return Opening(source, read_cohort([source]), {}, ())
+    roles = roles_of(root)
+    if not roles.labels:
+        raise InputError(
+            f"expected label maps beside the images {', '.join(roles.images)} of each case below {root}; found no file "
+            "of whole numbers. For classification write a table with each case's class ('mrfusion list layouts table')"
+        )
+    values = _values(root, roles)
+    options: dict[str, Any] = {"modalities": list(roles.images), "label": roles.labels[0], "regions": _regions(values)}
+    options |= {"patient": roles.patient} if roles.patient else {}
+    options |= {"may_lack": ["images"]} if roles.incomplete else {}
+    source = Source(path=root, layout="folder", options=options)
+    tolerant = source.model_copy(update={"options": options | {"may_lack": MAY_LACK}})
+    return Opening(source, read_cohort([tolerant]), values, tuple(_unknown(roles, values)))
+
+
+def _values(root: Path, roles: Roles) -> dict[int, int]:
+    """Label value above 0 -> voxels, in the first label maps."""
+    options = {"modalities": list(roles.images), "label": roles.labels[0], "regions": {"any": [1]}}
+    source = Source(path=root, layout="folder", options=options | {"may_lack": MAY_LACK})
+    counts: Counter[int] = Counter()
+    for case in [case for case in read_cohort([source]).cases if case.label_map][:COUNTED]:
+        assert case.label_map is not None
+        found = np.unique(read_labels(case.label_map).array, return_counts=True)
+        counts.update(dict(zip(*(each.tolist() for each in found), strict=True)))
+    if not any(counts[value] for value in counts if value > 0):
+        raise InputError(f"expected label values above 0 in the files called {roles.labels[0]}, found none")
+    return {value: count for value, count in sorted(counts.items()) if value > 0}
+
+
+def _regions(values: Mapping[int, int]) -> dict[str, list[int]]:
+    if len(values) == 1:
+        return {"lesion": list(values)}
+    return {f"label{value}": [value] for value in values}
+
+
+def _unknown(roles: Roles, values: Mapping[int, int]) -> list[str]:
+    said = ", ".join(f"{value} ({count} voxels)" for value, count in values.items())
+    found = [f"regions: what do the label values mean? Found {said}. Rename or join them."]
+    if len(roles.labels) > 1:
+        found.append(f"label: {', '.join(roles.labels)} all hold whole numbers; {roles.labels[0]} is taken.")
+    if roles.patient:
+        found.append(
+            "patient: cases such as P01_1 and P01_2 are taken for one patient; delete the line if they are not."
+        )
+    return found
+
+
+def _grid(path: Path) -> tuple[object, ...]:
+    header = read_header(path, many=True)
+    return (header.shape, *header.affine.round(3).ravel().tolist())
+
+
+def study_text(opening: Opening, *, question: str = "") -> str:
+    """The YAML of a first study: all modalities together, each alone, and late fusion; at most 25 lines."""
+    names = opening.cohort.modalities
+    if len(names) < 2:
+        raise SpecError(f"expected at least two modalities to fuse, found {', '.join(names) or 'none'}")
+    lines = [
+        f"question: {_flow(question or f'Do {_listed(names)} together beat each of them alone?')}",
+        "data:",
+        "  sources:",
+        f"    - path: {_flow(str(opening.source.path.absolute()))}",
+        f"      layout: {_flow(opening.source.layout)}",
+    ]
+    if opening.source.options:
+        lines += ["      options:", *_options(opening)]
+    if opening.resample_to:
+        lines.append(f"  preparation: {{resample_to: {opening.resample_to}}}  # the modalities lie on different grids")
+    lines += [
+        f"  split: {{folds: {FOLDS}}}  # by patient; every patient is tested once",
+        f"seeds: [{', '.join(map(str, SEEDS))}]  # two trainings of each arm and fold are the least that earn a word",
+        *_network(opening),
+        "arms:",
+        "  all: {}  # the modalities as channels of one network",
+        *(f"  only {name}: {{plan: only({name})}}" for name in names),
+        "  late: {plan: separate>mean}  # a network for each modality, their answers averaged",
+        "reference: all",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _network(opening: Opening) -> list[str]:
+    del opening
+    return []
+
+
+def _options(opening: Opening) -> list[str]:
+    remarks = {name: text for text in opening.unknown for name in [text.split(":")[0]]}
+    lines: list[str] = []
+    for name, value in opening.source.options.items():
+        if name in remarks:
+            lines.append(f"        # {remarks[name].partition(': ')[2]}")
+        lines.append(f"        {name}: {_flow(value)}")
+    return lines
+
+
+def _flow(value: Any) -> str:
+    """A value as YAML in one line: JSON, which YAML reads, without quotes around plain words."""
+    if isinstance(value, str):
+        return value if value.replace("_", "").replace("-", "").isalnum() and value[0].isalpha() else json.dumps(value)
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_flow(key)}: {_flow(each)}' for key, each in value.items())}}}"
+    if isinstance(value, Sequence):
+        return f"[{', '.join(_flow(each) for each in value)}]"
+    return json.dumps(value)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:-1]) + f" and {names[-1]}"
