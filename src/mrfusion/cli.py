@@ -140,6 +140,22 @@ def report(
     show_report(study, build_report(study, out) if kind == "html" else write_tables(study, kind, out))
 
 
+@app.command()
+def combine(
+    studies: Annotated[list[Path], typer.Argument(help="Folders of studies that compare the same two arms.")],
+    arm: Annotated[str, typer.Option(help="The arm. Default: the only one that all of them compare.")] = "",
+    metric: Annotated[str, typer.Option(help="Default: the first that ranks.")] = "",
+    region: Annotated[str, typer.Option(help="Default: the mean over regions.")] = "",
+    out: Annotated[Path, typer.Option(help="The page; .svg and .json stand beside it.")] = Path("combined.html"),
+) -> None:
+    """Several studies of the same two arms together: how likely one helps on each, and on the next data set."""
+    from mrfusion.command.combine import show_combined
+    from mrfusion.report.combined import Question, combine_studies, write_combined
+
+    together = combine_studies(studies, Question(arm, metric, region))
+    show_combined(together, write_combined(together, out))
+
+
 def main() -> None:
     """The program: an error that mrfusion reports is one message and exit code 2, never a traceback."""
     for stream in (sys.stdout, sys.stderr):
