@@ -4,7 +4,9 @@
 
 Makes ``.env-bench-metrics`` for the peers (``bench/metrics-peers.txt``: the numpy and scipy of the official script's
 time) and runs there. Times are CPU seconds of one thread, files already read; a peer that cannot be imported is
-reported as absent. The official BraTS 2023 script has no licence to be copied or fetched, so it is stood for by
+reported as absent. The challenge's package of 2026 gets an environment of its own (``--brats2026``, default
+``.env-bench-brats2026``), where it and ours run in one process. The official BraTS 2023 script has no licence to be
+copied or fetched, so it is stood for by
 ``tests/metrics/literal.py``: the definition, step by step over whole volumes, with the same calls of cc3d and scipy.
 Last line: JSON.
 """
@@ -26,19 +28,20 @@ ENVIRONMENT = ROOT / ".env-bench-metrics"
 ORACLES = Path(os.environ.get("MRFUSION_ORACLES", ROOT.parent / "shared" / "oracles")) / "brats2023"
 SPACING_MM = (1.0, 1.0, 1.0)
 REGIONS = {"WT": (1, 2, 3), "TC": (1, 3), "ET": (3,)}
+PACKAGE_2026 = ["BraTS_evaluation numba isal pillow pyyaml pydantic"]
 OURS = (
     *("lesion_tp", "lesion_fp", "lesion_fn", "sensitivity", "specificity", "dice", "hd95", "target_volume_mm3"),
     *("lesion_dice", "lesion_hd95"),
 )
 
 
-def environment() -> Path:
-    """The peers' Python, made at the first call."""
-    python = ENVIRONMENT / "bin" / "python"
+def environment(folder: Path, lines: list[str]) -> Path:
+    """The peers' Python with what the lines name, made at the first call."""
+    python = folder / "bin" / "python"
     if not python.exists():
-        print(f"making {ENVIRONMENT.name} (once, some minutes)", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], check=True)
-        for line in (ROOT / "bench" / "metrics-peers.txt").read_text().splitlines():
+        print(f"making {folder.name} (once, some minutes)", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        for line in lines:
             if line and not line.startswith("#"):  # one by one: a peer that cannot be had must not stop the others
                 done = subprocess.run([python, "-m", "pip", "install", "-q", *line.split()], check=False)
                 print(f"  {line}: {'installed' if done.returncode == 0 else 'cannot be had here'}", flush=True)
@@ -49,15 +52,32 @@ def main() -> None:
     """Run this file again in the peers' environment."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="two pairs only")
+    parser.add_argument("--brats2026", type=Path, default=ROOT / ".env-bench-brats2026", help="its environment")
     asked = parser.parse_args()
     if not os.environ.get("MRFUSION_BENCH"):
         one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"), "1")
         paths = os.pathsep.join(str(ROOT / part) for part in ("src", "tests/metrics"))
-        call = [environment(), __file__, *sys.argv[1:]]
+        peers = (ROOT / "bench" / "metrics-peers.txt").read_text().splitlines()
+        call = [environment(ENVIRONMENT, peers), __file__, *sys.argv[1:]]
         variables = {**os.environ, **one, "MRFUSION_BENCH": "1", "PYTHONPATH": paths, "PYTHONWARNINGS": "ignore"}
         sys.exit(subprocess.run(call, env=variables, check=False).returncode)
     pairs = oracle_pairs() if ORACLES.is_dir() else phantom_pairs()
-    report(pairs[:2] if asked.quick else pairs)
+    if asked.quick:
+        pairs = pairs[:2]
+    figures = report(pairs) | beside_2026(pairs, environment(asked.brats2026, PACKAGE_2026))
+    print(json.dumps(figures))
+
+
+def beside_2026(pairs, python):
+    """What the challenge's package of 2026 takes on the same pairs; nothing where it cannot be had."""
+    names = dict.fromkeys(name for name, *_ in pairs)
+    call = [python, ROOT / "bench" / "peers" / "brats2026.py", pairs[0][2].parent, *names]
+    done = subprocess.run(
+        call, env={**os.environ, "PYTHONPATH": str(ROOT / "src")}, check=False, stdout=subprocess.PIPE
+    )
+    *lines, last = done.stdout.decode().splitlines() or ["the package of 2026 is absent: see above"]
+    print("\n".join([*lines, "" if done.returncode == 0 else last]))
+    return json.loads(last) if done.returncode == 0 else {}
 
 
 # ---------------------------------------------------------------- the pairs
@@ -216,7 +236,7 @@ def _status(key):
 
 
 def report(pairs):
-    """Time everything, pair by pair, and print a table and the JSON line."""
+    """Time everything, pair by pair, print a table and give the figures."""
     import nibabel as nib
     import numpy as np
 
@@ -246,13 +266,12 @@ def report(pairs):
             time_peers(peers, pred, target, answer, theirs)
     for name, measured in peers.items():
         print(f"{name:20s}", peer_line(measured))
-    figures = {
+    return {
         "vs_official_median": round(statistics.median(row[1] for row in rows), 1),
         "vs_official_worst": round(min(row[1] for row in rows), 1),
         "with_reading_median": round(statistics.median(row[2] for row in rows), 1),
         "extra_mib": round(max(memory), 1),
     }
-    print(json.dumps(figures))
 
 
 def read_floats(path):

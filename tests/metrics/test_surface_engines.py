@@ -29,6 +29,16 @@ def test_dense_operations_agree(mask):
         assert np.array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize("mask", FRAMES)
+@pytest.mark.parametrize("flat", [False, True])
+def test_borders_agree_and_their_marks_find_them(mask, flat):
+    if flat:
+        mask = np.pad(mask[2:3], ((1, 1), (0, 0), (0, 0)))
+    at, marks = kernels.borders(mask, flat=flat)
+    assert np.array_equal(at, libraries.borders(mask, flat=flat)[0])
+    assert np.array_equal(kernels.look_around(at, marks, (1.0, 1.0, 1.0)), np.arange(len(at)))
+
+
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_two_masks_in_one_frame(order):
     one, other = (np.asarray(mask[1:-1, 1:-1, 1:-1], order=order) for mask in FRAMES[1:3])

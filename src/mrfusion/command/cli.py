@@ -95,12 +95,15 @@ def evaluate(
     predictions: Annotated[Path, typer.Argument(help="Folder of predictions: label maps, or a mask per region.")],
     labels: Annotated[Path, typer.Argument(help="Folder of labels, the same cases by name.")],
     out: Annotated[Path, typer.Option(help="CSV file for the scores; the summary lies beside it as JSON.")],
-    rules: Annotated[str, typer.Option(help="plain, paper, brats2023-GLI, -MEN, -MET, -PED or -SSA.")] = "plain",
+    rules: Annotated[str, typer.Option(help="plain, paper, brats2023-GLI, brats2026-GLI, ...")] = "plain",
     regions: Annotated[str | None, typer.Option(help="As in 'WT=1+2+3,TC=1+3,ET=3'. Default: the rules'.")] = None,
     metrics: Annotated[str | None, typer.Option(help="As in 'dice,nsd(tolerance_mm=2)'. Default: all.")] = None,
     values: Annotated[str | None, typer.Option(help="What stands in the files: brats2021, or '1=1,2=2,4=3'.")] = None,
     variant: Annotated[str, typer.Option(help="Definition of hd95: surfel, voxel or pooled.")] = "surfel",
     subset: Annotated[bool, typer.Option("--subset", help="Score the predictions there are, not all labels.")] = False,
+    form: Annotated[
+        str, typer.Option("--format", help="tidy, or brats2026 for the challenge's tables as well.")
+    ] = "tidy",
     workers: Workers = None,
 ) -> None:
     """Score predictions against labels; no training is needed."""
@@ -108,7 +111,7 @@ def evaluate(
     from mrfusion.scoring.question import question
 
     asked = question(rules, regions=regions, metrics=metrics, values=values, variant=variant)
-    evaluate_folder(predictions, labels, asked, out=out, workers=workers, subset=subset)
+    evaluate_folder(predictions, labels, asked, out=out, workers=workers, subset=subset, form=form)
 
 
 @app.command()

@@ -16,19 +16,29 @@ from mrfusion.scoring.folders import score_folders
 from mrfusion.scoring.images import score_images
 from mrfusion.scoring.masks import summarise
 from mrfusion.scoring.question import Question
+from mrfusion.scoring.table_2026 import write_tables_2026
+
+FORMS = ("tidy", "brats2026")
 
 
 def evaluate_folder(
-    predictions: Path, labels: Path, asked: Question, *, out: Path, workers: int | None, subset: bool
+    predictions: Path, labels: Path, asked: Question, *, out: Path, workers: int | None, subset: bool, form: str
 ) -> None:
-    """Score every case of two folders, write the scores, show their means and what these rest on."""
+    """Score every case of two folders, write the scores, show their means and what these rest on.
+
+    ``form`` is ``tidy``, or ``brats2026`` for the challenge's tables beside the scores.
+    """
+    if form not in FORMS:
+        raise SpecError(f"--format: {form!r} is not known; {nearest(form, FORMS)}")
     with one_bar("scoring") as progress:
         processes = workers or cores()
         scores = score_folders(predictions, labels, asked, workers=processes, subset=subset, progress=progress)
     table = table_at(out)
     write_scores(table, scores, summarise(scores))
+    tables = write_tables_2026(table, scores, asked.rule) if form == "brats2026" else []
     show_summary(scores)
-    say(f"scores: {table}")
+    for path in (table, *tables):
+        say(f"scores: {path}")
 
 
 def show_summary(scores: Sequence[CaseScore]) -> None:

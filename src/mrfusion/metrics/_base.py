@@ -37,6 +37,8 @@ class About:
     def answer(self, pair: MaskPair) -> tuple[Answer, str]:
         """What this metric says of the pair and why: ``measured`` unless a mask is empty and the answer is set."""
         if pair.predicted and pair.targeted:
+            if pair.rule.needs_overlap and self.target_empty == PENALTY and not pair.both:
+                return PENALTY, "the masks have no voxel in common"
             return MEASURED, ""
         if pair.predicted:
             return self.target_empty, "the target is empty"

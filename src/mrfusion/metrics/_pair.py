@@ -13,9 +13,10 @@ from mrfusion.errors import CaseError, SpecError, nearest
 from mrfusion.rules import PLAIN, Rule
 from mrfusion.surface.areas import Spacing
 from mrfusion.surface.box import framed
-from mrfusion.surface.distances import Surface, Way, ordered
+from mrfusion.surface.distances import Surface, Way
 from mrfusion.surface.elements import Elements, border_voxels, elements
 from mrfusion.surface.engine import engine
+from mrfusion.surface.instances import Instances, matched_one_to_one, pair_distances_mm, pooled_hd95_mm, ranks
 from mrfusion.surface.lesions import Match, lesion_hd95_mm, match
 
 Kind = Literal["surfel", "voxel"]
@@ -134,9 +135,42 @@ class MaskPair:
         if kind not in ("surfel", "voxel"):
             raise SpecError(f"no variant of surface is called {kind!r}; {nearest(str(kind), ('surfel', 'voxel'))}")
         if kind == "voxel":
-            return self._borders
-        there, back = self.ways
+            there, back = self.voxel_ways
+        else:
+            there, back = self.ways
         return there.surface, back.surface
+
+    @cached_property
+    def _parts(self) -> tuple[tuple[Any, Elements], tuple[Any, Elements]]:
+        """The components of prediction and target, as the engine labels them, and their border voxels."""
+        pred, target = (self._part(mask) for mask in (self.pred, self.target))
+        return pred, target
+
+    def _part(self, mask: NDArray[np.uint8]) -> tuple[Any, Elements]:
+        components = engine.label(mask)
+        return components, border_voxels(mask, components, self.spacing_mm, flat=self.flat)
+
+    @cached_property
+    def voxel_ways(self) -> tuple[Way, Way]:
+        """The same between border voxels."""
+        (_, pred), (_, target) = self._parts
+        return Way(pred, target), Way(target, pred)
+
+    @cached_property
+    def instances(self) -> Instances:
+        """Which component of the prediction stands for which of the target where each may stand for one only."""
+        (predicted, pred), (targeted, target) = self._parts
+        return matched_one_to_one(predicted, targeted, lambda: (ranks(pred), ranks(target)))
+
+    @cached_property
+    def instance_distances_mm(self) -> list[tuple[NDArray[np.float64], ...]]:
+        """For each pair of instances the distances between their borders, there and back."""
+        return list(pair_distances_mm(self.instances, self.voxel_ways)) if len(self.instances.lesion) else []
+
+    @cached_property
+    def instance_hd95_mm(self) -> NDArray[np.float64]:
+        """For each pair of instances the 95th percentile of these distances."""
+        return np.array([pooled_hd95_mm(both) for both in self.instance_distances_mm], np.float64)
 
     @cached_property
     def match(self) -> Match:
@@ -159,17 +193,6 @@ class MaskPair:
     def _counts(self) -> tuple[int, int, int]:
         one, other, both = engine.counted(self._masks)
         return int(one), int(other), int(both)
-
-    @cached_property
-    def _borders(self) -> tuple[Surface, Surface]:
-        pred, target = (border_voxels(mask, flat=self.flat) for mask in (self.pred, self.target))
-        return self._facing(pred, target), self._facing(target, pred)
-
-    def _facing(self, voxels: NDArray[np.int32], others: NDArray[np.int32]) -> Surface:
-        index = engine.index(others, np.zeros(len(others), np.int32), self.spacing_mm)
-        partner = engine.nearest(voxels, index, self.spacing_mm)
-        distance_mm = engine.apart(voxels, others, partner, self.spacing_mm)
-        return ordered(distance_mm, np.zeros(len(voxels), np.uint8), np.ones(1))
 
 
 def _check(pred: NDArray[Any], target: NDArray[Any], spacing_mm: tuple[float, ...]) -> None:

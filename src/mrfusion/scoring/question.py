@@ -17,6 +17,7 @@ CONVENTIONS: Mapping[str, Mapping[int, int]] = {
 VARIANTS = ("surfel", "voxel", "pooled")
 MASK = (Region("mask", frozenset({1})),)
 LITERAL = "lesion_hd95_literal"
+OF_2026 = "instance_"  # what these metrics' names begin with
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def question(
 
     ``rules``    a preset: plain, paper, brats2023-GLI, ...
     ``regions``  ``WT=1+2+3,TC=1+3,ET=3``; default: those of the rules, or ``mask=1``
-    ``metrics``  ``dice,nsd(tolerance_mm=2)``; default: all that there are
+    ``metrics``  ``dice,nsd(tolerance_mm=2)``; default: those of the rules, or all that no challenge has for itself
     ``values``   what stands in the files: a convention (brats2021, brats2023) or ``1=1,2=2,4=3,9=0``; default: the
                  values of the regions stand for themselves
     ``variant``  the definition of hd95, where no metric is named: surfel, voxel or pooled
@@ -67,8 +68,11 @@ def question(
 def _all_metrics(rule: Rule, variant: str) -> tuple[str, ...]:
     if variant not in VARIANTS:
         raise SpecError(f"no variant of hd95 is called {variant!r}; {nearest(variant, VARIANTS)}")
+    if rule.metrics:
+        return rule.metrics
     hd95 = "hd95" if variant == "surfel" else f"hd95(variant={variant})"
-    every = [name for name in names("metrics") if name != LITERAL or rule.name == "paper"]
+    every = [name for name in names("metrics") if not name.startswith(OF_2026)]
+    every = [name for name in every if name != LITERAL or rule.name == "paper"]
     return tuple(hd95 if name == "hd95" else name for name in every)
 
 

@@ -66,13 +66,21 @@ class Way:
         return ordered(self.distance_mm, self.own.area, self.own.areas)
 
     def hd95_mm(self, mine: NDArray[np.int64], theirs: NDArray[np.int64]) -> float:
-        """The 95th percentile of the distances from the elements of the labels ``mine`` to those of ``theirs``.
-
-        An element whose nearest has another label is searched again; where all labels are meant, none has.
-        """
+        """The 95th percentile of the distances from the elements of the labels ``mine`` to those of ``theirs``."""
         own, other = self.own, self.other
         if len(mine) == own.labels and len(theirs) == other.labels:
             return self.surface.percentile(95.0)
+        distance_mm, chosen = self.between(mine, theirs)
+        return ordered(distance_mm, own.area.take(chosen), own.areas).percentile(95.0)
+
+    def between(
+        self, mine: NDArray[np.int64], theirs: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """How far the elements of the labels ``mine`` are from those of ``theirs``, and which elements they are.
+
+        An element whose nearest has another label is searched again.
+        """
+        own, other = self.own, self.other
         chosen = own.of(mine)
         distance_mm = self.distance_mm.take(chosen)
         wanted = np.zeros(other.labels + 1, bool)
@@ -82,7 +90,7 @@ class Way:
             at = own.at.take(chosen.take(astray), axis=0)
             partner = engine.nearest(at, other.index, own.spacing_mm, theirs)
             distance_mm[astray] = engine.apart(at, other.at, partner, own.spacing_mm)
-        return ordered(distance_mm, own.area.take(chosen), own.areas).percentile(95.0)
+        return distance_mm, chosen
 
 
 def ordered(distance_mm: NDArray[np.float64], rank: NDArray[np.uint8], areas: NDArray[np.float64]) -> Surface:

@@ -2,7 +2,7 @@
 
 from mrfusion.surface.compiled import compiled_before
 from mrfusion.surface.dense import counted, dilate, extent, packed
-from mrfusion.surface.nearby import corners, look_around
+from mrfusion.surface.nearby import borders, corners, look_around
 from mrfusion.surface.runs import label, overlaps, owners, restrict, sizes
 from mrfusion.surface.search import apart, grouped, index, nearest
 from mrfusion.surface.tallying import tally
@@ -18,6 +18,7 @@ def ready() -> bool:
 __all__ = [
     "NAME",
     "apart",
+    "borders",
     "corners",
     "counted",
     "dilate",

@@ -9,7 +9,7 @@ from typing import Any
 import cc3d
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, generate_binary_structure
+from scipy.ndimage import binary_dilation, binary_erosion, generate_binary_structure
 from scipy.spatial import KDTree
 
 from mrfusion.surface.areas import Spacing
@@ -101,6 +101,17 @@ def corners(frame: Frame) -> tuple[Corners, Codes, None]:
         codes |= frame[i : i + x, j : j + y, k : k + z] << np.uint8(7 - place)
     at = np.nonzero((codes != 0) & (codes != 255))
     return np.stack(at, axis=1).astype(np.int32), codes[at], None
+
+
+def borders(frame: Frame, *, flat: bool) -> tuple[Corners, None]:
+    """The mask's voxels (n, 3) with a face to the outside, in C order, and no marks.
+
+    Faces along x are not asked where the frame is ``flat``, one layer of voxels.
+    """
+    cross = generate_binary_structure(3, 1)
+    if flat:
+        cross[[0, 2]] = False
+    return np.argwhere(frame.astype(bool) & ~binary_erosion(frame, cross)).astype(np.int32), None
 
 
 def grouped(owner: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -60,6 +60,17 @@ def look_around(points: Ints, marks: Marks, spacing_mm: Spacing) -> Ints:
     return _look_around(points, marks, columns, steps, _depths())
 
 
+def borders(frame: Frame, *, flat: bool) -> tuple[Ints, Marks]:
+    """The mask's voxels (n, 3) with a face to the outside, in C order, and their marks.
+
+    Faces along x are not asked where the frame is ``flat``, one layer of voxels.
+    """
+    width = frame.shape[1] + 2 * REACH
+    before = _border_counted(frame, width, flat)
+    at, bits = _border_listed(frame, before, width, flat)
+    return at, Marks(width, before, bits)
+
+
 @lru_cache(maxsize=16)
 def _columns(spacing_mm: Spacing) -> Columns:
     """What is nearer than REACH + 1 of the smallest steps is at most REACH steps away along each axis."""
@@ -81,6 +92,57 @@ def _depths() -> NDArray[np.int8]:
     for step in sorted(range(-REACH, REACH + 1), key=abs, reverse=True):
         nearest[windows >> (step + REACH) & 1 == 1] = step
     return nearest
+
+
+@compiled
+def _edge(a: Frame, x: int, y: int, flat: bool, edge: Frame) -> None:
+    """Write into ``edge`` (z,) where a row's voxels are inside and one of the six that share a face is not."""
+    here, left, right = a[x, y], a[x, y - 1], a[x, y + 1]
+    low, high = (here, here) if flat else (a[x - 1, y], a[x + 1, y])
+    for z in range(1, len(here) - 1):
+        edge[z] = here[z] & ~(left[z] & right[z] & low[z] & high[z] & here[z - 1] & here[z + 1]) & np.uint8(1)
+
+
+@compiled
+def _border_counted(a: Frame, width: int, flat: bool) -> Ints:
+    """How many border voxels come before each row of the marks; rows without any voxel are passed over."""
+    X, Y, Z = a.shape
+    before = np.zeros((X + 2 * REACH) * width + 1, np.int32)
+    edge = np.zeros(Z, np.uint8)
+    for x in range(1, X - 1):
+        for y in range(1, Y - 1):
+            anything = np.uint8(0)
+            for z in range(Z):
+                anything |= a[x, y, z]
+            if anything:
+                _edge(a, x, y, flat, edge)
+                count = 0
+                for z in range(Z):
+                    count += edge[z]
+                before[(x + REACH) * width + y + REACH + 1] = count
+    return np.cumsum(before).astype(np.int32)
+
+
+@compiled
+def _border_listed(a: Frame, before: Ints, width: int, flat: bool) -> tuple[Ints, NDArray[np.uint64]]:
+    """The border voxels and their bits; rows without any are passed over."""
+    X, Y, Z = a.shape
+    at = np.empty((before[-1], 3), np.int32)
+    bits = np.zeros((len(before) - 1, (Z - 1) // 64 + 2), np.uint64)
+    edge = np.zeros(Z, np.uint8)
+    for x in range(1, X - 1):
+        for y in range(1, Y - 1):
+            row = (x + REACH) * width + y + REACH
+            i = before[row]
+            if i == before[row + 1]:
+                continue
+            _edge(a, x, y, flat, edge)
+            for z in range(Z):
+                if edge[z]:
+                    at[i, 0], at[i, 1], at[i, 2] = x, y, z
+                    bits[row, (z + REACH) >> 6] |= ONE << np.uint64((z + REACH) & 63)
+                    i += 1
+    return at, bits
 
 
 @compiled

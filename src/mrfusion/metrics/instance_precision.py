@@ -1,0 +1,29 @@
+"""Precision of instances: the share of predicted components that stand for a target lesion, matched one to one."""
+
+from mrfusion.metrics._base import UNDEFINED, About
+from mrfusion.metrics._instances import Size, no_lesion, share, tally
+from mrfusion.metrics._pair import MaskPair
+from mrfusion.result import Value
+
+ABOUT = About(
+    "1",
+    (0.0, 1.0),
+    "higher",
+    both_empty=UNDEFINED,
+    prediction_empty=UNDEFINED,
+    target_empty=0.0,
+    note="size=large or small: 0 for an empty prediction, undefined where the target has no lesion of the size",
+)
+
+
+def instance_precision(pair: MaskPair, size: Size = "all") -> Value:
+    """TP / (TP + FP) of one size of lesions.
+
+    Options:
+        size: all lesions; or large or small ones (from 20 mm3 on, and below), found from a Dice of 0.1 on
+    Example: instance_precision(size=large)
+    """
+    count = tally(pair, size)
+    if count is None:
+        return no_lesion(size)
+    return share(count.found, count.found + count.false, size, "the prediction has no component")
