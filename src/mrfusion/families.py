@@ -106,6 +106,12 @@ def load(family: str, text: str, options: Mapping[str, Any] | None = None) -> Ca
     return functools.partial(target, *both.args, **dict(both.kwargs)) if both.args or both.kwargs else target
 
 
+def piece(place: str, name: str) -> Callable[..., Any]:
+    """What a choice names of a module of the machinery: ``Decoder`` of ``mrfusion.model.decoder``; or, by its address,
+    ``package.module:Class``, of anyone's own."""
+    return load("piece", name if ":" in name else f"{place}:{name}")
+
+
 def addresses(value: Any) -> list[str]:
     """Every ``package.module:Class`` in the strings of a JSON value: code from outside that it would have run."""
     if isinstance(value, str):

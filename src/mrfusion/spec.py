@@ -143,7 +143,7 @@ class RunSpec(Part):
 
     not_in_a_file: ClassVar[frozenset[str]] = frozenset({"origin"})  # for searches and adapt
     data: Data
-    task: Literal["segmentation", "classification"] = Field("segmentation", description="what is predicted")
+    task: str = Field("segmentation", description="what is predicted: segmentation, classification, or a task of yours")
     plan: Plan = Field(FusionPlan(), description="how modalities meet, as in separate[mean,mmtm]>mean")
     members: tuple[Plan, ...] = Field((), description="plans of the networks whose probabilities are averaged")
     origin: Origin | None = None
@@ -190,10 +190,24 @@ class RunSpec(Part):
             return 0.5 if self.absence == "uniform" else 0.0
         return self.absence.get(modality, 0.0)
 
+    @field_validator("task")
+    @classmethod
+    def _known_task(cls, value: str) -> str:
+        known = families.names("tasks")
+        if ":" not in value and value not in known:
+            raise ValueError(f"no task is called {value!r}; {nearest(value, known)}")
+        return value
+
+    @property
+    def chosen_task(self) -> Any:
+        """The run's task, a choice of the family ``tasks``; SpecError for an unknown one."""
+        return families.load("tasks", self.task)()
+
     @property
     def loss_texts(self) -> tuple[str, ...]:
         """The losses, or the task's usual one."""
-        return self.losses or (("dice_ce",) if self.task == "segmentation" else ("cross_entropy",))
+        usual: tuple[str, ...] = self.losses or self.chosen_task.losses
+        return usual
 
     @property
     def loss_names(self) -> tuple[str, ...]:
@@ -231,8 +245,7 @@ def write_spec(path: Path, spec: RunSpec) -> None:
 def check_choices(spec: RunSpec) -> None:
     """SpecError unless every choice that the spec names exists; nothing heavy is imported."""
     chosen = {"schedules": (spec.schedule,), "losses": spec.losses, "balancers": (spec.balancer,)}
-    chosen |= {"metrics": spec.metrics} if spec.task == "segmentation" else {"class_metrics": spec.metrics}
-    chosen |= {"augmentations": (spec.augmentation,)}
+    chosen |= {spec.chosen_task.metrics: spec.metrics, "augmentations": (spec.augmentation,)}
     chosen |= {"backbones": (spec.network,), "layouts": tuple(s.layout for s in spec.data.sources)}
     for family, texts in chosen.items():
         for text in texts:

@@ -50,6 +50,18 @@ search, space = load("searches", "single")("mean"), Space(costs=(10, 10, 10))
 trials = [Trial(candidate, 1.0 - sum(candidate.places)) for candidate in search.propose(space, [])]
 assert len(trials) == 4 and search.conclude(space, trials).chosen.places == (2,)
 
+from mrfusion.case import Case, Cohort, Region
+from mrfusion.spec import RunSpec
+from mrfusion.training.decision import make_decision
+from mrfusion.training.objective import make_objective, out_channels
+
+source = {"path": "x", "layout": "brats(year=2023)"}
+spec = RunSpec.model_validate({"data": {"sources": [source]}, "task": "tissues"})
+tissues = Cohort(("t1",), (), (Region("grey", frozenset({1})), Region("white", frozenset({2}))))
+assert "tissues" in names("tasks") and spec.loss_texts == ("cross_entropy",) and out_channels(spec, tissues) == 3
+assert type(make_objective(spec, tissues).target).__name__ == "LabelTarget"
+assert make_decision(spec, tissues)(torch.tensor([[[0.0], [2.0], [1.0]]])).tolist() == [[[True], [False]]]
+
 assert load("fusions", "mrfusion.fusions.weighted:Weighted") is load("fusions", "weighted")
 """
 
@@ -194,7 +206,7 @@ def test_each_example_of_contributing_adds_a_choice(tmp_path: Path) -> None:
         (data / f"{name}.nii.gz").touch()
     command = [sys.executable, "-W", "error", "-c", TRY_THE_EXAMPLES, str(data)]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(package)}, cwd=tmp_path)
-    assert len(examples) == 4
+    assert len(examples) == 5
 
 
 def project() -> dict[str, object]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import mrfusion
+from mrfusion import families
 
 ROOT = Path(mrfusion.__file__).parent
 REPOSITORY = Path(__file__).parents[2]
@@ -241,3 +242,20 @@ def test_tests_have_names_of_their_own() -> None:
     names = [path.name for path in (REPOSITORY / "tests").rglob("*.py") if path.name != "conftest.py"]
     assert len(names) == len(set(names)), sorted(name for name in names if names.count(name) > 1)
     assert not list((REPOSITORY / "tests").rglob("__init__.py"))
+
+
+def test_no_room_branches_on_the_words_of_a_task() -> None:
+    """They are choices of the family tasks, which says what follows from them."""
+    words = set(families.names("tasks"))
+    allowed = {"schedules/joint.py"}  # its phase of that name, and what that phase is kept from
+    wrong = [
+        f"{path.relative_to(ROOT)}, line {node.lineno}"
+        for path in FILES
+        if path.parent.name != "tasks" and str(path.relative_to(ROOT)) not in allowed
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Compare | ast.Dict | ast.Subscript | ast.match_case)
+        for word in ast.walk(node)
+        if isinstance(word, ast.Constant) and word.value in words
+    ]
+    assert not wrong, wrong
+    assert words >= {"segmentation", "classification"}

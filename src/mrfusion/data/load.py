@@ -1,6 +1,7 @@
 """Prepared cases as a training or a prediction reads them, for the modalities of one plan."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -8,6 +9,28 @@ from mrfusion.case import Case, Cohort
 from mrfusion.data.prepared import Prepared
 from mrfusion.data.sample import LoadedCase
 from mrfusion.errors import CaseError
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedCase:
+    """One case on its way through a network: as it is on disk, as it was prepared, and as the run's plan reads it."""
+
+    case: Case
+    prepared: Prepared
+    loaded: LoadedCase
+
+
+def open_case(
+    case: Case,
+    cohort: Cohort,
+    prepared: Prepared,
+    modalities: Sequence[str],
+    slices: tuple[float, float] | None,
+    *,
+    without: Collection[str] = (),
+) -> OpenedCase:
+    """A prepared case, and with it what :func:`load_case` makes of it."""
+    return OpenedCase(case, prepared, load_case(case, cohort, prepared, modalities, slices, without=without))
 
 
 def load_cases(

@@ -90,10 +90,8 @@ def _splits(cohort: Cohort, strata: Mapping[str, str], rule: SplitRule) -> tuple
 
 
 def _check_task(cohort: Cohort, task: str) -> None:
-    if task == "classification" and not cohort.classes:
-        raise InputError("task: classification needs a class per case, the cohort has none; give a table with 'label'")
-    if task == "segmentation" and not cohort.regions:
-        raise InputError("task: segmentation needs label maps and regions, the cohort has none")
+    asked = families.load("tasks", task)()
+    asked.check(cohort)
     for case in cohort.cases:
-        if (case.label_map if task == "segmentation" else case.label) is None:
+        if not asked.is_labelled(case):
             raise CaseError(f"case {case.id} has no label; drop the case, only 'mrfusion predict' can do without")

@@ -12,14 +12,11 @@ from mrfusion import families
 from mrfusion.case import Case, Cohort
 from mrfusion.data.absence import check_files
 from mrfusion.data.cache import prepare_cohort
-from mrfusion.data.load import load_case
-from mrfusion.data.prepared import Prepared
-from mrfusion.data.sample import LoadedCase
+from mrfusion.data.load import OpenedCase, open_case
 from mrfusion.errors import InputError, SpecError
 from mrfusion.files import temporary_folder
 from mrfusion.progress import Progress, silent
-from mrfusion.run.prediction import predict_classes, predict_masks, write_prediction
-from mrfusion.run_folder.probabilities import FILE, Answer, write_probabilities
+from mrfusion.run.answers import answered, make_answers
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.spec import Machine, RunSpec, Source
 from mrfusion.training.assemble import Model, load_network, make_fabric, make_model
@@ -27,7 +24,6 @@ from mrfusion.training.assemble import Model, load_network, make_fabric, make_mo
 LARGEST_SAMPLE = 2**24  # grid points; 256 x 256 x 256
 MOST_NAMES = 64
 AUTOMATIC = Machine()  # a GPU where there is one
-Entry = tuple[Case, Prepared, LoadedCase]
 
 
 @dataclass(frozen=True)
@@ -112,31 +108,17 @@ def predict(
     out, cohort = Path(out), _cohort(run, [Path(place) for place in several], layout)
     cases = prepared_cases(run, cohort, out, progress)
     model = run.model(make_fabric(machine, run.spec.budget.precision))
-    return {"segmentation": _segment, "classification": _classify}[run.spec.task](run, cases, model, out)
+    answers = make_answers(run.spec, run.outline, model)
+    return answers.write(answered(answers, cases), out)
 
 
-def _segment(run: FinishedRun, cases: Iterable[Entry], model: Model, out: Path) -> list[Path]:
-    written = []
-    for case, prepared, loaded in cases:
-        prediction = predict_masks(case, prepared, loaded, run.modalities, model)
-        written.append(write_prediction(out, prediction, prepared, run.outline))
-    return written
-
-
-def _classify(run: FinishedRun, cases: Iterable[Entry], model: Model, out: Path) -> list[Path]:
-    rows = [Answer(case.id, "", tuple(predict_classes(loaded, model).tolist())) for case, _, loaded in cases]
-    table = out / FILE
-    write_probabilities(table, run.outline.classes, rows)
-    return [table]
-
-
-def prepared_cases(run: FinishedRun, cohort: Cohort, out: Path, progress: Progress) -> Iterator[Entry]:
+def prepared_cases(run: FinishedRun, cohort: Cohort, out: Path, progress: Progress) -> Iterator[OpenedCase]:
     """One case after the other, prepared in a folder inside ``out`` that is removed again."""
     with temporary_folder(out) as cache:
         for number, case in enumerate(cohort.cases):
             progress(number, len(cohort.cases), case.id)
             prepared = prepare_cohort(replace(cohort, cases=(case,)), run.spec.data.preparation, cache)[case.id]
-            yield case, prepared, load_case(case, run.outline, prepared, run.modalities, run.spec.sampling.slices)
+            yield open_case(case, run.outline, prepared, run.modalities, run.spec.sampling.slices)
         progress(len(cohort.cases), len(cohort.cases), "done")
 
 

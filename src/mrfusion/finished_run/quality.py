@@ -157,5 +157,5 @@ def _energies(run: FinishedRun, case: Case, quantifier: Quantifier, work: Path) 
     images = {name: path for name, path in case.images.items() if name in needed}
     alone = replace(case, images=images, label_map=None)
     cohort = Cohort(run.outline.modalities, (alone,), run.outline.regions, run.outline.classes)
-    ((_, _, loaded),) = prepared_cases(run, cohort, work, silent)
-    return list(quantifier.quantify(loaded, run.modalities, loaded.slices[0]).rows)
+    (one,) = prepared_cases(run, cohort, work, silent)
+    return list(quantifier.quantify(one.loaded, run.modalities, one.loaded.slices[0]).rows)

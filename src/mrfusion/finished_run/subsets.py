@@ -3,26 +3,21 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from mrfusion import families
 from mrfusion.case import Case
 from mrfusion.comparison.shapley import subsets
 from mrfusion.comparison.subset_scores import summarise_subsets, text_of
-from mrfusion.data.load import load_case
+from mrfusion.data.load import OpenedCase, open_case
 from mrfusion.data.prepared import Prepared
 from mrfusion.data.read import RunData, read_data
-from mrfusion.data.sample import LoadedCase
 from mrfusion.errors import InputError, OutputError, SpecError
 from mrfusion.finished_run.predict import FinishedRun, read_run
 from mrfusion.progress import Progress, ProgressFile
-from mrfusion.result import CaseScore, ScoreRow
-from mrfusion.run.evaluate_cases import masks_scored
-from mrfusion.run.prediction import predict_classes, predict_masks
+from mrfusion.result import ScoreRow
+from mrfusion.run.answers import make_answers
 from mrfusion.run_folder.study import StudyFolder
 from mrfusion.run_folder.subsets import SubsetFolder
 from mrfusion.spec import Machine
-from mrfusion.training.assemble import Model, make_fabric
+from mrfusion.training.assemble import make_fabric
 
 ALL = "*"  # the region of a class
 
@@ -90,43 +85,20 @@ def _scores(run: FinishedRun, data: RunData, machine: Machine, progress: Progres
     cases = [case for case in map(data.cohort.case, names) if set(there) <= set(case.images)]
     if not cases:
         raise InputError(f"expected test cases with all of {', '.join(there)}, found none")
-    every = subsets(there)
-    one = {"segmentation": _segmented, "classification": _classified}[run.spec.task]
+    every, answers = subsets(there), make_answers(run.spec, run.outline, model)
     for number, case in enumerate(cases):
         for place, subset in enumerate(every):
             text = text_of(subset, there)
             progress(number * len(every) + place, len(cases) * len(every), f"{case.id}, {text}")
-            for score in one(run, model, case, data.prepared[case.id], seen=subset):
+            prepared = data.prepared[case.id]
+            seen = _opened(run, case, prepared, subset)
+            for score in answers.judge_subset(seen, case=case, prepared=prepared):
                 yield ScoreRow(text, 0, 0, case.id, case.patient, score.region, score.metric, score.value)
 
 
-def _segmented(
-    run: FinishedRun, model: Model, case: Case, prepared: Prepared, *, seen: frozenset[str]
-) -> list[CaseScore]:
-    """Scores of the masks that a subset gives; of empty ones where nothing is seen."""
-    masks = np.zeros((len(run.outline.regions), *prepared.placement.source.shape), bool)
-    if seen:
-        masks = predict_masks(case, prepared, _loaded(run, case, prepared, seen), run.modalities, model).masks
-    return masks_scored(run.spec, run.outline, masks, prepared=prepared, metrics=_metrics(run))
-
-
-def _classified(
-    run: FinishedRun, model: Model, case: Case, prepared: Prepared, *, seen: frozenset[str]
-) -> list[CaseScore]:
-    """How probable the right class is and whether it is the answer; each class alike where nothing is seen."""
-    right, classes = run.outline.classes.index(str(case.label)), len(run.outline.classes)
-    found = dict.fromkeys(("correct", "probability"), 1 / classes)
-    if seen:
-        each = predict_classes(_loaded(run, case, prepared, seen), model)
-        found = {"correct": float(each.argmax() == right), "probability": float(each[right])}
-    return [CaseScore(case.id, ALL, name, value) for name, value in found.items()]
-
-
-def _loaded(run: FinishedRun, case: Case, prepared: Prepared, seen: frozenset[str]) -> LoadedCase:
+def _opened(run: FinishedRun, case: Case, prepared: Prepared, seen: frozenset[str]) -> OpenedCase | None:
+    """The case with some of its modalities; None where nothing is seen."""
+    if not seen:
+        return None
     unseen = set(run.modalities) - seen
-    return load_case(case, run.outline, prepared, run.modalities, run.spec.sampling.slices, without=unseen)
-
-
-def _metrics(run: FinishedRun) -> tuple[str, ...]:
-    rising = [m for m in run.spec.metrics if families.module_of("metrics", m).ABOUT.better == "higher"]
-    return tuple(dict.fromkeys(("dice", *rising)))
+    return open_case(case, run.outline, prepared, run.modalities, run.spec.sampling.slices, without=unseen)

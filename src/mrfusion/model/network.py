@@ -14,7 +14,7 @@ from mrfusion.backbones._base import Backbone
 from mrfusion.fusions._base import Fused, Fusion, mean_present, where_present
 from mrfusion.image_fusions._base import min_max
 from mrfusion.losses._base import FusedImage, Output
-from mrfusion.model.decoder import Classifier, Decoder
+from mrfusion.model.decoder import Decoder
 from mrfusion.model.inputs import Inputs
 from mrfusion.plan import FusionPlan
 
@@ -100,8 +100,8 @@ class FusionNetwork(nn.Module):
 def build_network(
     plan: FusionPlan, modalities: Sequence[str], backbone: Backbone, *, task: str, out_channels: int
 ) -> FusionNetwork:
-    """The network of a plan for a task, ``segmentation`` or ``classification``."""
-    head = {"segmentation": Decoder, "classification": Classifier}[task]
+    """The network of a plan with the head of a task, a choice of the family ``tasks``."""
+    head = families.piece("mrfusion.model.decoder", families.load("tasks", task)().head)
     return FusionNetwork(plan, modalities, backbone, lambda: head(backbone, out_channels))
 
 

@@ -1,10 +1,8 @@
 """What a run keeps of its test cases' energies: a table, and maps of the slices that it shows."""
 
-import numpy as np
-
 from mrfusion.case import Cohort
-from mrfusion.data.label_map import region_masks
 from mrfusion.data.sample import LoadedCase
+from mrfusion.run.answers import make_answers
 from mrfusion.run_folder.energies import EnergyRow
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.run_folder.slice_view import upright
@@ -27,6 +25,7 @@ class EnergyRecord:
         self.modalities = spec.plan.modalities(cohort.modalities)
         quantified = has_energy(model.predictor.network)
         self.quantifier = Quantifier(model.predictor, factors_of(spec)) if quantified else None
+        self.answers = make_answers(spec, cohort, model)
         self.rows: list[EnergyRow] = []
 
     def add(self, number: int, case: LoadedCase, index: int) -> None:
@@ -49,12 +48,5 @@ class EnergyRecord:
             self.folder.write_energies(self.rows)
 
     def _classes(self, case: LoadedCase) -> Classes:
-        """Of segmentations background and the regions, which may overlap; of classifications the case's class."""
-        names, labels = class_names(self.spec, self.cohort), np.asarray(case.labels)
-        masks = np.zeros((len(labels), len(names), *labels.shape[1:]), np.float32)
-        if self.spec.task == "classification":
-            masks[:, case.class_index] = case.class_index >= 0
-        else:
-            regions = region_masks(labels, self.cohort.regions, self.cohort.label_values)
-            masks[:, 0], masks[:, 1:] = ~regions.any(0), np.moveaxis(regions, 0, 1)
-        return Classes(names, masks)
+        """The classes that the run's task tells apart."""
+        return Classes(class_names(self.spec, self.cohort), self.answers.class_masks(case))

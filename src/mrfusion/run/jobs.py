@@ -7,12 +7,14 @@ from pathlib import Path
 
 from mrfusion.case import Cohort
 from mrfusion.data.absence import absence_of, check_files
-from mrfusion.data.read import read_data
+from mrfusion.data.load import OpenedCase, open_case
+from mrfusion.data.read import RunData, read_data
 from mrfusion.errors import InputError, SpecError
 from mrfusion.families import load
 from mrfusion.files import temporary_folder
 from mrfusion.model.network import FusionNetwork
 from mrfusion.progress import ProgressFile, silent
+from mrfusion.run.answers import make_answers
 from mrfusion.run.execute import execute, parts_of
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.run_folder.study import StudyFolder
@@ -87,10 +89,15 @@ def estimate_run(spec_json: str, out: str, cache: str) -> float:
         each = fit(replace(trainings[0], folder=RunFolder(folder / "again")), phases).of("seconds")  # one epoch a phase
         model = make_model(spec, data.cohort, network=trainings[0].network, size=parts.size, fabric=fabric)
         started = time.perf_counter()
-        answer = {"segmentation": model.predictor.logits, "classification": model.predictor.class_logits}[spec.task]
-        answer(parts.val[0])
+        make_answers(spec, data.cohort, model).predict(_first_of_validation(spec, data))
         one_case = time.perf_counter() - started
     steps = len(trainings[1].batches) / len(trainings[0].batches)
     epochs = [len(phase.epochs(spec.budget.epochs)) for phase in phases]
     training = sum(seconds * count for seconds, count in zip(each, epochs, strict=True)) * steps
     return training + len(getattr(data.splits[spec.fold], spec.score_on)) * one_case
+
+
+def _first_of_validation(spec: RunSpec, data: RunData) -> OpenedCase:
+    name = data.splits[spec.fold].val[0]
+    modalities = spec.plan.modalities(data.cohort.modalities)
+    return open_case(data.cohort.case(name), data.cohort, data.prepared[name], modalities, spec.sampling.slices)

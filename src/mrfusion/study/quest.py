@@ -74,8 +74,9 @@ class Quest:
 
     def _make(self, candidate: Candidate) -> RunSpec:
         changes: dict[str, Any] = {"plan": str(self.plan_of(candidate)), "score_on": "val"}
-        if self.base.task == "segmentation" and self.base.metrics and "dice" not in self.base.metrics:
-            changes["metrics"] = [*self.base.metrics, "dice"]  # what the search judges by
+        if self.base.metrics:
+            judged_by = [name for name in self.base.chosen_task.needed_metrics if name not in self.base.metrics]
+            changes |= {"metrics": [*self.base.metrics, *judged_by]} if judged_by else {}
         if candidate.repeat:
             changes["seed"] = self.base.seed + REPEAT_SEEDS * candidate.repeat
         if candidate.parent is not None:

@@ -5,22 +5,22 @@ from collections import defaultdict
 from collections.abc import Mapping
 from functools import lru_cache
 
+from mrfusion import families
 from mrfusion.run_folder.run import RunFolder
 
 LEAST = 1e-6  # a probability below it costs no more, so that one confident error does not outweigh all other patients
 
 
 def loss_of(run: RunFolder, task: str) -> float:
-    """A run's validation loss at its best epoch: the losses' sum for classes, 1 - mean Dice for regions. [ours]"""
-    score = max(run.read_history().of("val/score"))
-    return 1 - score if task == "segmentation" else -score
+    """A run's validation loss at its best epoch, as its task says. [ours]"""
+    return float(families.load("tasks", task)().loss_of(max(run.read_history().of("val/score"))))
 
 
 def scores_of(run: RunFolder, task: str, patients: Mapping[str, str]) -> tuple[float, ...]:
     """One number for each patient that a run was scored on, higher is better, by the patients' names.
 
-    Segmentation: the mean Dice over regions; classification: the logarithm of the probability of the right class. Where
-    a patient has several cases, their mean; NaN where none has a value. ``patients`` maps cases to their patients.
+    The task names what gives them: :func:`mean_dice` or :func:`log_probability`. Where a patient has several cases,
+    their mean; NaN where none has a value. ``patients`` maps cases to their patients.
     """
     found: dict[str, list[float]] = defaultdict(list)
     for case, value in _of_cases(run, task).items():
@@ -31,10 +31,11 @@ def scores_of(run: RunFolder, task: str, patients: Mapping[str, str]) -> tuple[f
 @lru_cache(maxsize=4096)
 def _of_cases(run: RunFolder, task: str) -> Mapping[str, float]:
     """Case -> score; kept, since a finished run does not change and a search asks for it in every round."""
-    return _mean_dice(run) if task == "segmentation" else _log_probability(run)
+    found: Mapping[str, float] = families.piece(__name__, families.load("tasks", task)().of_cases)(run)
+    return found
 
 
-def _mean_dice(run: RunFolder) -> dict[str, float]:
+def mean_dice(run: RunFolder) -> dict[str, float]:
     """Case -> mean Dice over its regions."""
     found: dict[str, list[float]] = defaultdict(list)
     for score in run.read_scores():
@@ -43,7 +44,7 @@ def _mean_dice(run: RunFolder) -> dict[str, float]:
     return {case: _mean(values) for case, values in found.items()}
 
 
-def _log_probability(run: RunFolder) -> dict[str, float]:
+def log_probability(run: RunFolder) -> dict[str, float]:
     """Case -> log of the probability that was given to its right class."""
     classes, answers = run.read_probabilities()
     right = {one.case: one.probabilities[classes.index(one.target)] for one in answers}

@@ -29,9 +29,9 @@ from mrfusion.training.decision import make_decision
 from mrfusion.training.energies import make_energies
 from mrfusion.training.heap import keep_heap
 from mrfusion.training.loop import Training
-from mrfusion.training.objective import Objective, RegionTarget, make_objective, out_channels
+from mrfusion.training.objective import Objective, make_objective, out_channels
 from mrfusion.training.predict import Predictor
-from mrfusion.training.validate import Samples, Validation
+from mrfusion.training.validate import Samples, Validation, make_score
 from mrfusion.training.watch import Watch
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -86,7 +86,7 @@ def make_network(spec: RunSpec, cohort: Cohort) -> FusionNetwork | Ensemble:
     """The untrained network of a run, or its ensemble; the first weights depend on the seed only."""
     if spec.members:
         each = [_make_one(spec.model_copy(update={"plan": plan}), cohort) for plan in spec.members]
-        return Ensemble(each, exclusive=spec.task == "classification" or spec.head == "labels")
+        return Ensemble(each, exclusive=spec.chosen_task.exclusive(spec.head))
     return _make_one(spec, cohort)
 
 
@@ -130,8 +130,7 @@ def make_training(
     validation = Validation(
         Samples(parts.val, parts.size, sampling.per_case, absence),
         objective=objective,
-        decision=make_decision(spec, cohort).to(fabric.device),
-        regions=RegionTarget(cohort).to(fabric.device),
+        score=make_score(spec, cohort, objective, fabric.device),
         energies=make_energies(spec, cohort),
         fabric=fabric,
     )
@@ -143,7 +142,7 @@ def make_training(
         objective,
         _balancer(spec, fabric),
         batches,
-        {"segmentation": validation.segmentation, "classification": validation.classification}[spec.task],
+        validation,
         budget,
         folder,
         spec.seed,

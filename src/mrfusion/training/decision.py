@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from mrfusion import families
 from mrfusion.case import Cohort
 from mrfusion.spec import RunSpec
 from mrfusion.training.objective import region_table
@@ -10,6 +11,10 @@ from mrfusion.training.objective import region_table
 
 class RegionDecision(nn.Module):
     """A voxel belongs to a region where its logit is above 0; regions may overlap."""
+
+    def __init__(self, cohort: Cohort) -> None:
+        super().__init__()
+        del cohort
 
     def forward(self, logits: Tensor) -> Tensor:
         return logits > 0
@@ -31,12 +36,15 @@ class LabelDecision(nn.Module):
 class ClassDecision(nn.Module):
     """The probabilities of the classes, (b, classes)."""
 
+    def __init__(self, cohort: Cohort) -> None:
+        super().__init__()
+        del cohort
+
     def forward(self, logits: Tensor) -> Tensor:
         return torch.softmax(logits.float(), 1)
 
 
 def make_decision(spec: RunSpec, cohort: Cohort) -> nn.Module:
     """What a run's logits mean: (b, n, *xyz) -> booleans (b, regions, *xyz), or (b, n) -> probabilities."""
-    if spec.task == "classification":
-        return ClassDecision()
-    return RegionDecision() if spec.head == "regions" else LabelDecision(cohort)
+    decision: nn.Module = families.piece(__name__, spec.chosen_task.decision(spec.head))(cohort)
+    return decision

@@ -68,8 +68,8 @@ def make_energies(spec: RunSpec, cohort: Cohort) -> Energies:
 
 def class_names(spec: RunSpec, cohort: Cohort) -> tuple[str, ...]:
     """The classes that share a level of energy: those of cases, or background and the regions."""
-    regions = ("background", *(region.name for region in cohort.regions))
-    return cohort.classes if spec.task == "classification" else regions
+    names: tuple[str, ...] = spec.chosen_task.energy_classes(cohort)
+    return names
 
 
 def factors_of(spec: RunSpec) -> int:

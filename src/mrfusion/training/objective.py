@@ -1,6 +1,6 @@
 """What a network is asked for: the targets of its head, and every loss by name, unweighted."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -29,12 +29,20 @@ class RegionTarget(nn.Module):
 class LabelTarget(nn.Module):
     """Label index maps -> class numbers of exclusive labels (b, *xyz)."""
 
+    def __init__(self, cohort: Cohort) -> None:
+        super().__init__()
+        del cohort
+
     def forward(self, batch: Batch) -> Tensor:
         return batch.labels.long()
 
 
 class ClassTarget(nn.Module):
     """The class number of each case (b,)."""
+
+    def __init__(self, cohort: Cohort) -> None:
+        super().__init__()
+        del cohort
 
     def forward(self, batch: Batch) -> Tensor:
         return batch.classes
@@ -84,27 +92,18 @@ class Objective(nn.Module):
 
 def make_objective(spec: RunSpec, cohort: Cohort) -> Objective:
     """The objective of a run; a loss is called by its choice's name."""
-    exclusive = spec.task == "classification" or spec.head == "labels"
+    exclusive = spec.chosen_task.exclusive(spec.head)
     losses = (families.load("losses", text)(exclusive) for text in spec.loss_texts)
-    return Objective(_target(spec, cohort), dict(zip(spec.loss_names, losses, strict=True)))
+    target = families.piece(__name__, spec.chosen_task.target(spec.head))(cohort)
+    return Objective(target, dict(zip(spec.loss_names, losses, strict=True)))
 
 
 def out_channels(spec: RunSpec, cohort: Cohort) -> int:
     """How many logits a head gives for a run's task."""
-    if spec.task == "classification":
-        return len(cohort.classes)
-    return len(cohort.regions) if spec.head == "regions" else len(cohort.label_values) + 1
+    return int(spec.chosen_task.channels(cohort, spec.head))
 
 
 def region_table(cohort: Cohort) -> Tensor:
     """(regions, labels + 1) of booleans: which index of a label map belongs to which region."""
     values = (None, *cohort.label_values)
     return torch.tensor([[value in region.labels for value in values] for region in cohort.regions])
-
-
-def _target(spec: RunSpec, cohort: Cohort) -> nn.Module:
-    targets: dict[tuple[str, str], Callable[[], nn.Module]] = {
-        ("segmentation", "regions"): lambda: RegionTarget(cohort),
-        ("segmentation", "labels"): LabelTarget,
-    }
-    return targets.get((spec.task, spec.head), ClassTarget)()

@@ -1,6 +1,6 @@
 """Validation after each epoch, on samples that stay the same: cheap, without randomness, never on test patients."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -10,13 +10,17 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from mrfusion import families
+from mrfusion.case import Cohort
 from mrfusion.data.absence import Absence
 from mrfusion.data.batch import Batch, collate, moved, read_ahead
 from mrfusion.data.sample import Draw, LoadedCase, Place
 from mrfusion.losses._base import Output
 from mrfusion.losses._levels import class_masks
+from mrfusion.spec import RunSpec
+from mrfusion.training.decision import make_decision
 from mrfusion.training.energies import Energies
-from mrfusion.training.objective import Objective
+from mrfusion.training.objective import Objective, RegionTarget
 
 
 @dataclass(frozen=True)
@@ -47,60 +51,94 @@ class Samples:
         return replace(batch, present=self.absence.drawn(batch.present, seeds))
 
 
+class Score:
+    """What chooses the best epoch of a task, gathered case by case."""
+
+    def __init__(self, cohort: Cohort, decision: nn.Module, objective: Objective) -> None:
+        self.cohort, self.decision, self.objective = cohort, decision, objective
+
+    def take(self, output: Output, batch: Batch) -> Callable[[], Tensor]:
+        """The samples of one case; what gives the masks (b, C, *xyz) or (b, C) of the task's energy classes."""
+        raise NotImplementedError
+
+    def rows(self, losses: Mapping[str, float]) -> dict[str, float]:
+        """``val/score``, higher is better, and what else is recorded; gathering begins anew. ``losses`` are the means
+        over the cases by ``val/<loss>``."""
+        raise NotImplementedError
+
+
+class RegionScore(Score):
+    """The mean over regions of the Dice of all cases' samples together, as nnU-Net's, of the regions that any sample
+    holds; a mean over cases would count a region that is absent and not predicted as 1, and so choose a network that
+    predicts nothing."""
+
+    def __init__(self, cohort: Cohort, decision: nn.Module, objective: Objective) -> None:
+        super().__init__(cohort, decision, objective)
+        self.regions, self.counts = RegionTarget(cohort), list[Tensor]()
+
+    def take(self, output: Output, batch: Batch) -> Callable[[], Tensor]:
+        target = self.regions.to(batch.labels.device)(batch)
+        self.counts.append(_counts(self.decision(output.logits), target))
+        return lambda: class_masks(target, target.shape[1], exclusive=False)
+
+    def rows(self, losses: Mapping[str, float]) -> dict[str, float]:
+        """``val/score`` (mean Dice) and ``val/dice_<i>`` for region i."""
+        del losses
+        together, self.counts = torch.stack(self.counts).sum(0).cpu(), []
+        each = _dice(together)
+        regions = {f"val/dice_{i}": value for i, value in enumerate(each.tolist())}
+        return {"val/score": _score(each, held=together[2] > 0)} | regions
+
+
+class ClassScore(Score):
+    """Minus the sum of the losses that judge, since accuracies tie on few cases."""
+
+    def __init__(self, cohort: Cohort, decision: nn.Module, objective: Objective) -> None:
+        super().__init__(cohort, decision, objective)
+        self.right: list[Tensor] = []
+
+    def take(self, output: Output, batch: Batch) -> Callable[[], Tensor]:
+        self.right.append(self.decision(output.logits).mean(0).argmax() == batch.classes[0])
+        return lambda: class_masks(batch.classes, output.logits.shape[1], exclusive=True)
+
+    def rows(self, losses: Mapping[str, float]) -> dict[str, float]:
+        """``val/score`` and ``val/accuracy``."""
+        judges = {name: self.objective.losses[name.removeprefix("val/")].judges for name in losses}
+        right, self.right = torch.stack(self.right).float().mean(), []
+        return {
+            "val/score": -sum(value for name, value in losses.items() if judges[name]),
+            "val/accuracy": float(right),
+        }
+
+
+def make_score(spec: RunSpec, cohort: Cohort, objective: Objective, device: torch.device) -> Score:
+    """The score that a run's task names."""
+    decision = make_decision(spec, cohort).to(device)
+    score: Score = families.piece(__name__, spec.chosen_task.score)(cohort, decision, objective)
+    return score
+
+
 class Validation:
     """The losses and a score, higher is better, over fixed samples of each case.
 
-    Segmentation: the score is the mean over regions of the Dice of all cases' samples together, as nnU-Net's, of the
-    regions that any sample holds; a mean over cases would count a region that is absent and not predicted as 1, and so
-    choose a network that predicts nothing. Classification: minus the mean of the losses, since accuracies tie on few
-    cases. Each phase's losses are all computed, whatever is trained. Rows of ``energies`` come along.
+    Each phase's losses are all computed, whatever is trained. Rows of ``energies`` come along.
     """
 
     def __init__(
-        self,
-        samples: Samples,
-        *,
-        objective: Objective,
-        decision: nn.Module,
-        regions: nn.Module,
-        energies: Energies,
-        fabric: Fabric,
+        self, samples: Samples, *, objective: Objective, score: Score, energies: Energies, fabric: Fabric
     ) -> None:
         self.samples = samples
-        self.objective, self.decision, self.regions = objective, decision, regions
+        self.objective, self.score = objective, score
         self.energies, self.fabric = energies, fabric
 
-    def segmentation(self, network: nn.Module) -> dict[str, float]:
-        """``val/score`` (mean Dice), ``val/dice_<i>`` for region i, ``val/<loss>``."""
-        counts = []
+    def __call__(self, network: nn.Module) -> dict[str, float]:
+        """``val/score``, what else the score records, ``val/<loss>``, and the rows of the energies."""
 
         def take(output: Output, batch: Batch) -> None:
-            target = self.regions(batch)
-            counts.append(_counts(self.decision(output.logits), target))
-            self.energies.add(output, lambda: class_masks(target, target.shape[1], exclusive=False))
+            self.energies.add(output, self.score.take(output, batch))
 
         losses = self._over_cases(network, take)
-        together = torch.stack(counts).sum(0).cpu()
-        each = _dice(together)
-        regions = {f"val/dice_{i}": value for i, value in enumerate(each.tolist())}
-        return {"val/score": _score(each, held=together[2] > 0)} | regions | losses | self.energies.means()
-
-    def classification(self, network: nn.Module) -> dict[str, float]:
-        """``val/score`` (minus the sum of the losses that judge), ``val/accuracy``, ``val/<loss>``."""
-        right: list[Tensor] = []
-
-        def take(output: Output, batch: Batch) -> None:
-            right.append(self.decision(output.logits).mean(0).argmax() == batch.classes[0])
-            classes = output.logits.shape[1]
-            self.energies.add(output, lambda: class_masks(batch.classes, classes, exclusive=True))
-
-        losses = self._over_cases(network, take)
-        judged = sum(value for name, value in losses.items() if self.objective.losses[name.removeprefix("val/")].judges)
-        return (
-            {"val/score": -judged, "val/accuracy": float(torch.stack(right).float().mean())}
-            | losses
-            | self.energies.means()
-        )
+        return self.score.rows(losses) | losses | self.energies.means()
 
     @torch.inference_mode()
     def _over_cases(self, network: nn.Module, take: Callable[[Output, Batch], None]) -> dict[str, float]:

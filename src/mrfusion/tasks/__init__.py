@@ -1,0 +1,1 @@
+"""What a network answers: each file is one task that `task` can name."""
