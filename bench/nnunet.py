@@ -36,9 +36,9 @@ from mrfusion.comparison.aggregate import MEAN, ScoreRow, with_mean_region
 from mrfusion.comparison.compare import compare
 from mrfusion.conversion.nnunet import write_nnunet
 from mrfusion.data.read import read_cohort, read_data
+from mrfusion.files import read_json, read_rows, write_json
 from mrfusion.phantom.cohort import write_cohort
 from mrfusion.progress import silent
-from mrfusion.result import read_json, read_rows, write_json
 from mrfusion.rules import rule_named
 from mrfusion.run.execute import execute
 from mrfusion.scoring.masks import score_case
