@@ -16,7 +16,7 @@ _HOMES = {
     "list_choices": "mrfusion.families",
     "load_study": "mrfusion.study.load",
     "predict": "mrfusion.finished_run.predict",
-    "read_run": "mrfusion.finished_run.predict",
+    "read_run": "mrfusion.finished_run.load",
     "read_study": "mrfusion.study.design",
     "rule_named": "mrfusion.rules",
     "run_study": "mrfusion.command.study",

@@ -4,8 +4,8 @@ from mrfusion.command.study import run_study as run_study
 from mrfusion.comparison.compare import compare as compare
 from mrfusion.errors import MrFusionError as MrFusionError
 from mrfusion.families import list_choices as list_choices
+from mrfusion.finished_run.load import read_run as read_run
 from mrfusion.finished_run.predict import predict as predict
-from mrfusion.finished_run.predict import read_run as read_run
 from mrfusion.rules import rule_named as rule_named
 from mrfusion.scoring.folders import evaluate as evaluate
 from mrfusion.scoring.masks import score_case as score_case

@@ -56,25 +56,26 @@ def run(
 
 @app.command()
 def predict(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run, OUT/runs/<digest>.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of a finished run, OUT/runs/<digest>; or of a study (--arm).")],
     cases: Annotated[list[Path], typer.Argument(help="Folders of cases; labels are not needed.")],
     out: Out,
+    arm: Annotated[str | None, typer.Option(help="The arm of a study whose folds and seeds predict together.")] = None,
+    mirror: Annotated[bool, typer.Option("--mirror", help="Average over all mirrors: 4 or 8 times the work.")] = False,
+    probabilities: Annotated[bool, typer.Option("--probabilities", help="Write each region's map as well.")] = False,
     layout: Layout = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     trust: Trust = None,
 ) -> None:
     """Predict cases that were never in a cohort, in their own grid and label convention."""
-    from mrfusion.command.display import one_bar, say
-    from mrfusion.finished_run.predict import predict, read_run
+    from mrfusion.command.predict import predict_cases, runs_in
+    from mrfusion.finished_run.predict import Asked
     from mrfusion.part import read_part
     from mrfusion.spec import Machine
 
     machine = read_part(Machine, {"device": device}, "--device")
-    finished = read_run(run, trust or ())
-    with one_bar("predicting") as progress:
-        written = predict(finished, cases, out=out, layout=layout, machine=machine, progress=progress)
-    for path in written:
-        say(str(path))
+    asked = Asked(mirror=mirror, probabilities=probabilities)
+    runs = runs_in(folder, arm, trust or ())
+    predict_cases(runs, cases, out=out, asked=asked, layout=layout, machine=machine)
 
 
 @app.command()
@@ -89,7 +90,7 @@ def adapt(
     """Fine-tune a run's energies and last layer on other patients, modalities or regions; the rest stays as it is."""
     from mrfusion.command.adapt import adapt_run
     from mrfusion.command.study import executor_named
-    from mrfusion.finished_run.predict import read_run
+    from mrfusion.finished_run.load import read_run
 
     executor = executor_named("local", workers=1)
     adapt_run(read_run(run, trust or ()), data, executor, out=out, layout=layout, epochs=epochs)
@@ -107,7 +108,7 @@ def subsets(
     """Score a run's test cases with every subset of its modalities, and say what each modality is worth."""
     from mrfusion.command.display import one_bar
     from mrfusion.command.subsets import show_subsets
-    from mrfusion.finished_run.predict import read_run
+    from mrfusion.finished_run.load import read_run
     from mrfusion.finished_run.subsets import data_of, is_done, write_subsets
     from mrfusion.part import read_part
     from mrfusion.run_folder.run import RunFolder

@@ -45,6 +45,31 @@ def gpus() -> tuple[str, ...]:
     return tuple(str(number) for number in range(count))
 
 
+def free_mib() -> float:
+    """Memory in MiB that this process may still take without swapping: what Linux calls available, within the limits
+    of its control groups; infinite where the system does not say."""
+    listed = Path("/proc/meminfo")
+    for line in listed.read_text(encoding="utf-8").splitlines() if listed.exists() else []:
+        if line.startswith("MemAvailable:"):
+            return min([int(line.split()[1]) / 2**10, *_left_in_groups()])
+    return math.inf
+
+
+def _left_in_groups() -> list[float]:
+    """What the limits of this process's control groups leave, in MiB; nothing where there is none or it is hidden."""
+    listed, found = PROCESS / "cgroup", []
+    for line in listed.read_text(encoding="utf-8").splitlines() if listed.exists() else []:
+        group = CONTROL_GROUPS / line.split(":", 2)[2].lstrip("/")
+        for folder in (group, *group.parents):
+            try:
+                limit, used = ((folder / name).read_text(encoding="utf-8") for name in ("memory.max", "memory.current"))
+            except OSError:
+                continue
+            if limit.strip().isdecimal():
+                found.append(max(0, int(limit) - int(used)) / 2**20)
+    return found
+
+
 def peak_mib() -> float:
     """Peak memory of this process in MiB since :func:`reset_peak`, pages of mapped files included.
 

@@ -161,6 +161,7 @@ class RunSpec(Part):
     metrics: tuple[str, ...] = Field(
         (), description="what is scored, first what decides; default: dice and volumes, or all of classes"
     )
+    mirror: bool = Field(False, description="average a case's predictions over all its mirrors; training must mirror")
     rules: str = Field("plain", description="what empty masks, missed and false lesions count")
     fold: int = Field(0, ge=0, description="of a single run; a study has folds")
     seed: int = Field(0, ge=0, lt=2**32, description="of a single run; a study has seeds")
@@ -221,7 +222,7 @@ class RunSpec(Part):
         content["numbers"] = NUMBERS
         content["data"]["sources"] = [s.model_dump(mode="json", exclude={"path"}) for s in self.data.sources]
         content["data"]["split"].pop("file")
-        unsaid: dict[str, Any] = {"members": [], "origin": None, "absence": "none"}
+        unsaid: dict[str, Any] = {"members": [], "origin": None, "absence": "none", "mirror": False}
         content = _without(content, unsaid) | {"data": _without(content["data"], {"modalities": []})}
         if "origin" in content:
             content["origin"] = _without(content["origin"], {"new_head": False})

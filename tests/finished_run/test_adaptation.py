@@ -21,7 +21,8 @@ from mrfusion.data.absence import check_files
 from mrfusion.errors import InputError, OutputError, SpecError
 from mrfusion.files import read_json, read_rows, write_rows
 from mrfusion.finished_run.adapt import adaptation_of, keep_parent, moved
-from mrfusion.finished_run.predict import FinishedRun, predict, read_run
+from mrfusion.finished_run.load import FinishedRun, read_run
+from mrfusion.finished_run.predict import predict
 from mrfusion.finished_run.quality import FEWEST, own_energies
 from mrfusion.finished_run.subsets import data_of, write_subsets
 from mrfusion.model.network import build_network

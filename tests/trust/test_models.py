@@ -11,7 +11,7 @@ from bad_models import OUTLINE, Payload, finished_run
 
 from mrfusion import families
 from mrfusion.errors import InputError, MrFusionError, SpecError
-from mrfusion.finished_run.predict import read_run
+from mrfusion.finished_run.load import read_run
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import load_network, make_network

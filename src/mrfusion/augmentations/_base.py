@@ -26,8 +26,14 @@ class Augmentation(ABC):
     Each sample has a random stream of its own, named by its seed, so that neither the number of workers or processes
     nor the company in a batch changes what happens to it. Torch's own random state is neither read nor moved. What is
     drawn is drawn on the CPU, what is computed is computed on the device of the images, all samples together. The
-    background, exactly 0, stays 0.
+    background, exactly 0, stays 0. ``mirrors`` says whether a network sees mirrored samples, so that predictions may be
+    averaged over mirrors.
     """
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether samples are mirrored."""
+        return False
 
     @abstractmethod
     def __call__(self, samples: Samples, seeds: Sequence[int]) -> tuple[Tensor, Tensor]:

@@ -47,6 +47,10 @@ class Light(Augmentation):
         if not 0 <= self.share <= 1:
             raise SpecError(f"augmentation light: share must lie from 0 to 1, found {self.share}")
 
+    @property
+    def mirrors(self) -> bool:
+        return self.flip
+
     def __call__(self, samples: Samples, seeds: Sequence[int]) -> tuple[Tensor, Tensor]:
         images, labels, random = samples.images, samples.labels, streams(seeds)
         if self.share and (self.rotate_deg or self.scale):

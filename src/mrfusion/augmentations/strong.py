@@ -58,6 +58,10 @@ class Strong(Augmentation):
         if not 0 <= self.share <= 2:
             raise SpecError(f"augmentation strong: share must lie from 0 to 2, found {self.share}")
 
+    @property
+    def mirrors(self) -> bool:
+        return self.mirror
+
     def __call__(self, samples: Samples, seeds: Sequence[int]) -> tuple[Tensor, Tensor]:
         random, spacing = streams(seeds), samples.spacing_mm
         finest = spacing.amin(1, keepdim=True) / spacing  # 1 along the finest axis, less along coarser ones

@@ -7,7 +7,7 @@ from mrfusion.command.study import show_study
 from mrfusion.data.read import recognised
 from mrfusion.executors._base import Executor
 from mrfusion.finished_run.adapt import AFTER, Adaptation, adaptation_of, keep_parent, moved
-from mrfusion.finished_run.predict import FinishedRun
+from mrfusion.finished_run.load import FinishedRun
 from mrfusion.layouts._base import MAY_LACK
 from mrfusion.run_folder.study import StudyFolder
 from mrfusion.spec import Source

@@ -66,7 +66,7 @@ def inspect(
 
     if energy is not None:
         from mrfusion.command.quality import check_quality
-        from mrfusion.finished_run.predict import read_run
+        from mrfusion.finished_run.load import read_run
 
         if not check_quality(read_run(energy, trust or ()), data, layout=layout, out=out):
             raise typer.Exit(2)

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from mrfusion.command.cohort import cohort_at
 from mrfusion.command.display import console, one_bar, say
-from mrfusion.finished_run.predict import FinishedRun
+from mrfusion.finished_run.load import FinishedRun
 from mrfusion.finished_run.quality import Judged, judge, write_judged
 from mrfusion.spec import Machine
 

@@ -50,20 +50,25 @@ def write_label_map(path: Path, index_XYZ: NDArray[np.uint8], reference: Path, v
     ``index_XYZ`` is in RAS+ order as :func:`read_labels` gives it; index i + 1 is written as ``values[i]``, the
     number that the case's own label convention has for it (:func:`file_values`). Whole or not at all.
     """
-    header = read_header(reference, many=True)
-    back = ornt_transform(_RAS, header.orientation)
     lookup = np.array([0, *values], np.int64)
-    stored = apply_orientation(lookup[index_XYZ], back)
+    kind = np.uint8 if lookup.max() < 2**8 else np.int16 if lookup.max() < 2**15 else np.int32
+    write_map(path, lookup[index_XYZ].astype(kind), reference)
+
+
+def write_map(path: Path, map_XYZ: NDArray[Any], reference: Path) -> None:
+    """Write numbers for the voxels of a case, in RAS+ order, in the grid of the file ``reference``; whole or not at
+    all."""
+    header = read_header(reference, many=True)
+    stored = apply_orientation(map_XYZ, ornt_transform(_RAS, header.orientation))
     if stored.shape != header.shape:
         raise ValueError(f"the prediction is {stored.shape} in the order of {reference}, which is {header.shape}")
-    kind = np.uint8 if lookup.max() < 2**8 else np.int16 if lookup.max() < 2**15 else np.int32
     nifti = header.nifti.copy()
-    nifti.set_data_dtype(kind)
+    nifti.set_data_dtype(map_XYZ.dtype)
     nifti.set_slope_inter(1, 0)
     nifti["cal_max"] = nifti["cal_min"] = 0
     nifti["descrip"], nifti["vox_offset"] = b"mrfusion", 0
     make = nib.Nifti2Image if isinstance(nifti, nib.Nifti2Header) else nib.Nifti1Image
-    content = make(stored.astype(kind).reshape(header.stored), None, nifti).to_bytes()
+    content = make(stored.reshape(header.stored), None, nifti).to_bytes()
     with writing(path) as temporary:
         temporary.write_bytes(gzip.compress(content, 4, mtime=0) if path.name.endswith(".gz") else content)
 

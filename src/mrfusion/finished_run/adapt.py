@@ -12,7 +12,7 @@ from mrfusion.case import Cohort
 from mrfusion.data.read import read_cohort, with_modalities
 from mrfusion.errors import InputError, OutputError, SpecError
 from mrfusion.files import building_anew
-from mrfusion.finished_run.predict import FinishedRun
+from mrfusion.finished_run.load import FinishedRun
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.run_folder.study import StudyFolder
 from mrfusion.spec import RunSpec, Source

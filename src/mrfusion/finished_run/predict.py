@@ -1,125 +1,119 @@
-"""A finished run on cases that were never in its cohort: read, prepare, predict, write beside nothing of theirs."""
+"""Finished runs on cases that were never in their cohort: read, prepare, predict, write beside nothing of theirs."""
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from os import PathLike
+from math import prod
 from pathlib import Path
 
-from lightning_fabric import Fabric
-
-from mrfusion import families
+from mrfusion import families, hardware
 from mrfusion.case import Case, Cohort
 from mrfusion.data.absence import check_files
 from mrfusion.data.cache import prepare_cohort
 from mrfusion.data.load import OpenedCase, open_case
-from mrfusion.errors import InputError, SpecError
+from mrfusion.data.nifti.header import read_header
+from mrfusion.errors import CaseError, InputError, Note, SpecError
 from mrfusion.files import temporary_folder
+from mrfusion.finished_run.load import FinishedRun
+from mrfusion.finished_run.together import Together
 from mrfusion.progress import Progress, silent
 from mrfusion.run.answers import answered, make_answers
-from mrfusion.run_folder.run import RunFolder
-from mrfusion.spec import Machine, RunSpec, Source
-from mrfusion.training.assemble import Model, load_network, make_fabric, make_model
+from mrfusion.spec import Machine, Source
+from mrfusion.training.assemble import check_mirror, make_fabric
+from mrfusion.training.objective import out_channels
 
-LARGEST_SAMPLE = 2**24  # grid points; 256 x 256 x 256
-MOST_NAMES = 64
 AUTOMATIC = Machine()  # a GPU where there is one
 
 
 @dataclass(frozen=True)
-class FinishedRun:
-    """A run's folder as prediction needs it."""
+class Asked:
+    """How cases are predicted: ``mirror`` averages over the mirrors of each case (four times the work in 2-D, eight in
+    3-D), ``probabilities`` writes a map of each region's probability beside the label map."""
 
-    folder: RunFolder
-    spec: RunSpec
-    outline: Cohort
-    sample_size: tuple[int, int, int]
-
-    @property
-    def modalities(self) -> tuple[str, ...]:
-        """The modalities that a case should have; those that training left out at times it may lack."""
-        return self.spec.plan.modalities(self.outline.modalities)
-
-    def model(self, fabric: Fabric) -> Model:
-        """The trained network on the device of ``fabric``."""
-        network = load_network(self.spec, self.outline, self.folder.weights)
-        return make_model(self.spec, self.outline, network=network, size=self.sample_size, fabric=fabric)
+    mirror: bool = False
+    probabilities: bool = False
 
 
-def read_run(folder: PathLike[str] | str, trusted: Sequence[str] | None = ()) -> FinishedRun:
-    """The run in ``folder``; InputError if it is none.
-
-    A run may come from anyone, and its specification may name code by its address (``package.module:Class``). Such
-    code is imported only where ``trusted`` holds its package; SpecError otherwise. None trusts all: the study that is
-    being conducted named them itself.
-    """
-    here = RunFolder(Path(folder))
-    spec = here.read_spec()
-    if trusted is not None:
-        _check_trusted(outside_code(spec), trusted, here.path)
-    try:
-        outline, size = here.read_outline(), here.read_environment()["sample_size"]
-        if len(size) != 3 or not all(type(n) is int and n > 0 for n in size) or math.prod(size) > LARGEST_SAMPLE:
-            raise ValueError(f"sample_size is {size}")
-        if max(len(outline.modalities), len(outline.regions), len(outline.classes)) > MOST_NAMES:
-            raise ValueError(f"more than {MOST_NAMES} modalities, regions or classes")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(
-            f"expected cohort.json and environment.json of a finished run in {folder}, found others ({error}); "
-            "copy the run's folder anew"
-        ) from None
-    return FinishedRun(here, spec, outline, (size[0], size[1], size[2]))
-
-
-def outside_code(spec: RunSpec) -> list[str]:
-    """The addresses of code outside of mrfusion that a run names; its files' paths are none."""
-    content = spec.model_dump(mode="json", exclude={"data"})
-    return families.addresses([content, *(source.layout for source in spec.data.sources)])
-
-
-def _check_trusted(addresses: Iterable[str], trusted: Sequence[str], folder: Path) -> None:
-    for address in addresses:
-        package = address.partition(":")[0]
-        if not any(package == name or package.startswith(f"{name}.") for name in trusted):
-            raise SpecError(
-                f"the run in {folder} names code outside of mrfusion, {address}, which loading it would run; "
-                f"if you know it, say --trust {package}"
-            )
+PLAIN = Asked()
 
 
 def predict(
-    run: FinishedRun,
+    runs: FinishedRun | Sequence[FinishedRun],
     places: Path | str | Sequence[Path | str],
     *,
     out: Path | str,
+    asked: Asked = PLAIN,
     layout: str | None = None,
     machine: Machine = AUTOMATIC,
     progress: Progress = silent,
 ) -> list[Path]:
     """Predict every case found under ``places``, one or several folders of cases; gives the files written to ``out``.
 
-    Cases are read by the run's own layout, or by ``layout``. They need no labels, and only the modalities that the
-    run's plan reads; of these, a run that was trained with ``absence`` lets some be missing. Segmentations are written
-    in each case's own grid, affine and label convention; classifications as one table, ``probabilities.csv``, whose
-    column ``target`` is empty.
-    InputError or CaseError for what cannot be read.
+    Several runs, the folds and seeds of one arm, answer by the mean of their probabilities. Cases are read by the runs'
+    own layout, or by ``layout``. They need no labels, and only the modalities that the plan reads; of these, runs that
+    were trained with ``absence`` let some be missing, and a note says so. Segmentations are written in each case's own
+    grid, affine and label convention; classifications as one table, ``probabilities.csv``, whose
+    column ``target`` is empty. One case and one network are
+    in memory at a time; what a case takes is said before it is read. InputError or CaseError for what cannot be read.
     """
+    together = _asked_of([runs] if isinstance(runs, FinishedRun) else runs, asked)
     several = [places] if isinstance(places, Path | str) else places
-    out, cohort = Path(out), _cohort(run, [Path(place) for place in several], layout)
-    cases = prepared_cases(run, cohort, out, progress)
-    model = run.model(make_fabric(machine, run.spec.budget.precision))
-    answers = make_answers(run.spec, run.outline, model)
-    return answers.write(answered(answers, cases), out)
+    first, out = together[0], Path(out)
+    cohort = _cohort(first, [Path(place) for place in several], layout)
+    model = Together(together, make_fabric(machine, first.spec.budget.precision))
+    answers = make_answers(first.spec, first.outline, model, maps=asked.probabilities)
+    return answers.write(answered(answers, prepared_cases(first, cohort, out, progress)), out)
+
+
+def _asked_of(runs: Sequence[FinishedRun], asked: Asked) -> list[FinishedRun]:
+    """The runs with what is asked of them in their specifications."""
+    found = [replace(run, spec=run.spec.model_copy(update={"mirror": run.spec.mirror or asked.mirror})) for run in runs]
+    for run in found:
+        check_mirror(run.spec)
+    return found
 
 
 def prepared_cases(run: FinishedRun, cohort: Cohort, out: Path, progress: Progress) -> Iterator[OpenedCase]:
     """One case after the other, prepared in a folder inside ``out`` that is removed again."""
     with temporary_folder(out) as cache:
         for number, case in enumerate(cohort.cases):
-            progress(number, len(cohort.cases), case.id)
+            progress(number, len(cohort.cases), f"{case.id}, {_checked_gib(case, run):.1f} GiB of memory")
+            _note_what_is_lacking(case, run)
             prepared = prepare_cohort(replace(cohort, cases=(case,)), run.spec.data.preparation, cache)[case.id]
             yield open_case(case, run.outline, prepared, run.modalities, run.spec.sampling.slices)
         progress(len(cohort.cases), len(cohort.cases), "done")
+
+
+def _checked_gib(case: Case, run: FinishedRun) -> float:
+    """About how much memory the case takes beside the network; CaseError where so much is not free.
+
+    Counted are its images as they are read and prepared, logits and probabilities of all channels with what they are
+    summed in, and the masks; on the finer of the grid of its files and the prepared one.
+    """
+    (shape, affine) = read_header(case.images[run.modalities[0]] if run.modalities[0] in case.images else
+                                  next(iter(case.images.values())), many=True).turned  # fmt: skip
+    spacing = (affine[:3, :3] ** 2).sum(0) ** 0.5
+    wanted = run.spec.data.preparation.spacing_mm or (None,) * 3
+    finer = prod(max(1.0, max(spacing) / mm) for mm in wanted if mm is not None)
+    channels = 3 * len(case.images) + 4 * out_channels(run.spec, run.outline)
+    gib, free = 4 * prod(shape) * finer * channels / 2**30, hardware.free_mib() / 2**10
+    if gib > free:
+        raise CaseError(
+            f"case {case.id} of {' x '.join(map(str, shape))} voxels would take about {gib:.1f} GiB, and {free:.1f} "
+            "are free; cut away what is empty, or predict it on a machine with more memory"
+        )
+    return float(gib)
+
+
+def _note_what_is_lacking(case: Case, run: FinishedRun) -> None:
+    lacking = [name for name in run.modalities if name not in case.images]
+    if lacking:
+        there = ", ".join(name for name in run.modalities if name in case.images)
+        warnings.warn(
+            f"case {case.id} lacks {', '.join(lacking)}: it is predicted from {there}, as training has practised",
+            Note,
+            stacklevel=2,
+        )
 
 
 def _cohort(run: FinishedRun, places: Sequence[Path], layout: str | None) -> Cohort:

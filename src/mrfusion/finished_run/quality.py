@@ -11,8 +11,9 @@ from scipy import stats
 from mrfusion.case import Case, Cohort
 from mrfusion.errors import CaseError, InputError, SpecError
 from mrfusion.files import write_rows
+from mrfusion.finished_run.load import FinishedRun
 from mrfusion.finished_run.mismatch import Key, pulls, suspicion, usual
-from mrfusion.finished_run.predict import FinishedRun, prepared_cases
+from mrfusion.finished_run.predict import prepared_cases
 from mrfusion.progress import Progress, silent
 from mrfusion.spec import Machine
 from mrfusion.training.assemble import make_fabric

@@ -10,7 +10,7 @@ from mrfusion.data.load import OpenedCase, open_case
 from mrfusion.data.prepared import Prepared
 from mrfusion.data.read import RunData, read_data
 from mrfusion.errors import InputError, OutputError, SpecError
-from mrfusion.finished_run.predict import FinishedRun, read_run
+from mrfusion.finished_run.load import FinishedRun, read_run
 from mrfusion.progress import Progress, ProgressFile
 from mrfusion.result import ScoreRow
 from mrfusion.run.answers import make_answers

@@ -13,15 +13,15 @@ from mrfusion.data.label_map import region_masks
 from mrfusion.data.load import OpenedCase
 from mrfusion.data.prepared import Prepared
 from mrfusion.data.sample import LoadedCase
+from mrfusion.errors import SpecError
 from mrfusion.result import CaseScore
 from mrfusion.rules import rule_named
-from mrfusion.run.prediction import Prediction, predict_classes, predict_masks, write_prediction
+from mrfusion.run.prediction import Answering, Prediction, predict_classes, predict_masks, write_maps, write_prediction
 from mrfusion.run_folder.probabilities import FILE, Answer, write_probabilities
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.scoring.classes import answers_of, class_table, score_classes
 from mrfusion.scoring.masks import score_case
 from mrfusion.spec import RunSpec
-from mrfusion.training.assemble import Model
 
 METRICS = ("dice", "volume_mm3", "target_volume_mm3")
 ALL = "*"  # the region of a class
@@ -31,13 +31,16 @@ A = TypeVar("A")
 class Answers(Generic[A]):
     """One kind of answer, ``A`` for a case; of a run's specification, its cohort's outline and its network.
 
-    ``has_volumes`` says whether :meth:`shown` has something to show in three dimensions.
+    ``has_volumes`` says whether :meth:`shown` has something to show in three dimensions. ``maps``: a map of each
+    region's probability is written beside the answers for cases without labels; SpecError where a task has no regions.
     """
 
     has_volumes: ClassVar[bool] = False
 
-    def __init__(self, spec: RunSpec, cohort: Cohort, model: Model) -> None:
-        self.spec, self.cohort, self.model = spec, cohort, model
+    def __init__(self, spec: RunSpec, cohort: Cohort, model: Answering, *, maps: bool = False) -> None:
+        if maps and not self.has_volumes:
+            raise SpecError(f"task {spec.task} has no maps of regions; its table holds the probabilities already")
+        self.spec, self.cohort, self.model, self.maps = spec, cohort, model, maps
         self.modalities = spec.plan.modalities(cohort.modalities)
 
     def predict(self, one: OpenedCase) -> A:
@@ -72,7 +75,9 @@ class RegionAnswers(Answers[Prediction]):
     has_volumes = True
 
     def predict(self, one: OpenedCase) -> Prediction:
-        return predict_masks(one.case, one.prepared, one.loaded, self.modalities, self.model)
+        return predict_masks(
+            one.case, one.prepared, one.loaded, self.modalities, self.model, probabilities=self.maps
+        )
 
     def shown(self, one: OpenedCase, answer: Prediction) -> NDArray[np.bool_]:
         del one
@@ -93,7 +98,11 @@ class RegionAnswers(Answers[Prediction]):
         return scores
 
     def write(self, answered: Iterable[tuple[OpenedCase, Prediction]], folder: Path) -> list[Path]:
-        return [write_prediction(folder, answer, one.prepared, self.cohort) for one, answer in answered]
+        written = []
+        for one, answer in answered:
+            written.append(write_prediction(folder, answer, one.prepared, self.cohort))
+            written += write_maps(folder, answer, one.prepared, self.cohort) if self.maps else []
+        return written
 
     def judge_subset(self, one: OpenedCase | None, *, case: Case, prepared: Prepared) -> list[CaseScore]:
         """By Dice and what else of the run's metrics is better when higher; of empty masks where nothing is seen."""
@@ -147,9 +156,9 @@ class ClassAnswers(Answers[NDArray[np.float64]]):
         return [CaseScore(case.id, ALL, name, value) for name, value in found.items()]
 
 
-def make_answers(spec: RunSpec, cohort: Cohort, model: Model) -> Answers[Any]:
+def make_answers(spec: RunSpec, cohort: Cohort, model: Answering, *, maps: bool = False) -> Answers[Any]:
     """The answers that a run's task names."""
-    made: Answers[Any] = families.piece(__name__, spec.chosen_task.answers)(spec, cohort, model)
+    made: Answers[Any] = families.piece(__name__, spec.chosen_task.answers)(spec, cohort, model, maps=maps)
     return made
 
 

@@ -19,7 +19,7 @@ from mrfusion.run.execute import execute, parts_of
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.run_folder.study import StudyFolder
 from mrfusion.spec import RunSpec
-from mrfusion.training.assemble import make_fabric, make_model, make_network, make_training
+from mrfusion.training.assemble import check_mirror, make_fabric, make_model, make_network, make_training
 from mrfusion.training.loop import fit
 from mrfusion.training.objective import make_objective
 from mrfusion.training.optimiser import count_parameters
@@ -47,7 +47,7 @@ def _check_arm(name: str, spec: RunSpec, cohort: Cohort) -> None:
         network = make_network(spec, cohort)
         make_objective(spec, cohort)
         load("balancers", spec.balancer)()
-        load("augmentations", spec.augmentation)()
+        check_mirror(spec)
         load("schedules", spec.schedule)().phases(network, spec.loss_names)
         absence_of(spec, cohort)
         for case in cohort.cases:

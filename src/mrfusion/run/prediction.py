@@ -3,39 +3,71 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from mrfusion.case import Case, Cohort
-from mrfusion.data.label_map import file_values, paint_regions, write_label_map
+from mrfusion.data.label_map import file_values, paint_regions, write_label_map, write_map
 from mrfusion.data.prepared import Prepared
 from mrfusion.data.sample import LoadedCase
-from mrfusion.training.assemble import Model
+from mrfusion.training.predict import WholeCases
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """Masks of regions on the prepared grid (R, S, H, W) and on the grid of the files, RAS+ (R, X, Y, Z)."""
+    """Masks of regions on the prepared grid (R, S, H, W) and on the grid of the files, RAS+ (R, X, Y, Z); where they
+    were asked for, the regions' probabilities on the latter."""
 
     case: Case
     prepared_masks: NDArray[np.bool_]
     masks: NDArray[np.bool_]
+    probabilities: NDArray[np.float32] | None = None
+
+
+class Answering(Protocol):
+    """A trained network, or several that answer together: logits of a whole case, and what they mean."""
+
+    @property
+    def predictor(self) -> WholeCases:
+        """Logits of whole cases."""
+
+    @property
+    def decision(self) -> nn.Module:
+        """What logits mean."""
 
 
 def predict_masks(
-    case: Case, prepared: Prepared, loaded: LoadedCase, modalities: Sequence[str], model: Model
+    case: Case,
+    prepared: Prepared,
+    loaded: LoadedCase,
+    modalities: Sequence[str],
+    model: Answering,
+    *,
+    probabilities: bool = False,
 ) -> Prediction:
     """Predict one case, of the run's ``modalities`` from those that are there; slices outside the run's range stay
-    empty."""
-    found = model.decision(model.predictor.logits(loaded)[None])[0].numpy()
+    empty, of probability 0."""
+    logits, there = model.predictor.logits(loaded)[None], loaded.there(modalities)
+    whole = _in_range(model.decision(logits)[0].numpy(), loaded)
+    masks = prepared.restore(whole, there).astype(bool)
+    if not probabilities:
+        return Prediction(case, whole, masks)
+    share = _in_range(model.decision.probabilities(logits)[0].numpy(), loaded)  # type: ignore[operator]
+    return Prediction(case, whole, masks, prepared.restore(share, there).clip(0, 1))
+
+
+def _in_range(found: NDArray[Any], loaded: LoadedCase) -> NDArray[Any]:
+    """What was found in a case's range of slices, as (R, S, H, W) of all its slices."""
     first, last = loaded.slices
-    whole = np.zeros((len(found), *loaded.labels.shape), bool)
+    whole = np.zeros((len(found), *loaded.labels.shape), found.dtype)
     whole[:, first:last] = found
-    return Prediction(case, whole, prepared.restore(whole, loaded.there(modalities)).astype(bool))
+    return whole
 
 
-def predict_classes(loaded: LoadedCase, model: Model) -> NDArray[np.float64]:
+def predict_classes(loaded: LoadedCase, model: Answering) -> NDArray[np.float64]:
     """The probabilities of the classes for one case."""
     return np.asarray(model.decision(model.predictor.class_logits(loaded)[None])[0].numpy(), np.float64)
 
@@ -46,6 +78,18 @@ def write_prediction(folder: Path, prediction: Prediction, prepared: Prepared, c
     path = folder / f"{safe_name(prediction.case.id)}.nii.gz"
     write_label_map(path, painted, prepared.reference, file_values(prediction.case, cohort.label_values))
     return path
+
+
+def write_maps(folder: Path, prediction: Prediction, prepared: Prepared, cohort: Cohort) -> list[Path]:
+    """``<folder>/probabilities/<case>_<region>.nii.gz``, from 0 to 1, in the case's own grid."""
+    if prediction.probabilities is None:
+        raise ValueError("the prediction was made without probabilities")
+    written = []
+    for region, share in zip(cohort.regions, prediction.probabilities, strict=True):
+        path = folder / "probabilities" / f"{safe_name(prediction.case.id)}_{safe_name(region.name)}.nii.gz"
+        write_map(path, share, prepared.reference)
+        written.append(path)
+    return written
 
 
 def safe_name(case_id: str) -> str:

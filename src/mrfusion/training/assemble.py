@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mrfusion import families
+from mrfusion.augmentations._base import Augmentation
 from mrfusion.balancers._base import Balancer
 from mrfusion.case import Cohort
 from mrfusion.data.absence import absence_of
@@ -169,7 +170,19 @@ def _balancer(spec: RunSpec, fabric: Fabric) -> Balancer:
 def make_model(spec: RunSpec, cohort: Cohort, *, network: nn.Module, size: Place, fabric: Fabric) -> Model:
     """A network ready for whole cases, on the device of ``fabric``."""
     placed = channels_last(network.to(fabric.device), spec.sampling.dimensions)
-    return Model(Predictor(placed, size, fabric.device, fabric.autocast), make_decision(spec, cohort))
+    predictor = Predictor(placed, size, fabric.device, fabric.autocast, mirror=spec.mirror)
+    return Model(predictor, make_decision(spec, cohort))
+
+
+def check_mirror(spec: RunSpec) -> None:
+    """SpecError where predictions are to be averaged over mirrors that the training never shows; the augmentation is
+    built on the way, so that its options are checked too."""
+    augmentation: Augmentation = families.load("augmentations", spec.augmentation)()
+    if spec.mirror and not augmentation.mirrors:
+        raise SpecError(
+            f"mirror: the predictions would be averaged over mirrors, and augmentation {spec.augmentation!r} shows the "
+            "network none; let it mirror, or leave mirror out"
+        )
 
 
 def load_network(spec: RunSpec, cohort: Cohort, weights: Path) -> FusionNetwork | Ensemble:

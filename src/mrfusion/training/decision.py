@@ -19,6 +19,10 @@ class RegionDecision(nn.Module):
     def forward(self, logits: Tensor) -> Tensor:
         return logits > 0
 
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Of each region, (b, regions, *xyz)."""
+        return torch.sigmoid(logits.float())
+
 
 class LabelDecision(nn.Module):
     """A voxel has the label of its highest logit, and belongs to every region that holds the label."""
@@ -31,6 +35,10 @@ class LabelDecision(nn.Module):
 
     def forward(self, logits: Tensor) -> Tensor:
         return self.table[:, logits.argmax(1)].movedim(0, 1)
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Of each region, (b, regions, *xyz): the sum over its labels."""
+        return torch.einsum("rl,bl...->br...", self.table.float(), torch.softmax(logits.float(), 1))
 
 
 class ClassDecision(nn.Module):

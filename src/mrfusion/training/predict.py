@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
+from itertools import combinations
+from typing import Any, Protocol
 
 import torch
 from jaxtyping import Float
@@ -15,13 +16,34 @@ SLICES_AT_ONCE = 8
 OVERLAP = 0.5
 
 
+class WholeCases(Protocol):
+    """Whatever answers for a whole case."""
+
+    def logits(self, case: LoadedCase) -> Float[Tensor, "n s h w"]:
+        """Logits of the case's range of slices, on the CPU."""
+
+    def class_logits(self, case: LoadedCase) -> Float[Tensor, " classes"]:
+        """Logits of the case's classes, on the CPU."""
+
+
 class Predictor:
-    """A trained network on whole cases, on the device it is on; ``size`` is that of a training sample."""
+    """A trained network on whole cases, on the device it is on; ``size`` is that of a training sample.
+
+    ``mirror``: each slice or window is predicted in all its mirrors too (4 in 2-D, 8 in 3-D), and the logits, mirrored
+    back, are averaged, as nnU-Net does.
+    """
 
     def __init__(
-        self, network: nn.Module, size: Place, device: torch.device, autocast: Callable[[], AbstractContextManager[Any]]
+        self,
+        network: nn.Module,
+        size: Place,
+        device: torch.device,
+        autocast: Callable[[], AbstractContextManager[Any]],
+        *,
+        mirror: bool = False,
     ):
         self.network, self.size, self.device, self.autocast = network.eval(), size, device, autocast
+        self.mirror = mirror
 
     @torch.inference_mode()
     def logits(self, case: LoadedCase) -> Float[Tensor, "n s h w"]:
@@ -64,7 +86,17 @@ class Predictor:
         return found[0]  # type: ignore[no-any-return]
 
     def _forward(self, images: Tensor, present: Tensor) -> Tensor:
+        there = images.to(self.device)
+        axes = range(2, images.ndim) if self.mirror else ()
+        flips = [flip for count in range(len(axes) + 1) for flip in combinations(axes, count)]
+        found = self._answer(there, present)
+        for flip in flips[1:]:
+            answer = self._answer(there.flip(flip), present)
+            found = found + (answer.flip(flip) if answer.ndim == images.ndim else answer)  # of classes nothing turns
+        return found / len(flips)
+
+    def _answer(self, images: Tensor, present: Tensor) -> Tensor:
         layout = torch.channels_last if images.ndim == 4 else torch.channels_last_3d
         with self.autocast():
-            output = self.network(images.to(self.device).contiguous(memory_format=layout), present)
+            output = self.network(images.contiguous(memory_format=layout), present)
         return output.logits.float()  # type: ignore[no-any-return]
