@@ -130,6 +130,8 @@ CHANGES: list[dict[str, Any]] = [
     {"budget": {"epochs": 51}},
     {"budget": {"precision": "bf16-mixed"}},
     {"metrics": ["dice"]},
+    {"mirror": True},
+    {"augmentation": "strong"},
     {"rules": "paper"},
     {"fold": 1},
     {"seed": 1},

@@ -1,7 +1,6 @@
 """New cases: folds and seeds of an arm answer together, mirrors, probabilities, and what is said beforehand."""
 
 import os
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,7 +39,6 @@ seeds: [0, 1]
 arms:
   regions: {}
   labels: {head: labels, augmentation: light(flip=false)}
-  classes: {task: classification, losses: [cross_entropy]}
 """
 ON_CPU = Machine(device="cpu")
 
@@ -68,27 +66,18 @@ def random_case(run: FinishedRun) -> LoadedCase:
     return LoadedCase("a", images, np.zeros((3, 16, 16), np.uint8), (True,) * 4, -1, (0, 3))
 
 
-@pytest.mark.parametrize("arm", ["regions", "labels", "classes"])
+@pytest.mark.parametrize("arm", ["regions", "labels"])
 def test_they_answer_by_the_mean_of_their_probabilities(study: Path, arm: str) -> None:
     """As the networks do that sit in one model."""
     runs = runs_in(study, arm, ())
     assert len(runs) == 4, "two folds with two seeds"
     together, case = Together(runs, cpu()), random_case(runs[0])
-    networks = [load_network(run.spec, run.outline, run.folder / "model.safetensors") for run in runs]
+    networks = [load_network(run.spec, run.outline, run.folder.weights) for run in runs]
     joined = Ensemble(networks, exclusive=arm != "regions")
     other = Predictor(joined, runs[0].sample_size, torch.device("cpu"), cpu().autocast)
-    if arm == "classes":
-        torch.testing.assert_close(together.class_logits(case).softmax(0), _mean_of_classes(networks, case))
-        return
     found, expected = together.logits(case), other.logits(case)
     of = (lambda x: x.softmax(0)) if arm == "labels" else torch.sigmoid
     torch.testing.assert_close(of(found), of(expected), atol=1e-5, rtol=1e-4)
-
-
-def _mean_of_classes(networks: Sequence[nn.Module], case: LoadedCase) -> Tensor:
-    images, present = torch.from_numpy(np.asarray(case.images)), torch.ones(3, 4, dtype=torch.bool)
-    with torch.inference_mode():
-        return torch.stack([n.eval()(images, present).logits.mean(0).softmax(0) for n in networks]).mean(0)
 
 
 def test_a_study_s_arm_predicts_a_new_case_with_maps_and_mirrors(study: Path, phantom: Path, tmp_path: Path) -> None:
@@ -105,7 +94,8 @@ def test_a_study_s_arm_predicts_a_new_case_with_maps_and_mirrors(study: Path, ph
     values = {name: np.asarray(image.dataobj) for name, image in maps.items()}
     assert all(array.dtype == np.float32 and 0 <= array.min() <= array.max() <= 1 for array in values.values())
     inside = np.asarray(source.dataobj) > 0
-    assert ((values["WT"] > 0.5) & inside).sum() == pytest.approx((np.asarray(labels.dataobj) > 0).sum(), rel=0.5, abs=60)
+    painted = np.asarray(labels.dataobj) > 0
+    assert np.array_equal(painted, np.any([array > 0.5 for array in values.values()], axis=0))
     assert not values["WT"][~inside].all()
 
 
@@ -154,7 +144,7 @@ def test_memory_is_said_before_it_is_taken(
     predict(run, first_case(phantom), out=tmp_path, machine=ON_CPU, progress=lambda _, __, what: said.append(what))
     assert said[0].endswith("GiB of memory")
     monkeypatch.setattr(hardware, "free_mib", lambda: 0.01)
-    with pytest.raises(CaseError, match="would take about .* GiB, and 0.0 are free"):
+    with pytest.raises(CaseError, match=r"would take about .* GiB, and 0\.0 are free"):
         predict(run, first_case(phantom), out=tmp_path / "more", machine=ON_CPU)
     assert not list((tmp_path / "more").glob("*"))
 
@@ -167,12 +157,10 @@ def test_what_cannot_be_asked(study: Path, phantom: Path, tmp_path: Path) -> Non
     case = first_case(phantom)
     with pytest.raises(SpecError, match="averaged over mirrors, and augmentation 'light\\(flip=false\\)' shows"):
         predict(runs_in(study, "labels", ()), case, out=tmp_path, asked=Asked(mirror=True), machine=ON_CPU)
-    with pytest.raises(SpecError, match="a classification always gives its probabilities"):
-        predict(runs_in(study, "classes", ()), case, out=tmp_path, asked=Asked(probabilities=True), machine=ON_CPU)
     regions, labels = runs_in(study, "regions", ())[0], runs_in(study, "labels", ())[0]
     with pytest.raises(SpecError, match="differ in head: regions and labels"):
         Together([regions, labels], cpu())
-    with pytest.raises(SpecError, match="differ in sampling.slices"):
+    with pytest.raises(SpecError, match=r"differ in sampling\.slices"):
         other = regions.spec.changed({"sampling": {"slices": [0.2, 0.6]}})
         Together([regions, replace(regions, spec=other)], cpu())
 

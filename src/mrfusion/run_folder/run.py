@@ -78,7 +78,8 @@ class RunFolder:
         """The specification; InputError where there is none, SpecError where it is none of this version."""
         if not self._spec.is_file():
             raise InputError(
-                f"expected the folder of a finished run at {self.path} (OUT/runs/<digest>), found no {self._spec.name}"
+                f"expected the folder of a finished run at {self.path} (OUT/runs/<digest>), found no "
+                f"{self._spec.name}; for an arm of a study, name the study's folder and say --arm"
             )
         return read_part(RunSpec, read_json(self._spec), str(self._spec))
 
