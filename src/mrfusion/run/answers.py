@@ -75,9 +75,7 @@ class RegionAnswers(Answers[Prediction]):
     has_volumes = True
 
     def predict(self, one: OpenedCase) -> Prediction:
-        return predict_masks(
-            one.case, one.prepared, one.loaded, self.modalities, self.model, probabilities=self.maps
-        )
+        return predict_masks(one.case, one.prepared, one.loaded, self.modalities, self.model, probabilities=self.maps)
 
     def shown(self, one: OpenedCase, answer: Prediction) -> NDArray[np.bool_]:
         del one
