@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from mrfusion.comparison.interval import mean_interval
+from mrfusion.comparison.proportion import clopper_pearson
 from mrfusion.result import ScoreRow, Status
 
 MEAN = "mean"
@@ -43,7 +44,7 @@ class ArmMean:
     """One arm, region and metric: the mean over patients and how it came about.
 
     ``low`` to ``high`` is the 95 % interval over patients (Student's,
-    corrected for skewness; NaN below two patients). ``scored``,
+    corrected for skewness, NaN below two patients; of shares of right answers Clopper and Pearson's). ``scored``,
     ``penalised`` and ``undefined`` count single scores. ``without_region`` counts cases whose target lacks the region;
     ``mean_with_region`` is the mean with those cases left out.
     """
@@ -152,7 +153,7 @@ def _case_row(group: Sequence[ScoreRow]) -> CaseRow:
 
 def _arm_mean(singles: Sequence[ScoreRow], cases: Sequence[CaseRow], counted: Sequence[ScoreRow]) -> ArmMean:
     values = list(patient_means(cases).values())
-    low, high = mean_interval(values)
+    low, high = clopper_pearson(values) if singles[0].metric == "correct" else mean_interval(values)
     return ArmMean(
         arm=singles[0].arm,
         region=singles[0].region,

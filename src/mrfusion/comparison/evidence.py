@@ -13,6 +13,7 @@ import numpy as np
 
 from mrfusion.comparison.interval import Differences, Moments, Variance, interval, moments, p_different, p_equivalent
 from mrfusion.comparison.pairs import Key, Pairs
+from mrfusion.comparison.proportion import mcnemar
 from mrfusion.comparison.verdict import ALPHA, Yardstick
 
 FEWEST = 6  # patients, and patients whose arms differ; with fewer not even six equal signs would be rare (2 / 2^5)
@@ -86,6 +87,8 @@ def weigh(pairs: Mapping[Key, Pairs], measures: Mapping[str, Yardstick]) -> dict
     found = {}
     for key, (seen, claim) in weighed.items():
         nothing = _nothing(pairs[key].data, seen)
+        if key[2] == "correct":  # of right and wrong answers an exact test must agree
+            claim = claim.with_p(max(claim.p, mcnemar(pairs[key].data.patients)), claim.p_equivalent)
         evidence = Evidence(pairs[key], seen, Claim(p=1.0, p_equivalent=1.0) if nothing else claim, nothing)
         found[key] = _doubted(evidence, without.get(key)) if pairs[key].doubtful.any() else evidence
     return found

@@ -19,6 +19,7 @@ from mrfusion.result import ScoreRow
 
 Key = tuple[str, str, str]  # arm, region, metric
 Run = tuple[int, int]  # fold, seed
+ALL = "*"  # the region of what is said of all classes together
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,12 @@ class _Score:
 
 
 def paired_differences(rows: Iterable[ScoreRow], reference: str) -> dict[Key, Pairs]:
-    """(arm, region, metric) to the paired differences; the mean over regions where there are several."""
+    """(arm, region, metric) to the paired differences; the mean over regions where there are several masks."""
     given = list(rows)
-    table = with_mean_region(given) if len({row.region for row in given}) > 1 else given
+    whole = {row.metric for row in given if row.region == ALL}  # what is said of all classes is their mean already
+    parts = [row for row in given if row.metric not in whole]
+    table = with_mean_region(parts) if len({row.region for row in parts}) > 1 else parts
+    table += [row for row in given if row.metric in whole]
     grouped: dict[Key, dict[tuple[str, int, int], ScoreRow]] = defaultdict(dict)
     runs: dict[str, set[Run]] = defaultdict(set)
     for row in table:

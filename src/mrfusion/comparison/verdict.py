@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from mrfusion.errors import SpecError
 from mrfusion.families import module_of
@@ -35,14 +35,23 @@ def yardstick(metric: str, margin: float | None = None) -> Yardstick | None:
     """The yardstick of a metric by its text; None for one that is neither better high nor low, or not known here."""
     if metric == "correct":  # of a classification's single case; its mean is the accuracy
         return Yardstick(metric, 1, 0.01 if margin is None else margin, 1.0)
-    try:
-        about = module_of("metrics", metric).ABOUT
-    except (SpecError, AttributeError):
+    about = _about(metric)
+    if about is None:
         return None
     sign = {"higher": 1, "lower": -1}.get(about.better)
     usual = MARGINS.get(about.unit, math.nan)
     low, high = about.range
     return None if sign is None else Yardstick(metric, sign, usual if margin is None else margin, high - low)
+
+
+def _about(metric: str) -> Any:
+    """What a metric of masks or of classes says of itself; None for one that neither family has."""
+    for family in ("metrics", "class_metrics"):
+        try:
+            return module_of(family, metric).ABOUT
+        except (SpecError, AttributeError):
+            continue
+    return None
 
 
 def judge(effect: float, p: float, p_equivalent: float, sign: int) -> Word:

@@ -84,7 +84,7 @@ def write_tables(study_dir: Path, kind: str, out: Path | None = None) -> Path:
 
 
 def _tables(study: LoadedStudy) -> list[tuple[str, Sequence[Comparison]]]:
-    tables = [(name, of_metric(study, name)) for name in study.metrics]
+    tables = [(name, of_metric(study, name)) for name in study.compared_metrics]
     return [(name, rows) for name, rows in tables if rows]
 
 

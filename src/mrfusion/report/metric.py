@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 from mrfusion.errors import SpecError
 from mrfusion.families import module_of
@@ -60,12 +60,19 @@ def metric_named(text: str, family: str = "metrics") -> Metric:
     """The metric with this text; one that is not installed here (someone's own) is shown but never ranks."""
     if text == "correct":  # of a classification's single case; its mean is the accuracy
         return Metric(text, "Accuracy", "% of cases", scale=100.0, better="higher")
-    try:
-        about = module_of(family, text).ABOUT
-    except (SpecError, AttributeError):
+    about = _about(text, family) or _about(text, "class_metrics")
+    if about is None:
         return Metric(text, _title(text), "as stored", scale=1.0, better="neither")
     share = about.unit in ("1", "")
     return Metric(text, _title(text), "points" if share else about.unit, 100.0 if share else 1.0, about.better)
+
+
+def _about(text: str, family: str) -> Any:
+    """What the metric says of itself; None where the family has none of that name."""
+    try:
+        return module_of(family, text).ABOUT
+    except (SpecError, AttributeError):
+        return None
 
 
 def _title(text: str) -> str:

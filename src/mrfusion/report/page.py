@@ -26,6 +26,7 @@ from mrfusion.report.section import (
     paper_tables,
     points,
     ranking,
+    roc,
     search,
     verdicts,
     viewer,
@@ -36,7 +37,7 @@ from mrfusion.study.load import LoadedStudy, load_study
 # the page, top to bottom
 SECTIONS = (
     *(headline, verdicts, ranking, arms, paper_tables, search, modalities, energy, cohort, points, cases, viewer),
-    *(curves, balance, cost, methods, appendix),
+    *(roc, curves, balance, cost, methods, appendix),
 )
 _HERE = Path(__file__).parent
 

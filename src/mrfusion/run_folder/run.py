@@ -156,6 +156,11 @@ class RunFolder:
         """Write what a classification answered for each test case."""
         probabilities.write_probabilities(self._probabilities, classes, answers)
 
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether the run is a classification that left its answers."""
+        return self._probabilities.is_file()
+
     def read_probabilities(self) -> tuple[tuple[str, ...], list[probabilities.Answer]]:
         """The classes, and what a classification answered for each test case."""
         return probabilities.read_probabilities(self._probabilities)

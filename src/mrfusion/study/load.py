@@ -7,6 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
+from mrfusion.class_metrics._votes import Votes
 from mrfusion.comparison import aggregate
 from mrfusion.comparison.aggregate import ArmMean, CaseRow, PairedRow
 from mrfusion.comparison.compare import Comparison, compare
@@ -19,6 +22,7 @@ from mrfusion.result import CaseScore, ScoreRow
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.run_folder.searches import SearchAccount
 from mrfusion.run_folder.study import StudyFolder
+from mrfusion.scoring.pooled import Answered, pooled_scores
 
 State = Literal["done", "missing", "unreadable"]
 ALL = "*"  # the case of a row that is about all test cases together
@@ -91,7 +95,14 @@ class LoadedStudy:
     def comparisons(self) -> tuple[Comparison, ...]:
         """Every arm against the reference, see :func:`mrfusion.comparison.compare.compare`."""
         known = {arm.name for arm in self.arms}
-        return tuple(compare([row for row in self.scores if row.arm in known], self.reference, self.hypotheses))
+        rows = [row for row in (*self.scores, *pooled_scores(self.answered)) if row.arm in known]
+        return tuple(compare(rows, self.reference, self.hypotheses))
+
+    @cached_property
+    def answered(self) -> tuple[Answered, ...]:
+        """What the finished runs of a classification answered; empty for masks."""
+        patients = {case.id: case.patient for case in self.cases}
+        return tuple(found for run in self.done if (found := _answered(run, patients)) is not None)
 
     @cached_property
     def fairness(self) -> Fairness:
@@ -128,6 +139,11 @@ class LoadedStudy:
         """The metrics there are scores of that can be better or worse; the first ranks: ``dice`` where it is there."""
         found = [name for name in dict.fromkeys(row.metric for row in self.scores) if yardstick(name) is not None]
         return tuple(sorted(found, key=lambda name: name != "dice"))
+
+    @cached_property
+    def compared_metrics(self) -> tuple[str, ...]:
+        """The metrics there are comparisons by: those of single cases, then those of all cases together."""
+        return tuple(dict.fromkeys([*self.metrics, *(row.metric for row in self.comparisons)]))
 
     @cached_property
     def knows_absent_regions(self) -> bool:
@@ -251,6 +267,20 @@ def _scores(run: LoadedRun, scores: Iterable[CaseScore], patients: Mapping[str, 
         )
         for score in given
     )
+
+
+def _answered(run: LoadedRun, patients: Mapping[str, str]) -> Answered | None:
+    """The answers of a classification on the cases whose class is known; None for masks, or where none is known."""
+    if not run.folder.has_probabilities:
+        return None
+    classes, answers = run.folder.read_probabilities()
+    known = [answer for answer in answers if answer.target and answer.case in patients]
+    if not known:
+        return None
+    targets = np.array([classes.index(answer.target) for answer in known])
+    votes = Votes(np.array([answer.probabilities for answer in known]), targets, classes)
+    cases = tuple(answer.case for answer in known)
+    return Answered(run.arm, run.fold, run.seed, cases, tuple(patients[case] for case in cases), votes)
 
 
 def _facts(run: LoadedRun) -> RunFacts:

@@ -9,7 +9,7 @@ from mrfusion.study.load import LoadedStudy
 
 def section(study: LoadedStudy) -> Section | None:
     """One table per metric; None where nothing is compared."""
-    tables = [(metric_named(name), of_metric(study, name)) for name in study.metrics]
+    tables = [(metric_named(name), of_metric(study, name)) for name in study.compared_metrics]
     tables = [(metric, rows) for metric, rows in tables if rows]
     if not tables:
         return None

@@ -1,0 +1,70 @@
+"""ROC curves of a classification: one class against the rest, all folds pooled, with a band over patients."""
+
+from mrfusion.report.figure import Drawing, Figure, Switch, axis, colour, dash, layout, plain, rounded, soft
+from mrfusion.report.part import Section, render
+from mrfusion.scoring.pooled import Roc, roc
+from mrfusion.study.load import LoadedStudy
+
+
+def section(study: LoadedStudy) -> Section | None:
+    """The figure; None where no run answered with probabilities of classes."""
+    if not study.answered:
+        return None
+    classes = study.answered[0].votes.classes
+    shown = classes[:1] if len(classes) == 2 else classes
+    drawings = {name: drawing for place, name in enumerate(shown) if (drawing := _drawing(study, place))["data"]}
+    if not drawings:
+        return None
+    figure = Figure(
+        id="roc-figure",
+        alt="ROC curves: one line per arm, the true positive rate over the false positive rate, with a 95 % band.",
+        height=420,
+        switches=(Switch("Class", tuple((name, plain(name)) for name in drawings)),),
+        drawings=drawings,
+    )
+    return Section("roc", "ROC curves", render("section/roc.html", figure=figure), (figure,))
+
+
+def _drawing(study: LoadedStudy, place: int) -> Drawing:
+    traces: list[Drawing] = []
+    for number, arm in enumerate(study.arms):
+        curve = roc(mine, place) if (mine := [run for run in study.answered if run.arm == arm.name]) else None
+        traces += [_band(curve, number), _line(curve, number, arm.name)] if curve else []
+    return {
+        "data": traces,
+        "layout": layout(
+            xaxis=axis("false positive rate", fixedrange=True, showgrid=False),
+            yaxis=axis("true positive rate", fixedrange=True),
+            showlegend=True,
+            legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "itemclick": "toggle"},
+        ),
+    }
+
+
+def _band(curve: Roc, place: int) -> Drawing:
+    at = curve.at.tolist()
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": rounded(at + at[::-1]),
+        "y": rounded([*curve.high.tolist(), *curve.low.tolist()[::-1]]),
+        "fill": "toself",
+        "fillcolor": soft(place),
+        "line": {"width": 0},
+        "hoverinfo": "skip",
+        "showlegend": False,
+        "legendgroup": str(place),
+    }
+
+
+def _line(curve: Roc, place: int, arm: str) -> Drawing:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": plain(arm),
+        "x": rounded(curve.at.tolist()),
+        "y": rounded(curve.rate.tolist()),
+        "line": {"width": 2.5, "color": colour(place), "dash": dash(place)},
+        "hovertemplate": "%{y:.2f} at %{x:.2f}",
+        "legendgroup": str(place),
+    }
