@@ -40,7 +40,18 @@ class Source(Part):
 
 
 NUMBERS = 4  # to be raised whenever the same specification gives other numbers: old runs are then made again
-Millimetres = Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Millimetres = Positive | None
+
+
+class Scale(Part):
+    """How the numbers of a modality are brought to one scale in all cases."""
+
+    low: Finite = Field(description="numbers below it become it")
+    high: Finite = Field(description="numbers above it become it")
+    mean: Finite = Field(description="is subtracted")
+    sd: Positive = Field(description="divides what is left")
 
 
 class Preparation(Part):
@@ -51,6 +62,12 @@ class Preparation(Part):
         None, description="resample every case: twice in the plane of its slices, then between them; null: as it is"
     )
     crop: bool = Field(True, description="crop to the box of non-zero voxels of the modalities that are read")
+    interpolation: Literal["linear", "cubic"] = Field(
+        "linear", description="of resampled images; cubic takes the nearest slice where slices lie far apart"
+    )
+    intensities: dict[str, Scale] = Field(
+        {}, description="modalities whose numbers mean something by themselves, as CT's; all others get z-scores"
+    )
 
 
 class SplitRule(Part):
@@ -224,6 +241,7 @@ class RunSpec(Part):
         content["data"]["split"].pop("file")
         unsaid: dict[str, Any] = {"members": [], "origin": None, "absence": "none", "mirror": False}
         content = _without(content, unsaid) | {"data": _without(content["data"], {"modalities": []})}
+        content["data"]["preparation"] = without_unsaid(self.data.preparation)
         if "origin" in content:
             content["origin"] = _without(content["origin"], {"new_head": False})
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
@@ -231,6 +249,11 @@ class RunSpec(Part):
     def changed(self, changes: Mapping[str, Any]) -> "RunSpec":
         """This spec with some keys changed, parts merged key by key; SpecError for a key that does not exist."""
         return read_part(RunSpec, merge(self.model_dump(mode="json"), changes), "changes")
+
+
+def without_unsaid(preparation: Preparation) -> dict[str, Any]:
+    """A preparation as JSON, without what later versions added where it says nothing: cases stay prepared."""
+    return _without(preparation.model_dump(mode="json"), {"interpolation": "linear", "intensities": {}})
 
 
 def _without(content: Mapping[str, Any], unsaid: Mapping[str, Any]) -> dict[str, Any]:

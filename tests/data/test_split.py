@@ -84,7 +84,7 @@ def test_strata_are_the_regions_present_or_the_class(make_case, cohort_of, tmp_p
     case = make_case()
     cohort = cohort_of(case, replace(case, id="b", label_values={1: 0, 2: 2, 4: 0}))
     prepared = prepare_cohort(cohort, Preparation(), tmp_path / "c")
-    assert strata_of(cohort, prepared) == {"a": "WT+TC+ET", "b": "WT"}
+    assert strata_of(cohort, {name: one.label_voxels for name, one in prepared.items()}) == {"a": "WT+TC+ET", "b": "WT"}
     classes = Cohort(("t1",), (replace(case, label="high"),), classes=("high", "low"))
     assert strata_of(classes, {}) == {"a": "high"}
 

@@ -31,7 +31,7 @@ FLOORS = {
     },
     1: {"surface", "comparison", "run_folder"},
     3: {"data", "model", "phantom"},
-    4: {"training"},
+    4: {"training", "planning"},
     5: {"scoring", "conversion", "inspection"},
     6: {"run", "finished_run"},
     7: {"study"},

@@ -98,7 +98,7 @@ def conducted(study: Study, executor: Pretending, out: Path) -> Agenda:
     agenda = prepare(study, executor, out=out, cache=out / "cache", watch=lambda told, done: None)
     while missing(agenda.now(out), out):
         conduct(agenda.now(out), executor, out=out, cache=out / "cache", watch=lambda told, done: None)
-        write_down(study, agenda, out)
+        write_down(agenda, out)
     return agenda
 
 
@@ -199,7 +199,7 @@ def test_a_search_goes_on_where_it_was(tmp_path: Path) -> None:
     study, first = study_of(tmp_path), Pretending()
     agenda = prepare(study, first, out=tmp_path, cache=tmp_path, watch=lambda told, done: None)
     conduct(agenda.now(tmp_path), first, out=tmp_path, cache=tmp_path, watch=lambda told, done: None)
-    write_down(study, agenda, tmp_path)
+    write_down(agenda, tmp_path)
     forward = next(s for s in read_json(tmp_path / "searches.json") if s["arm"] == "forward")
     assert forward["chosen"] is None
     assert [c["digest"] for c in read_json(tmp_path / "study.json")["plan"] if c["arm"] == "forward"] == [PENDING] * 2

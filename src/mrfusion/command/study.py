@@ -72,17 +72,17 @@ def _conduct(study: Study, executor: Executor, *, out: Path, cache: Path, report
         sweep(out.iterdir())
         agenda = _prepared(study, executor, out, cache)
         try:
-            _run_all(study, agenda, executor, out=out, cache=cache)
+            _run_all(agenda, executor, out=out, cache=cache)
         except MrFusionError:
             report(out)
             raise
         report(out)
 
 
-def _run_all(study: Study, agenda: Agenda, executor: Executor, *, out: Path, cache: Path) -> None:
+def _run_all(agenda: Agenda, executor: Executor, *, out: Path, cache: Path) -> None:
     while _wave(agenda, executor, out, cache):
-        write_down(study, agenda, out)
-    if study.subsets:
+        write_down(agenda, out)
+    if agenda.study.subsets:
         _subsets(executor, out, cache)
 
 

@@ -25,10 +25,10 @@ from mrfusion.data.grid import Grid
 from mrfusion.data.prepare import VERSION, Arrays, Box, Placement, box_of, prepare
 from mrfusion.data.prepared import Prepared, resampler
 from mrfusion.data.volume import Target, read_volume
-from mrfusion.errors import CaseError, InputError, OutputError
+from mrfusion.errors import CaseError, InputError, OutputError, SpecError, nearest
 from mrfusion.files import TEMPORARY, read_json, write_json
 from mrfusion.progress import Progress
-from mrfusion.spec import Preparation
+from mrfusion.spec import Preparation, without_unsaid
 
 LABELS = "label map"
 _ABANDONED_S = 86_400.0
@@ -49,6 +49,11 @@ def prepare_cohort(
     size as float32. Raises CaseError for the first case that cannot be used, OutputError if the cache cannot be
     written.
     """
+    for name in preparation.intensities:
+        if name not in cohort.modalities:
+            raise SpecError(
+                f"data.preparation.intensities: no modality is called {name!r}; {nearest(name, cohort.modalities)}"
+            )
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -120,7 +125,7 @@ def _asked(case: Case, cohort: Cohort, preparation: Preparation, digests: FileDi
         "case": case.id,
         "content": {name: digests.of(path) for name, path in files.items()},
         "options": {
-            **preparation.model_dump(mode="json"),
+            **without_unsaid(preparation),
             "modalities": list(files),
             **({"channels": sorted(case.channels.items())} if case.channels else {}),
             "label values": [list(cohort.label_values), sorted(case.label_values.items())],
@@ -147,11 +152,13 @@ def _why(home: Path, asked: dict[str, Any]) -> tuple[str, Path | None]:
 
 
 def _build(case: Case, cohort: Cohort, preparation: Preparation, *, folder: Path, asked: dict[str, Any]) -> None:
-    resample = resampler() if preparation.spacing_mm or preparation.resample_to else None
-    onto = Target(preparation.resample_to, resample) if resample and preparation.resample_to else None
+    linear = preparation.spacing_mm is not None and preparation.interpolation == "linear"
+    resample = resampler() if linear else None
+    onto = Target(preparation.resample_to, resampler()) if preparation.resample_to else None
     read = case if cohort.regions else replace(case, label_map=None)
     volume = read_volume(read, cohort.modalities, cohort.label_values, onto=onto)
-    arrays = prepare(volume, spacing_mm=preparation.spacing_mm, crop=preparation.crop, resample=resample)
+    options: dict[str, Any] = {"spacing_mm": preparation.spacing_mm, "crop": preparation.crop}
+    arrays = prepare(volume, **options, resample=resample, scaling=preparation.intensities)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         _sweep(folder.parent)

@@ -1,10 +1,10 @@
-"""Preparation of one case: optional resampling, z-score per modality, crop to what is not zero, slices first.
+"""Preparation of one case: optional resampling, one scale per modality, crop to what is not zero, slices first.
 
 Strict by construction: each modality is normalised by itself and has a box of its own, so that what is read for a
 subset of modalities is the same as if the others had never been there.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrfusion.data.grid import Grid
+from mrfusion.data.respace import Respacing
 from mrfusion.data.volume import Resampler, Volume
+from mrfusion.spec import Scale
 
 VERSION = 2  # to be raised whenever what is computed here or read in volume.py changes
 STORED = np.float16  # z-scores lie within a few tens; float16 resolves 0.004 at 4
@@ -78,27 +80,44 @@ def prepare(
     spacing_mm: Spacing | None = None,
     crop: bool = True,
     resample: Resampler | None = None,
+    scaling: Mapping[str, Scale] | None = None,
 ) -> Arrays:
-    """Prepare one case; ``resample`` is needed, and used, only where ``spacing_mm`` asks for another grid.
+    """Prepare one case.
 
     ``spacing_mm``: twice in the plane of the slices, then between them, so that stacks acquired in any plane become
-    alike; None leaves an axis as it is.
+    alike; None leaves an axis as it is. Cases are brought to it by ``resample``, or where none is given by cubic
+    splines. The numbers of modalities in ``scaling`` are scaled as it says, all others by z-scores.
     """
     axis = slice_axis(volume.grid)
     grid = volume.grid if spacing_mm is None else spaced(volume.grid, _along(spacing_mm, volume.grid, axis))
-    images, labels = volume.images_MXYZ, volume.labels_XYZ
-    if resample and spacing_mm:
-        # one modality at a time, so that none can depend on which others there are
-        images = np.stack([resample(image, volume.affine, onto=grid, labels=False) for image in images])
-        labels = None if labels is None else resample(labels, volume.affine, onto=grid, labels=True)
+    images, labels = (volume.images_MXYZ, volume.labels_XYZ) if spacing_mm is None else _moved(volume, grid, resample)
     boxes = {n: box_of(i) if crop else _whole(i) for n, i in zip(volume.modalities, images, strict=True)}
     placement = Placement(volume.grid, grid, boxes, axis)
-    scored, notes = zip(*(zscore(image) for image in images), strict=True)
+    named, scales = zip(volume.modalities, images, strict=True), scaling or {}
+    scored, notes = zip(*(scaled(i, scales[n]) if n in scales else zscore(i) for n, i in named), strict=True)
     box = placement.box(boxes)
     stored = np.stack([s[box].transpose(placement.order) for s in scored], axis=1).astype(STORED)
     cut = None if labels is None else np.ascontiguousarray(labels[box].transpose(placement.order))
     found = [f"{name}: {note}" for name, note in zip(volume.modalities, notes, strict=True) if note]
     return Arrays(stored, cut, volume.labels_XYZ, placement, (*volume.notes, *found, *_lost(labels, box)))
+
+
+def _moved(
+    volume: Volume, grid: Grid, resample: Resampler | None
+) -> tuple[NDArray[np.float32], NDArray[np.uint8] | None]:
+    """Images and labels on another grid, one modality at a time, so that none can depend on which others there are."""
+    images, labels = volume.images_MXYZ, volume.labels_XYZ
+    if resample is None:
+        move = Respacing(volume.grid, grid)
+        return np.stack([move.image(image) for image in images]), None if labels is None else move.labels(labels)
+    moved = np.stack([resample(image, volume.affine, onto=grid, labels=False) for image in images])
+    return moved, None if labels is None else resample(labels, volume.affine, onto=grid, labels=True)
+
+
+def scaled(image: NDArray[np.float32], scale: Scale) -> tuple[NDArray[np.float32], str]:
+    """Clipped, then (value - mean) / sd, as nnU-Net's CTNormalization; there is nothing to note."""
+    clipped = np.clip(image.astype(np.float64), scale.low, scale.high)
+    return ((clipped - scale.mean) / scale.sd).astype(np.float32), ""
 
 
 def zscore(image: NDArray[np.float32]) -> tuple[NDArray[np.float32], str]:

@@ -35,12 +35,18 @@ class RunData:
 
 def read_data(data: Data, *, task: str, cache: Path, progress: Progress) -> RunData:
     """Read, prepare (from the cache where nothing has changed) and split; every case must have what ``task`` needs."""
-    cohort = with_modalities(read_cohort(data.sources), data.modalities)
-    _check_task(cohort, task)
+    cohort = cohort_of(data, task)
     prepared = prepare_cohort(cohort, data.preparation, cache, workers=2, progress=progress)
-    splits, notes = _splits(cohort, strata_of(cohort, prepared), data.split)
+    splits, notes = split_cohort(cohort, {name: one.label_voxels for name, one in prepared.items()}, data.split)
     said = (f"{name}: {note}" for name, one in prepared.items() for note in one.notes)
     return RunData(cohort, prepared, tuple(splits), (*notes, *said))
+
+
+def cohort_of(data: Data, task: str) -> Cohort:
+    """The cases of a specification, nothing read yet but their names; each must have what ``task`` needs."""
+    cohort = with_modalities(read_cohort(data.sources), data.modalities)
+    _check_task(cohort, task)
+    return cohort
 
 
 def read_cohort(sources: Sequence[Source]) -> Cohort:
@@ -82,7 +88,11 @@ def recognised(path: Path) -> str:
     return str(found[0])
 
 
-def _splits(cohort: Cohort, strata: Mapping[str, str], rule: SplitRule) -> tuple[list[Split], tuple[str, ...]]:
+def split_cohort(
+    cohort: Cohort, label_voxels: Mapping[str, Mapping[int, int]], rule: SplitRule
+) -> tuple[list[Split], tuple[str, ...]]:
+    """The split of every fold, and what has to be said of it; ``label_voxels`` counts each label of each case."""
+    strata = strata_of(cohort, label_voxels)
     if rule.file is not None:
         return read_splits(rule.file, cohort, strata, val_share=rule.val_share, seed=rule.seed)
     shares = {"val_share": rule.val_share, "test_share": rule.test_share}

@@ -1,6 +1,5 @@
 """Resampling onto another grid with MONAI, whose import takes seconds: loaded by name, only where it is asked for."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from monai.transforms import SpatialResample
 from numpy.typing import NDArray
 
 from mrfusion.data.grid import Grid
+from mrfusion.data.respace import largest_share
 
 
 def resample(array: NDArray[Any], affine: NDArray[np.float64], *, onto: Grid, labels: bool) -> NDArray[Any]:
@@ -27,17 +27,5 @@ def resample(array: NDArray[Any], affine: NDArray[np.float64], *, onto: Grid, la
         return np.asarray(move(image, dst_affine=onto.affine, spatial_size=onto.shape).as_tensor().numpy())
 
     channels = array if array.ndim == 4 else array[None]
-    out = _largest_share(channels, moved) if labels else moved(channels).astype(array.dtype)
+    out = largest_share(channels, moved) if labels else moved(channels).astype(array.dtype)
     return out if array.ndim == 4 else np.asarray(out[0])
-
-
-def _largest_share(channels: NDArray[Any], moved: Callable[[NDArray[Any]], NDArray[Any]]) -> NDArray[Any]:
-    """The label with the largest share after moving; of equals the highest, lest small regions shrink."""
-    first, *others = np.unique(channels)
-    best = moved(channels == first)
-    out = np.where(best > 0, first, 0).astype(channels.dtype)
-    for value in others:
-        share = moved(channels == value)
-        out[(share >= best) & (share > 0)] = value
-        best = np.maximum(best, share)
-    return out

@@ -6,17 +6,19 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mrfusion.case import Cohort, Split
-from mrfusion.data.prepared import Prepared
 from mrfusion.errors import CaseError, SpecError
 
 FEWEST_PATIENTS = 3  # one to train on, one to choose the epoch by, one to test on
 
 
-def strata_of(cohort: Cohort, prepared: Mapping[str, Prepared]) -> dict[str, str]:
-    """Case id -> what splits are balanced by: the class, or the names of the regions that the case has."""
+def strata_of(cohort: Cohort, label_voxels: Mapping[str, Mapping[int, int]]) -> dict[str, str]:
+    """Case id -> what splits are balanced by: the class, or the names of the regions that the case has.
+
+    ``label_voxels`` counts the voxels of each label value in each case.
+    """
     if cohort.classes:
         return {case.id: case.label or "" for case in cohort.cases}
-    voxels = {case.id: prepared[case.id].label_voxels for case in cohort.cases}
+    voxels = {case.id: label_voxels[case.id] for case in cohort.cases}
     return {
         case: "+".join(r.name for r in cohort.regions if any(counts.get(value) for value in r.labels)) or "none"
         for case, counts in voxels.items()

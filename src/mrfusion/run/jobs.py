@@ -1,26 +1,21 @@
 """Jobs: the doors through which executors call runs; plain text in, plain values out."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from mrfusion.case import Cohort
 from mrfusion.data.absence import absence_of, check_files
-from mrfusion.data.load import OpenedCase, open_case
-from mrfusion.data.read import RunData, read_data
+from mrfusion.data.read import read_data
 from mrfusion.errors import InputError, SpecError
 from mrfusion.families import load
-from mrfusion.files import temporary_folder
 from mrfusion.model.network import FusionNetwork
 from mrfusion.progress import ProgressFile, silent
-from mrfusion.run.answers import make_answers
-from mrfusion.run.execute import execute, parts_of
-from mrfusion.run_folder.run import RunFolder
+from mrfusion.run.execute import execute
+from mrfusion.run.timing import measured
 from mrfusion.run_folder.study import StudyFolder
 from mrfusion.spec import RunSpec
-from mrfusion.training.assemble import check_mirror, make_fabric, make_model, make_network, make_training
-from mrfusion.training.loop import fit
+from mrfusion.training.assemble import check_mirror, make_network
 from mrfusion.training.objective import make_objective
 from mrfusion.training.optimiser import count_parameters
 
@@ -77,27 +72,6 @@ def estimate_run(spec_json: str, out: str, cache: str) -> float:
     """Seconds that a run would take here, from one shortened epoch and one predicted case; nothing of it is kept."""
     spec = RunSpec.model_validate_json(spec_json)
     data = read_data(spec.data, task=spec.task, cache=Path(cache), progress=silent)
-    short = spec.changed({"budget": {"epochs": 1}, "sampling": {"per_case": 1}})
-    fabric, parts = make_fabric(spec.machine, spec.budget.precision), parts_of(spec, data)
-    with temporary_folder(Path(out)) as folder:
-        trainings = [
-            make_training(one, data.cohort, parts, fabric=fabric, folder=RunFolder(folder), progress=silent)
-            for one in (short, spec)
-        ]
-        phases = load("schedules", spec.schedule)().phases(trainings[0].network, spec.loss_names)
-        fit(trainings[0], phases)  # the first epoch of a process is slow: libraries choose their kernels in it
-        each = fit(replace(trainings[0], folder=RunFolder(folder / "again")), phases).of("seconds")  # one epoch a phase
-        model = make_model(spec, data.cohort, network=trainings[0].network, size=parts.size, fabric=fabric)
-        started = time.perf_counter()
-        make_answers(spec, data.cohort, model).predict(_first_of_validation(spec, data))
-        one_case = time.perf_counter() - started
-    steps = len(trainings[1].batches) / len(trainings[0].batches)
-    epochs = [len(phase.epochs(spec.budget.epochs)) for phase in phases]
-    training = sum(seconds * count for seconds, count in zip(each, epochs, strict=True)) * steps
-    return training + len(getattr(data.splits[spec.fold], spec.score_on)) * one_case
-
-
-def _first_of_validation(spec: RunSpec, data: RunData) -> OpenedCase:
-    name = data.splits[spec.fold].val[0]
-    modalities = spec.plan.modalities(data.cohort.modalities)
-    return open_case(data.cohort.case(name), data.cohort, data.prepared[name], modalities, spec.sampling.slices)
+    found = measured(spec, data, Path(out))
+    cases = len(getattr(data.splits[spec.fold], spec.score_on))
+    return found.training(spec.budget.epochs) + cases * found.prediction

@@ -3,6 +3,7 @@
 study.json       the design, and the run that answers each cell of it
 cohort.json      modalities, regions, classes, the cases and their patients, a fingerprint of the data, notes
 splits.json      train, val and test cases of each fold, with a digest of each case
+planning.json    what was planned from the data and why, where anything was
 searches.json    how the searches of the study stand, where it has any
 scores.csv       every score of every finished run in one long table
 runs/<digest>/   a finished run, see :mod:`mrfusion.run_folder.run`
@@ -20,7 +21,7 @@ from mrfusion.case import Case, Cohort, Split, outlined
 from mrfusion.errors import InputError
 from mrfusion.files import read_json, write_json
 from mrfusion.result import ScoreRow
-from mrfusion.run_folder import scores, searches
+from mrfusion.run_folder import planning, scores, searches
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.run_folder.splits import read_hashes, write_splits
 
@@ -97,6 +98,14 @@ class StudyFolder:
         """Case id to the digest of its prepared images."""
         return read_hashes(self.splits)
 
+    def read_planned(self, asked: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What was planned when this was asked; None where it never was."""
+        return planning.read_answer(self._planning, asked)
+
+    def keep_planned(self, asked: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
+        """Keep what was planned, with what was asked."""
+        planning.keep_answer(self._planning, asked, answer)
+
     # -- what came of it
 
     def write_searches(self, found: Iterable[searches.SearchAccount]) -> None:
@@ -135,6 +144,10 @@ class StudyFolder:
     @property
     def _cohort(self) -> Path:
         return self.path / "cohort.json"
+
+    @property
+    def _planning(self) -> Path:
+        return self.path / "planning.json"
 
     @property
     def _searches(self) -> Path:

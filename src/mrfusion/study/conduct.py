@@ -1,5 +1,6 @@
 """Conducting a study: prepare the data once, run what is missing, write down what was planned."""
 
+import json
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +13,7 @@ from mrfusion.executors._base import Executor, Job
 from mrfusion.plan import parse_plan
 from mrfusion.progress import forget_progress, read_progress
 from mrfusion.run_folder.study import StudyFolder
+from mrfusion.spec import RunSpec
 from mrfusion.study.design import PlannedRun, Study, describe, plan_runs
 from mrfusion.study.quest import Quest, account, answer_digest, quests_of, search_named, wanted
 
@@ -20,6 +22,7 @@ PREPARE, EXECUTE, ESTIMATE = (
     "mrfusion.run.jobs:execute_run",
     "mrfusion.run.jobs:estimate_run",
 )
+PROPOSE = "mrfusion.run.propose:propose_values"
 SPACE, SUBSETS = "mrfusion.run.jobs:describe_space", "mrfusion.finished_run.subsets:subsets_of_run"
 PATIENCE_SECONDS = 60.0  # NFS shows what another machine made after 3 to 60 seconds
 Watch = Callable[[dict[str, dict[str, Any]], int], None]
@@ -29,6 +32,7 @@ Watch = Callable[[dict[str, dict[str, Any]], int], None]
 class Agenda:
     """The runs of a study on its data, its searches, and what has to be said about the data."""
 
+    study: Study
     planned: tuple[PlannedRun, ...]
     notes: tuple[str, ...]
     quests: tuple[Quest, ...] = ()
@@ -39,23 +43,44 @@ class Agenda:
 
 
 def prepare(study: Study, executor: Executor, *, out: Path, cache: Path, watch: Watch) -> Agenda:
-    """Read the cohort, fill the cache, split the patients, and plan the study's runs on them.
+    """Read the cohort, plan what is ``auto``, fill the cache, split the patients, and plan the study's runs on them.
 
-    Leaves ``cohort.json``, ``splits.json`` and ``study.json`` in ``out``.
+    Leaves ``cohort.json``, ``splits.json``, ``study.json``, and ``planning.json`` where anything was planned.
     """
+    study, said = _decided(study, executor, out=out, cache=cache, watch=watch)
     ones = {arm.name: study.spec(arm, fold=study.folds[0], seed=study.seeds[0]).model_dump_json() for arm in study.arms}
     job = Job("prepare", PREPARE, (study.base.model_dump_json(), str(out), str(cache), ones), "preparing the data")
     data = _results(executor, [job], lambda: watch(read_progress(StudyFolder(out).progress), 0))["prepare"]
     spaces = _results(executor, _space_jobs(study, out), lambda: None)
     quests = tuple(quests_of(study, data["fingerprint"], spaces))
-    agenda = Agenda(tuple(plan_runs(study, data["fingerprint"])), tuple(data["notes"]), quests)
-    write_down(study, agenda, out)
+    notes = (*said, *data["notes"])
+    agenda = Agenda(study, tuple(plan_runs(study, data["fingerprint"])), notes, quests)
+    write_down(agenda, out)
     return agenda
 
 
-def write_down(study: Study, agenda: Agenda, out: Path) -> None:
+def _decided(study: Study, executor: Executor, *, out: Path, cache: Path, watch: Watch) -> tuple[Study, list[str]]:
+    """The study with nothing left to plan, and a sentence for each key that was planned."""
+    said: list[str] = []
+
+    def ask(arm: str, spec: RunSpec, keys: tuple[str, ...]) -> list[dict[str, Any]]:
+        if not keys:
+            return []
+        asked = study.planning.model_dump(mode="json") | {"folds": list(study.folds)}
+        given = (spec.model_dump_json(), keys, json.dumps(asked), str(out), str(cache))
+        jobs = [Job("propose", PROPOSE, given, "planning from the data")]
+        found = _results(executor, jobs, lambda: watch(read_progress(StudyFolder(out).progress), 0))["propose"]
+        where = f"arm {arm!r}: " if arm else ""
+        said.extend(f"{where}{one['key']} is {json.dumps(one['value'])}: {one['reason']}" for one in found["planned"])
+        said.extend(f"{where}{doubt}" for doubt in found["doubts"])
+        return list(found["planned"])
+
+    return study.decided(ask), said
+
+
+def write_down(agenda: Agenda, out: Path) -> None:
     """``study.json``: the design and the run that answers each cell; ``searches.json``: how the searches stand."""
-    content = describe(study, agenda.planned)
+    content = describe(agenda.study, agenda.planned)
     content["plan"] += [
         {"arm": quest.arm, "fold": quest.fold, "seed": quest.seed, "digest": answer_digest(quest, out)}
         for quest in agenda.quests

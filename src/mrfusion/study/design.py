@@ -13,10 +13,13 @@ from mrfusion.data.split_file import count_folds
 from mrfusion.errors import SpecError, nearest
 from mrfusion.part import Part, merge, read_part, unknown
 from mrfusion.plan import parse_plan
+from mrfusion.planning.values import changes_of
 from mrfusion.spec import RunSpec, check_choices
+from mrfusion.study import planned
+from mrfusion.study.planned import Planning
 from mrfusion.yaml_file import read_yaml
 
-OWN_KEYS = ("name", "question", "arms", "reference", "folds", "seeds", "hypotheses", "subsets")
+OWN_KEYS = ("name", "question", "arms", "reference", "folds", "seeds", "hypotheses", "subsets", "planning")
 RENAMED = {"family": "hypotheses"}  # keys of version 0.1.0
 
 
@@ -29,6 +32,7 @@ class Arm(Part):
 
     name: str
     changes: dict[str, Any] = Field(default={})
+    auto: tuple[str, ...] = Field(default=())
 
     @property
     def search(self) -> str | None:
@@ -50,7 +54,7 @@ class Arm(Part):
 class Study(Part):
     """A base that all arms share, the arms, and the folds and seeds that each of them is run on."""
 
-    not_in_a_file: ClassVar[frozenset[str]] = frozenset({"base"})
+    not_in_a_file: ClassVar[frozenset[str]] = frozenset({"base", "auto"})
     name: str = Field("study", description="of the study; default: the file's")
     question: str = Field("", description="stands over the report")
     base: RunSpec
@@ -62,6 +66,18 @@ class Study(Part):
     )
     hypotheses: Hypotheses = Hypotheses()
     subsets: bool = Field(False, description="score every finished run on every subset of its modalities")
+    planning: Planning = Planning()
+    auto: tuple[str, ...] = ()
+
+    def decided(self, ask: planned.Ask) -> "Study":
+        """The study with what ``ask`` answers in place of every ``auto``: nothing is left to be planned."""
+        base = self.base.changed(changes_of(ask("", self.base, self.auto)))
+        arms = []
+        for arm in self.arms:
+            spec = base.changed(arm.run_changes)
+            changes = merge(arm.changes, changes_of(ask(arm.name, spec, arm.auto)))
+            arms.append(Arm(name=arm.name, changes=changes))
+        return self.model_copy(update={"base": base, "arms": tuple(arms), "auto": ()})
 
     def spec(self, arm: Arm, *, fold: int, seed: int) -> RunSpec:
         """The run of an arm on one fold with one seed."""
@@ -93,15 +109,17 @@ def read_study(path: Path | str, *, data: Path | str | None = None, splits: Path
     """
     path = Path(path)
     content, own = _divided(path)
+    content, auto = planned.divided(content)
     base = _placed(read_part(RunSpec, content, str(path), beside=Study), path, data, splits)
-    arms = _arms(own.get("arms"), path)
+    arms = {name: planned.divided(changes, content) for name, changes in _arms(own.get("arms"), path).items()}
     defaults = {
         "name": path.stem,
         "reference": next(iter(arms)),
         "folds": tuple(range(base.data.split.folds)),
         "seeds": (base.seed,),
     }
-    given = {"base": base, "arms": [Arm(name=name, changes=changes) for name, changes in arms.items()]}
+    each = [Arm(name=name, changes=changes, auto=keys) for name, (changes, keys) in arms.items()]
+    given = {"base": base, "arms": each, "auto": auto}
     study = read_part(Study, {**defaults, **own, **given}, str(path))
     _check(study, path)
     return study
@@ -112,10 +130,12 @@ def read_single(path: Path, *, data: Path | None = None, splits: Path | None = N
     content, own = _divided(path)
     if "arms" in own or "folds" in own or "seeds" in own:
         raise SpecError(f"{path}: arms, folds and seeds make a study; run it with 'mrfusion study'")
+    content, auto = planned.divided(content)
     base = _placed(read_part(RunSpec, content, str(path), beside=Study), path, data, splits)
     name = str(own.get("name", path.stem))
+    about = {"planning": read_part(Planning, own.get("planning", {}), f"{path}: planning"), "auto": auto}
     arms = (Arm(name=name),)
-    study = Study(name=name, base=base, arms=arms, reference=name, folds=(base.fold,), seeds=(base.seed,))
+    study = Study(name=name, base=base, arms=arms, reference=name, folds=(base.fold,), seeds=(base.seed,), **about)
     _check(study, path)
     return study
 
@@ -135,10 +155,10 @@ def plan_runs(study: Study, fingerprint: str) -> list[PlannedRun]:
     ]
 
 
-def describe(study: Study, planned: Sequence[PlannedRun]) -> dict[str, Any]:
+def describe(study: Study, runs: Sequence[PlannedRun]) -> dict[str, Any]:
     """What ``study.json`` holds: the design, and which run folder answers which cell of it."""
     content = study.model_dump(mode="json")
-    cells = [{"arm": p.arm, "fold": p.fold, "seed": p.seed, "digest": p.spec.digest} for p in planned]
+    cells = [{"arm": p.arm, "fold": p.fold, "seed": p.seed, "digest": p.spec.digest} for p in runs]
     return content | {"plan": cells}
 
 
@@ -189,6 +209,7 @@ def _check(study: Study, path: Path) -> None:
     for fold in study.folds:
         if not 0 <= fold < folds:
             raise SpecError(f"{path}: folds: {fold} is not one of the {folds} folds of data.split, counted from 0")
+    planned.check(study.planning, (*study.auto, *(key for arm in study.arms for key in arm.auto)), str(path))
     for arm in study.arms:
         try:
             check_choices(study.spec(arm, fold=study.folds[0], seed=study.seeds[0]))
@@ -202,9 +223,10 @@ def _check(study: Study, path: Path) -> None:
             raise SpecError(f"{path}: arms {same!r} and {name!r} say the same; change or drop one")
 
 
-def _said(study: Study, arm: Arm) -> tuple[str, str | None, bool]:
+def _said(study: Study, arm: Arm) -> tuple[Any, ...]:
     """All that tells an arm from another."""
-    return study.spec(arm, fold=study.folds[0], seed=study.seeds[0]).digest, arm.search, arm.is_ensemble
+    digest = study.spec(arm, fold=study.folds[0], seed=study.seeds[0]).digest
+    return digest, arm.search, arm.is_ensemble, arm.auto
 
 
 def _check_search(arm: Arm, spec: RunSpec) -> None:

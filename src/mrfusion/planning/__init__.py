@@ -1,0 +1,1 @@
+"""What a network, its samples and their preparation should be for a cohort, and why."""

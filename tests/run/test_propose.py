@@ -1,0 +1,80 @@
+"""Planning through its door: files on disk and a specification in, values with reasons out; asked twice, read once."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mrfusion.case import Cohort
+from mrfusion.part import merge
+from mrfusion.phantom.cohort import write_cohort
+from mrfusion.planning.fingerprint import CaseFacts, Fingerprint, fingerprint_of
+from mrfusion.planning.values import changes_of
+from mrfusion.progress import silent
+from mrfusion.run.propose import propose_values
+from mrfusion.run.timing import Measured
+from mrfusion.schedules._base import Phase
+from mrfusion.spec import RunSpec
+from mrfusion.study.planned import KEYS
+
+ASKED = {"like": "residual", "memory_gb": None, "minutes": 0.05, "folds": [0]}
+
+
+@pytest.fixture(scope="module")
+def heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("heads")
+    write_cohort(folder, cases=4, spacing_mm=8.0, seed=1, control="complementary", workers=1, progress=silent)
+    return folder
+
+
+def spec_of(heads: Path) -> RunSpec:
+    data = {"sources": [{"path": str(heads), "layout": "brats(year=2023)"}], "split": {"folds": 1}}
+    return RunSpec.model_validate({"data": data, "machine": {"device": "cpu", "threads": 1}})
+
+
+def test_every_key_is_planned_and_the_plan_is_a_specification(heads: Path, tmp_path: Path) -> None:
+    spec = spec_of(heads)
+    given = (spec.model_dump_json(), KEYS, json.dumps(ASKED), str(tmp_path), str(tmp_path / "cache"))
+    answer = propose_values(*given)
+    values = {one["key"]: one["value"] for one in answer["planned"]}
+    assert set(values) == set(KEYS)
+    assert all(len(one["reason"]) > 10 for one in answer["planned"])
+    assert values["sampling.dimensions"] == 2
+    assert values["data.preparation.spacing_mm"] is None
+    assert values["budget.epochs"] >= 1
+    assert "residual(base=(32," in values["network"]
+    assert len(values["sampling.size"]) == 2
+    RunSpec.model_validate(merge(spec.model_dump(mode="json"), changes_of(answer["planned"])))
+
+
+def test_the_same_question_is_not_asked_of_the_data_again(
+    heads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = ("network", "sampling.size")
+    given = (spec_of(heads).model_dump_json(), keys, json.dumps(ASKED), str(tmp_path), str(tmp_path))
+    answer = propose_values(*given)
+    monkeypatch.setattr("mrfusion.run.propose.read_facts", None)
+    assert propose_values(*given) == answer
+    with pytest.raises(TypeError):
+        propose_values(given[0], ("network",), *given[2:])
+
+
+def test_test_cases_are_not_looked_at(heads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    def remember(facts: list[CaseFacts], cohort: Cohort) -> Fingerprint:
+        seen.append(len(facts))
+        return fingerprint_of(facts, cohort)
+
+    monkeypatch.setattr("mrfusion.run.propose.fingerprint_of", remember)
+    propose_values(spec_of(heads).model_dump_json(), ("network",), json.dumps(ASKED), str(tmp_path), str(tmp_path))
+    assert seen == [3], "one of four heads is the hold-out's"
+
+
+def test_the_epochs_that_fit_a_time_count_every_phase() -> None:
+    phases = [Phase("first", (), (), span=(0.0, 0.5)), Phase("second", (), (), span=(0.5, 1.0))]
+    found = Measured(phases, [1.0, 3.0], 0.5)
+    assert found.training(10) == 5 * 1 + 5 * 3
+    assert found.budget(20.0) == 10
+    assert found.budget(19.9) == 9
+    assert found.budget(0.1) == 1
