@@ -184,12 +184,18 @@ class RunSpec(Part):
     seed: int = Field(0, ge=0, lt=2**32, description="of a single run; a study has seeds")
     score_on: Literal["val", "test"] = Field("test", description="the cases that are scored; searches ask for val")
     machine: Machine = Machine()
+    tracking: tuple[str, ...] = Field((), description="programs that show a training while it goes; default: none")
 
     @field_validator("augmentation", mode="before")
     @classmethod
     def _mapping(cls, value: Any) -> Any:
         """A mapping, as version 0.1.0 wrote it, holds the options of ``light``."""
         return str(families.Call("light", (), tuple(value.items()))) if isinstance(value, Mapping) else value
+
+    @field_validator("tracking", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
 
     @field_validator("absence", mode="before")
     @classmethod
@@ -235,7 +241,7 @@ class RunSpec(Part):
     @property
     def digest(self) -> str:
         """Sixteen hexadecimal digits that name the run's folder: of all that can change its numbers."""
-        content = self.model_dump(mode="json", exclude={"machine": True, "data": {"sources": True}})
+        content = self.model_dump(mode="json", exclude={"machine": True, "tracking": True, "data": {"sources": True}})
         content["numbers"] = NUMBERS
         content["data"]["sources"] = [s.model_dump(mode="json", exclude={"path"}) for s in self.data.sources]
         content["data"]["split"].pop("file")
@@ -271,6 +277,7 @@ def check_choices(spec: RunSpec) -> None:
     chosen = {"schedules": (spec.schedule,), "losses": spec.losses, "balancers": (spec.balancer,)}
     chosen |= {spec.chosen_task.metrics: spec.metrics, "augmentations": (spec.augmentation,)}
     chosen |= {"backbones": (spec.network,), "layouts": tuple(s.layout for s in spec.data.sources)}
+    chosen |= {"trackers": spec.tracking}
     for family, texts in chosen.items():
         for text in texts:
             name = families.parse(text).name

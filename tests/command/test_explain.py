@@ -3,6 +3,7 @@
 import inspect
 import re
 import runpy
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,13 @@ from mrfusion.fusions._options import Options
 from mrfusion.spec import RunSpec
 from mrfusion.study.design import Study
 
-CHOICES = [(family, name) for family in families.families() for name in families.names(family) if name != "ray"]
+EXTRA = ("ray", "mlflow", "tensorboard")  # modules named after a package that may not be installed
+CHOICES = [
+    (family, name)
+    for family in families.families()
+    for name in families.names(family)
+    if name not in EXTRA or find_spec(name)
+]
 ROOT = Path(__file__).parents[2]
 
 

@@ -17,6 +17,7 @@ from mrfusion.run_folder.run import RunFolder
 from mrfusion.run_folder.study import StudyFolder
 from mrfusion.schedules._base import Phase
 from mrfusion.spec import RunSpec
+from mrfusion.trackers._base import Tracker
 from mrfusion.training.assemble import (
     Parts,
     load_network,
@@ -32,6 +33,7 @@ from mrfusion.training.flops import count_flops
 from mrfusion.training.inherit import warmed
 from mrfusion.training.loop import Training, fit, save_weights
 from mrfusion.training.optimiser import count_trained
+from mrfusion.training.tracking import Tracking
 
 
 def execute(spec: RunSpec, *, out: Path, cache: Path, progress: Progress) -> Path:
@@ -40,28 +42,31 @@ def execute(spec: RunSpec, *, out: Path, cache: Path, progress: Progress) -> Pat
     folder = study.run(spec.digest)
     with alone(study.lock_of(spec.digest), f"run {spec.digest} of {out}"):
         if not folder.is_done:
-            _carry_out(spec, folder, cache=cache, progress=progress)
+            _carry_out(spec, study, cache=cache, progress=progress)
     return folder.path
 
 
-def _carry_out(spec: RunSpec, folder: RunFolder, *, cache: Path, progress: Progress) -> None:
+def _carry_out(spec: RunSpec, study: StudyFolder, *, cache: Path, progress: Progress) -> None:
     data = read_data(spec.data, task=spec.task, cache=cache, progress=progress)
     if data.fingerprint != spec.data.fingerprint:
         raise InputError(f"the data are no longer those of run {spec.digest}; begin the study again in another --out")
-    with folder.building() as work:
-        train = partial(fit_and_try, spec=spec, data=data, folder=work, progress=progress)
+    with study.run(spec.digest).building() as work:
+        train = partial(fit_and_try, spec=spec, data=data, folder=work, study=study, progress=progress)
         make_fabric(spec.machine, spec.budget.precision).launch(train)
         work.write_spec(spec)
         work.write_outline(data.cohort)
 
 
-def fit_and_try(fabric: Fabric, spec: RunSpec, data: RunData, folder: RunFolder, progress: Progress) -> None:
+def fit_and_try(
+    fabric: Fabric, spec: RunSpec, data: RunData, folder: RunFolder, *, study: StudyFolder, progress: Progress
+) -> None:
     """Train on a fold's training cases, try the best epoch on its test cases (or validation, if so asked)."""
     reset_peak(fabric.device)
     parts = parts_of(spec, data)
     training = make_training(spec, data.cohort, parts, fabric=fabric, folder=folder, progress=progress)
     if spec.origin is not None:
         training = warmed(training, spec.plan, spec.origin)
+    training.tracking = _tracking(spec, study, fabric)
     phases = _phases(spec, training)
     history = fit(training, phases)
     if not fabric.is_global_zero:
@@ -70,6 +75,7 @@ def fit_and_try(fabric: Fabric, spec: RunSpec, data: RunData, folder: RunFolder,
     network = load_network(spec, data.cohort, folder.weights)
     model = make_model(spec, data.cohort, network=network, size=parts.size, fabric=fabric)
     CaseEvaluation(spec, data, folder, progress).run(model)
+    training.tracking.scores(len(history.of("seconds")), folder.read_scores())
     facts = environment(network, history, steps_per_epoch=len(training.batches), device=fabric.device)
     modalities = len(spec.plan.modalities(data.cohort.modalities))
     flops = count_flops(network, parts.size, modalities=modalities, dimensions=spec.sampling.dimensions)
@@ -77,6 +83,21 @@ def fit_and_try(fabric: Fabric, spec: RunSpec, data: RunData, folder: RunFolder,
     facts |= {"trained_parameters": count_trained(phases)}
     folder.write_environment(facts)
     drop_checkpoints(folder)
+
+
+def _tracking(spec: RunSpec, study: StudyFolder, fabric: Fabric) -> Tracking:
+    """The trackers that the user asked for, told what the run is; the first process alone speaks."""
+    if not fabric.is_global_zero:
+        return Tracking()
+    names = [families.parse(text).name for text in spec.tracking]
+    trackers: list[Tracker] = [
+        families.load("trackers", text)(study.tracking(name), spec.digest)
+        for name, text in zip(names, spec.tracking, strict=True)
+    ]
+    facts = {"plan": str(spec.plan), "network": spec.network, "fold": str(spec.fold), "seed": str(spec.seed)}
+    for tracker in trackers:
+        tracker.begin(facts)
+    return Tracking(trackers)
 
 
 def _phases(spec: RunSpec, training: Training) -> list[Phase]:

@@ -43,6 +43,8 @@ def _check_arm(name: str, spec: RunSpec, cohort: Cohort) -> None:
         make_objective(spec, cohort)
         load("balancers", spec.balancer)()
         check_mirror(spec)
+        for text in spec.tracking:
+            load("trackers", text)
         load("schedules", spec.schedule)().phases(network, spec.loss_names)
         absence_of(spec, cohort)
         for case in cohort.cases:

@@ -8,6 +8,7 @@ searches.json    how the searches of the study stand, where it has any
 scores.csv       every score of every finished run in one long table
 runs/<digest>/   a finished run, see :mod:`mrfusion.run_folder.run`
 progress/        who is at work, and how far; nothing that has to be kept
+tracking/        what trackers show, where any were asked for
 cache/           the prepared cases, where no other place was named
 report.html      the report, and its verdicts as ``report.json``
 """
@@ -134,6 +135,10 @@ class StudyFolder:
     def progress_of(self, job: str) -> Path:
         """Where a job tells how far it is."""
         return self.progress / f"{job}.json"
+
+    def tracking(self, tracker: str) -> Path:
+        """What a tracker keeps of all runs."""
+        return self.path / "tracking" / tracker
 
     def lock_of(self, work: str) -> Path:
         """Held by whoever carries out the run with this digest, or ``study``."""

@@ -32,6 +32,7 @@ from mrfusion.training.heap import keep_heap
 from mrfusion.training.loop import Training
 from mrfusion.training.objective import Objective, make_objective, out_channels
 from mrfusion.training.predict import Predictor
+from mrfusion.training.tracking import Picture
 from mrfusion.training.validate import Samples, Validation, make_score
 from mrfusion.training.watch import Watch
 
@@ -137,6 +138,7 @@ def make_training(
     )
     augmentation = families.load("augmentations", spec.augmentation)()
     batches = Batches(sampler, budget.batch_size, augmentation, share, absence)
+    watch = Watch(batches, parts.val, parts.size, objective=objective, autocast=fabric.autocast, folder=folder)
     return Training(
         fabric,
         network,
@@ -148,7 +150,8 @@ def make_training(
         folder,
         spec.seed,
         progress,
-        Watch(batches, parts.val, parts.size, objective=objective, autocast=fabric.autocast, folder=folder),
+        watch,
+        Picture(lambda: watch.slice, validation.score.masks, fabric.autocast),
     )
 
 

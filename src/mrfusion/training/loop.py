@@ -28,6 +28,7 @@ from mrfusion.training.objective import Objective
 from mrfusion.training.optimiser import decay, make_optimiser
 from mrfusion.training.race import Race
 from mrfusion.training.record import Record
+from mrfusion.training.tracking import Picture, Tracking
 from mrfusion.training.watch import Watch
 
 
@@ -49,6 +50,8 @@ class Training:
     seed: int
     progress: Progress
     watch: Watch
+    picture: Picture | None = None
+    tracking: Tracking = field(default_factory=Tracking)
     warm: bool = False
     race: Race = field(default_factory=Race)
 
@@ -182,6 +185,7 @@ def _note(training: Training, state: State, phase: Phase, values: Mapping[str, f
     state.since_best += 1
     _keep_if_best(training, state, _merit(values, phase.watch))
     training.folder.write_history(state.history)
+    training.tracking.epoch(state.finished_epochs, values, training.network, training.picture)
 
 
 def _keep_if_best(training: Training, state: State, score: float) -> None:

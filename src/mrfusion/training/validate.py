@@ -61,6 +61,11 @@ class Score:
         """The samples of one case; what gives the masks (b, C, *xyz) or (b, C) of the task's energy classes."""
         raise NotImplementedError
 
+    def masks(self, output: Output, batch: Batch) -> tuple[Tensor, Tensor] | None:
+        """What was wanted and what was answered as masks (b, regions, *xyz); None where a task has none to show."""
+        del output, batch
+        return None
+
     def rows(self, losses: Mapping[str, float]) -> dict[str, float]:
         """``val/score``, higher is better, and what else is recorded; gathering begins anew. ``losses`` are the means
         over the cases by ``val/<loss>``."""
@@ -77,9 +82,12 @@ class RegionScore(Score):
         self.regions, self.counts = RegionTarget(cohort), list[Tensor]()
 
     def take(self, output: Output, batch: Batch) -> Callable[[], Tensor]:
-        target = self.regions.to(batch.labels.device)(batch)
-        self.counts.append(_counts(self.decision(output.logits), target))
+        target, answer = self.masks(output, batch)
+        self.counts.append(_counts(answer, target))
         return lambda: class_masks(target, target.shape[1], exclusive=False)
+
+    def masks(self, output: Output, batch: Batch) -> tuple[Tensor, Tensor]:
+        return self.regions.to(batch.labels.device)(batch), self.decision(output.logits)
 
     def rows(self, losses: Mapping[str, float]) -> dict[str, float]:
         """``val/score`` (mean Dice) and ``val/dice_<i>`` for region i."""
