@@ -9,6 +9,8 @@ from typing import ClassVar
 
 from mrfusion.case import Case, Cohort
 
+IN_FILE = "task: CHOICE"  # how a choice is written; `mrfusion list` shows it
+
 
 class Task(ABC):
     """One kind of answer.
