@@ -6,6 +6,7 @@ What a scheduler, a container or the user has granted counts, not what the machi
 import ctypes
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ if sys.platform != "win32":
 PROCESS = Path("/proc/self")  # these three exist on Linux alone
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 DEVICES = Path("/dev")
+DRIVER = Path("/proc/driver/nvidia/version")
 _ASK_SECONDS = 30.0
 
 
@@ -43,6 +45,13 @@ def gpus() -> tuple[str, ...]:
         return tuple(takewhile(_names_a_gpu, (name.strip() for name in given.split(","))))
     count = len(list(DEVICES.glob("nvidia[0-9]*"))) or _listed_by_nvidia_smi()
     return tuple(str(number) for number in range(count))
+
+
+def gpu_driver() -> str:
+    """The version of the NVIDIA driver, as Linux or ``nvidia-smi`` says it; empty where neither does."""
+    said = DRIVER.read_text(encoding="utf-8") if DRIVER.exists() else _from_nvidia_smi("--version")
+    found = re.search(r"(?:Kernel Module(?: for \S+)?\s+|DRIVER version\s*:\s*)(\d+(?:\.\d+)+)", said, re.IGNORECASE)
+    return found[1] if found else ""
 
 
 def free_mib() -> float:
@@ -132,14 +141,19 @@ def _names_a_gpu(name: str) -> bool:
 
 
 def _listed_by_nvidia_smi() -> int:
+    return sum(line.startswith("GPU ") for line in _from_nvidia_smi("--list-gpus").splitlines())
+
+
+def _from_nvidia_smi(question: str) -> str:
+    """What the program answers; nothing where it is not there or fails."""
     program = shutil.which("nvidia-smi")
     if program is None:
-        return 0
+        return ""
     try:
-        said = subprocess.run([program, "--list-gpus"], capture_output=True, text=True, timeout=_ASK_SECONDS)
+        said = subprocess.run([program, question], capture_output=True, text=True, timeout=_ASK_SECONDS)
     except (OSError, subprocess.TimeoutExpired):
-        return 0
-    return sum(line.startswith("GPU ") for line in said.stdout.splitlines()) if said.returncode == 0 else 0
+        return ""
+    return said.stdout if said.returncode == 0 else ""
 
 
 class _Counters(ctypes.Structure):

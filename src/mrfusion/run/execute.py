@@ -25,6 +25,7 @@ from mrfusion.training.assemble import (
     make_model,
     make_network,
     make_training,
+    said_precision,
     sample_size,
 )
 from mrfusion.training.checkpoint import drop_checkpoints
@@ -80,6 +81,7 @@ def fit_and_try(
     modalities = len(spec.plan.modalities(data.cohort.modalities))
     flops = count_flops(network, parts.size, modalities=modalities, dimensions=spec.sampling.dimensions)
     facts |= {"sample_size": parts.size, "flops": flops, "losses": training.objective.recorded}
+    facts |= {"precision": said_precision(spec.budget.precision, fabric.device)}
     facts |= {"trained_parameters": count_trained(phases)}
     folder.write_environment(facts)
     drop_checkpoints(folder)

@@ -60,28 +60,33 @@ class Model:
 
 
 def make_fabric(machine: Machine, precision: str) -> Fabric:
-    """Devices and precision of a run; the CPU's threads, and how a GPU multiplies, are set here once.
-
-    On a GPU single precision is TF32 (ten bits of mantissa in products, sums in single), and cuDNN measures which of
-    its kernels is the fastest for each shape.
-    """
+    """Devices and precision of a run; the CPU's threads are set here once."""
     if machine.threads:
         torch.set_num_threads(machine.threads)
     on_gpu = machine.device == "cuda" or (machine.device == "auto" and torch.cuda.is_available())
-    if on_gpu:
-        torch.set_float32_matmul_precision("high")
-        torch.backends.cudnn.benchmark = True
     accelerator = "gpu" if machine.device == "cuda" else machine.device
     strategy = "ddp_spawn" if machine.devices > 1 else "auto"
-    chosen = usual_precision(on_gpu) if precision == "auto" else precision
+    chosen = said_precision(precision, torch.device("cuda" if on_gpu else "cpu"))
     return Fabric(accelerator=accelerator, devices=machine.devices, precision=chosen, strategy=strategy)  # type: ignore[arg-type]
 
 
-def usual_precision(on_gpu: bool) -> str:
-    """What ``precision: auto`` is on this machine; what only imitates bf16 does not count as having it."""
-    if not on_gpu:
+def said_precision(precision: str, device: torch.device) -> str:
+    """What ``auto`` is on this device; a GPU that only imitates bf16 does not have it."""
+    if precision != "auto":
+        return precision
+    if device.type != "cuda":
         return "32-true"
     return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
+
+
+def prepare_device(device: torch.device) -> None:
+    """How this process computes: freed memory is kept for the next step, and on a GPU single precision is TF32 (ten
+    bits of mantissa in products, sums in single) and cuDNN measures which of its kernels is the fastest for a shape."""
+    keep_heap()
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.allow_tf32 = True
+        torch.backends.cudnn.benchmark = True
 
 
 def make_network(spec: RunSpec, cohort: Cohort) -> FusionNetwork | Ensemble:
@@ -103,7 +108,7 @@ def make_training(
     spec: RunSpec, cohort: Cohort, parts: Parts, *, fabric: Fabric, folder: RunFolder, progress: Progress
 ) -> Training:
     """Everything that one training needs."""
-    keep_heap()
+    prepare_device(fabric.device)
     sampling, budget = spec.sampling, spec.budget
     if budget.batch_size % fabric.world_size:
         raise SpecError(

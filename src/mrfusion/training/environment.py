@@ -23,7 +23,7 @@ def environment(network: nn.Module, history: History, *, steps_per_epoch: int, d
     scores = {e: value for e, name, value in history.rows if name == "val/score" and phases.get(e, last) == last}
     return {
         "versions": {name: _version(name) for name in LIBRARIES} | {"python": sys.version.split()[0]},
-        "machine": {"host": platform.node(), "system": platform.platform(), "device": str(device)},
+        "machine": {"host": platform.node(), "system": platform.platform(), "device": str(device)} | _gpu(device),
         "threads": torch.get_num_threads(),
         "command": " ".join(sys.argv),
         "parameters": count_parameters(network),
@@ -33,6 +33,14 @@ def environment(network: nn.Module, history: History, *, steps_per_epoch: int, d
         "train_seconds": sum(history.of("seconds")),
         "peak_mib": peak_mib(device),
     }
+
+
+def _gpu(device: torch.device) -> dict[str, str]:
+    """What a GPU is called, and by what it is driven; nothing on a CPU."""
+    if device.type != "cuda":
+        return {}
+    name, driver = torch.cuda.get_device_name(device), hardware.gpu_driver()
+    return {"gpu": name, "driver": driver or "not known", "cuda": str(torch.version.cuda)}
 
 
 def peak_mib(device: torch.device) -> float:

@@ -59,4 +59,7 @@ def _controls(facts: ArmFacts) -> tuple[str, ...]:
 
 
 def _machine(machine: object) -> str:
-    return f"{machine.get('host', '?')} ({machine.get('device', '?')})" if isinstance(machine, dict) else "not recorded"
+    if not isinstance(machine, dict):
+        return "not recorded"
+    driven = f", {machine['gpu']}, driver {machine.get('driver', 'not known')}" if "gpu" in machine else ""
+    return f"{machine.get('host', '?')} ({machine.get('device', '?')}{driven})"
