@@ -70,8 +70,15 @@ def test_the_variance_of_runs_comes_back():
     found = moments(made((4000,), 40, 1, 3, run=2.0))
     assert found.runs is not None
     assert found.folds is None
-    assert float(found.runs.value.mean()) == pytest.approx(4.0 / 3 + 1.0 / 120, rel=0.05)
+    assert float(found.runs.value.mean()) == pytest.approx(4.0 / 3, rel=0.05)
     assert found.runs.freedom == 2
+
+
+def test_noise_of_single_patients_is_not_taken_for_that_of_runs():
+    found = moments(made((4000,), 12, 1, 2, noise=6.0))
+    assert found.runs is not None
+    assert float(found.runs.value.mean()) < 0.7 * 36.0 / 12 / 2  # what it would be if noise were not taken out
+    assert coverage(made((4000,), 12, 1, 2, noise=6.0, run=1.0), 0.0) >= 0.94
 
 
 def test_unfinished_runs_do_not_count_and_nothing_is_filled_in():

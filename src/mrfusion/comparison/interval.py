@@ -5,7 +5,8 @@ over patients of their means over seeds) are estimated, each where the design le
 
     patients   the patients' variance over their number; n - 1 degrees of freedom
     runs       what another seed on the same training set would change: the variance of a fold's means over seeds,
-               pooled over folds; sum of (seeds - 1) degrees of freedom; not seen with one seed
+               less the noise of single patients in it, pooled over folds; sum of (seeds - 1) degrees of freedom; not
+               seen with one seed
     folds      everything at once, training sets included: the variance of the folds' means; about K - 1 degrees of
                freedom for K folds; not seen with one fold. Folds test different patients with different trainings, so
                their means are independent up to the overlap of training sets (see docs/verdict.md)
@@ -210,8 +211,21 @@ def _runs(values: Floats, done: npt.NDArray[np.bool_], groups: Floats, weights: 
         return None
     means = np.einsum("pf,...ps->...fs", groups / sizes, np.where(done, values, 0.0))
     centre = means.sum(axis=-1, keepdims=True) / seeds[:, None]
-    squares = (np.where(ran, means - centre, 0.0) ** 2).sum(axis=(-2, -1))
-    return Variance(squares / freedom * float((weights**2 / seeds).sum()), float(freedom))
+    moved = np.where(ran, means - centre, 0.0)
+    shared = (moved**2).sum(axis=(-2, -1)) / freedom - _noise(values, done, groups, moved)
+    return Variance(np.maximum(0.0, shared) * float((weights**2 / seeds).sum()), float(freedom))
+
+
+def _noise(values: Floats, done: npt.NDArray[np.bool_], groups: Floats, moved: Floats) -> Floats:
+    """What noise of single patients and runs, which the patients' variance holds already, adds to that of run means."""
+    sizes, seeds = groups.sum(axis=0), ((groups.T @ done) > 0).sum(axis=1)
+    own = np.where(done, values, 0.0).sum(axis=-1) / done.sum(axis=-1)
+    rest = np.where(done, values - own[..., None] - np.einsum("pf,...fs->...ps", groups, moved), 0.0)
+    freedom = float(((sizes - 1) * (seeds - 1)).sum())
+    if freedom == 0:
+        return np.zeros_like(own[..., 0])
+    per_mean = float(((seeds - 1) / sizes).sum() / (seeds - 1).sum())
+    return np.asarray((rest**2).sum(axis=(-2, -1)) / freedom * per_mean)
 
 
 def _folds(means: Floats, effect: Floats, weights: Floats) -> Variance | None:
