@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "MrFusionError": "mrfusion.errors",
     "Region": "mrfusion.case",
-    "compare": "mrfusion.comparison.compare",
+    "compare": "mrfusion.outside.judge",
     "evaluate": "mrfusion.scoring.folders",
     "list_choices": "mrfusion.families",
     "load_study": "mrfusion.study.load",

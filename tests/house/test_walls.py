@@ -33,7 +33,7 @@ FLOORS = {
     3: {"data", "model", "phantom"},
     4: {"training", "planning"},
     5: {"scoring", "conversion", "inspection"},
-    6: {"run", "finished_run"},
+    6: {"run", "finished_run", "outside"},
     7: {"study"},
     8: {"report"},
     9: {"command", "cli", "__main__"},

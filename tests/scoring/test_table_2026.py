@@ -9,10 +9,11 @@ import pytest
 
 from mrfusion.data.nifti.labels import read_stored
 from mrfusion.errors import SpecError
+from mrfusion.importers._columns_2026 import SUMMARY, TABLES
 from mrfusion.result import CaseScore
 from mrfusion.rules import RULES
 from mrfusion.scoring.masks import score_case
-from mrfusion.scoring.table_2026 import SUMMARY, TABLES, table, write_tables_2026
+from mrfusion.scoring.table_2026 import table, write_tables_2026
 
 NAMES = {"gli": "GLI", "mets": "METS", "ped": "PED"}
 OFFICIAL = [("gli", "seg"), ("mets", "seg"), ("mets", "mets"), ("ped", "seg"), ("MenPre", "seg"), ("GoAT", "seg")]

@@ -115,6 +115,33 @@ def evaluate(
 
 
 @app.command()
+def compare(
+    reference: Annotated[str, typer.Option(help="The arm that all others are compared with.")],
+    out: Annotated[Path, typer.Option(help="Folder for report.html, .json, .md, .tex and scores.csv.")],
+    tables: Annotated[list[str] | None, typer.Argument(help="Tables of scores: FILE, or ARM=FILE.")] = None,
+    arm: Annotated[
+        list[str] | None, typer.Option(help="NAME=FOLDER of predictions; folds or seeds: FOLDER,FOLDER.")
+    ] = None,
+    labels: Annotated[Path | None, typer.Option(help="Folder of labels for the arms' predictions.")] = None,
+    rules: Annotated[str, typer.Option(help="plain, paper, brats2023-GLI, brats2026-GLI, ...")] = "plain",
+    regions: Annotated[str | None, typer.Option(help="As in 'WT=1+2+3,TC=1+3,ET=3'. Default: the rules'.")] = None,
+    metrics: Annotated[str | None, typer.Option(help="Of predictions; default: the rules', or dice and hd95.")] = None,
+    values: Annotated[str | None, typer.Option(help="What stands in the files: brats2021, or '1=1,2=2,4=3'.")] = None,
+    patients: Annotated[str | None, typer.Option(help="Table of case and patient, or a pattern with a group.")] = None,
+    margin: Annotated[list[str] | None, typer.Option(help="What counts as no difference, as in 'dice=0.01'.")] = None,
+    importer: Annotated[str | None, typer.Option(help="What wrote the tables; default: told by their content.")] = None,
+    workers: Workers = None,
+) -> None:
+    """Judge results that were made elsewhere, tables of scores or folders of predictions; torch is not needed."""
+    from mrfusion.command.compare import Given, compare_results
+    from mrfusion.scoring.question import few_metrics, question
+
+    given = Given(tables or (), arm or (), labels, importer, patients, workers)
+    asked = question(rules, regions=regions, metrics=metrics or few_metrics(rules), values=values)
+    compare_results(given, asked, reference, margins=margin or (), out=out)
+
+
+@app.command()
 def evaluate_images(
     fused: Annotated[Path, typer.Argument(help="Folder of fused images.")],
     source: Annotated[list[str], typer.Option(help="NAME=FOLDER of source images, once for each source.")],

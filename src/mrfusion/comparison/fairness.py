@@ -41,12 +41,14 @@ class ArmFacts:
 class Fairness:
     """The arms side by side; ``violations`` maps an arm to sentences, empty where it met the reference on equal terms.
 
-    ``unequal_budget`` names the arms whose epochs or optimiser steps differ from the reference's.
+    ``unequal_budget`` names the arms whose epochs or optimiser steps differ from the reference's; ``unknown`` the arms
+    that were not trained here, whose terms nobody recorded.
     """
 
     arms: Mapping[str, ArmFacts]
     violations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unequal_budget: frozenset[str] = frozenset()
+    unknown: frozenset[str] = frozenset()
 
 
 def examine(runs: Sequence[RunFacts], reference: str) -> Fairness:
@@ -54,8 +56,9 @@ def examine(runs: Sequence[RunFacts], reference: str) -> Fairness:
     names = list(dict.fromkeys(run.arm for run in runs))
     of = {name: [run for run in runs if run.arm == name] for name in names}
     bare = {name: ArmFacts(name, of[name][0].plan, _costs(of[name])) for name in names}
+    unknown = frozenset(name for name in names if not all(run.environment for run in of[name]))
     if reference not in of:
-        return Fairness(bare)
+        return Fairness(bare, unknown=unknown)
     arms = {name: _with_controls(facts, bare, bare[reference]) for name, facts in bare.items()}
     others = [name for name in names if name != reference]
     budgets = {name: list(_budget(arms[name], arms[reference])) for name in others}
@@ -63,7 +66,7 @@ def examine(runs: Sequence[RunFacts], reference: str) -> Fairness:
         name: (*_cases(of[name], of[reference]), *budgets[name], *_size(arms[name], arms[reference])) for name in others
     }
     unequal = frozenset(name for name in others if budgets[name])
-    return Fairness(arms, {name: sentences for name, sentences in found.items() if sentences}, unequal)
+    return Fairness(arms, {name: sentences for name, sentences in found.items() if sentences}, unequal, unknown)
 
 
 def ratio(mine: float, theirs: float) -> float:

@@ -106,7 +106,7 @@ def _pairs(
     both: dict[tuple[str, int, int], list[tuple[ScoreRow, ScoreRow]]] = defaultdict(list)
     for place, row in mine.items():
         other = theirs.get(place)
-        if other is not None and not math.isnan(row.value) and not math.isnan(other.value):
+        if other is not None and math.isfinite(row.value) and math.isfinite(other.value):
             both[row.patient, row.fold, row.seed].append((row, other))
     if not both:
         return None

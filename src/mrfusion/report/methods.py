@@ -14,8 +14,10 @@ def paragraphs(study: LoadedStudy) -> list[str]:
     """Data and design, training, statistics; empty where no run has finished."""
     if not study.done:
         return []
-    reference = study.runs_of(study.reference)
-    return [_design(study), _training((reference or study.done)[0].spec), *_statistics(study)]
+    if not study.trained_here:
+        return [_given(study), *_statistics(study)]
+    runs = [run for run in (*study.runs_of(study.reference), *study.done) if run.spec]
+    return [_design(study), _training(runs[0].spec) + _foreign(study), *_statistics(study)]
 
 
 def _design(study: LoadedStudy) -> str:
@@ -28,6 +30,30 @@ def _design(study: LoadedStudy) -> str:
         f"{several(patients, 'patient')} with the modalities {', '.join(study.modalities)}. Patients were divided into "
         f"{several(folds, 'fold')} (no patient in two of them); every arm was trained on the same splits with "
         f"{several(seeds, 'random seed')}, {len(study.done)} runs in all, and scored on its {scored} cases."
+    )
+
+
+def _given(study: LoadedStudy) -> str:
+    """What is known of results that were made elsewhere, and what is not."""
+    patients = len({case.patient for case in study.cases})
+    folds, seeds = len({run.fold for run in study.runs}), len({run.seed for run in study.runs})
+    return (
+        f"We compared {several(len(study.arms), 'arm')} ({', '.join(arm.name for arm in study.arms)}) on "
+        f"{several(len(study.cases), 'case')} of {several(patients, 'patient')} by results that were made elsewhere "
+        f"and given to mrfusion as {several(folds, 'fold')} and {several(seeds, 'run')} of each. How the arms were "
+        "trained, for how long, with which random seeds, and that no case was trained on and tested, cannot be known "
+        "from such results."
+    )
+
+
+def _foreign(study: LoadedStudy) -> str:
+    """The arms that were not trained by mrfusion; empty where all were."""
+    names = [arm.name for arm in study.arms if arm.name in study.fairness.unknown]
+    if not names:
+        return ""
+    return (
+        f" The predictions of {', '.join(names)} were made elsewhere and scored like all others; how they were trained "
+        "is not known here."
     )
 
 
@@ -54,6 +80,7 @@ def _statistics(study: LoadedStudy) -> list[str]:
     if not rows:
         return []
     size = number(study.fairness.arms[study.reference].costs["parameters"])
+    known = f" ({count(size)} parameters)" if size == size else ""
     declared = [row for row in rows if not row.family.startswith("other ")]
     margins = {row.metric: row.margin for row in rows}
     words = " and ".join(
@@ -63,8 +90,8 @@ def _statistics(study: LoadedStudy) -> list[str]:
     )
     mean = " and their mean" if any(row.region == MEAN for row in rows) else ""
     return [
-        f"The unit of analysis is the patient. Effects are mean differences to {study.reference} ({count(size)} "
-        f"parameters), paired by case, fold and seed; only runs that both arms finished count. {_varying(rows[0])} "
+        f"The unit of analysis is the patient. Effects are mean differences to {study.reference}{known}, paired by "
+        f"case, fold and seed; only runs that both arms finished count. {_varying(rows[0])} "
         f"p-values are those at which the interval begins to exclude 0, and those of two one-sided tests against the "
         f"margin (the 90 % interval); each kind is corrected by Holm over the {several(len(declared), 'comparison')} "
         f"of the declared family (arms, regions{mean}). An arm helps or hurts if corrected p < 0.05, and is "

@@ -2,7 +2,9 @@
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
@@ -55,9 +57,9 @@ def build_report(study_dir: Path, out: Path | None = None) -> Path:
     return place
 
 
-def page(study: LoadedStudy) -> str:
-    """The whole page as HTML."""
-    found = [module.section(study) for module in SECTIONS]
+def page(study: LoadedStudy, parts: Sequence[ModuleType] = SECTIONS) -> str:
+    """The whole page as HTML; ``parts`` are the sections that it is made of."""
+    found = [module.section(study) for module in parts]
     sections = [section for section in found if section is not None]
     data = {name: Markup(script_json(value)) for section in sections for name, value in section.data}
     scripts = [get_plotlyjs() if _figures(sections) else "", _script("page.js"), _script("viewer.js") if data else ""]

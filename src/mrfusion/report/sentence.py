@@ -64,6 +64,8 @@ def evidence(study: LoadedStudy, row: Comparison) -> str:
     metric = metric_named(row.metric)
     interval = metric.range(row.ci_low, row.ci_high)
     budget = "unequal budget" if row.arm in study.fairness.unequal_budget else "equal budget"
+    if study.fairness.unknown & {row.arm, row.reference}:
+        budget = "training terms and seeds not known"
     basis = ", ".join((several(row.patients, "patient"), several(row.seeds, "seed"), several(row.folds, "fold")))
     scope = " for these trainings" if row.scope == "these trainings" else ""
     shown = [f"95 % CI{scope} {interval}"] if interval != DASH else []

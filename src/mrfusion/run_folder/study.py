@@ -117,13 +117,18 @@ class StudyFolder:
         """How the searches stand; none where the study has none."""
         return searches.read_searches(self._searches) if self._searches.exists() else ()
 
+    @property
+    def scores(self) -> Path:
+        """The table of every score, for messages."""
+        return self.path / scores.FILE
+
     def write_scores(self, rows: Iterable[ScoreRow]) -> None:
         """Write every score of every finished run."""
-        scores.write_study_scores(self._scores, rows)
+        scores.write_study_scores(self.scores, rows)
 
     def read_scores(self) -> list[ScoreRow]:
         """Every score of every finished run."""
-        return scores.read_study_scores(self._scores)
+        return scores.read_study_scores(self.scores)
 
     # -- while it goes on
 
@@ -157,7 +162,3 @@ class StudyFolder:
     @property
     def _searches(self) -> Path:
         return self.path / "searches.json"
-
-    @property
-    def _scores(self) -> Path:
-        return self.path / scores.FILE

@@ -65,6 +65,15 @@ def question(
     return Question(rule, wanted, asked, _values(values, wanted))
 
 
+def few_metrics(rules: str) -> str:
+    """The metrics that a comparison asks for where the user names none: those that the rules' challenge ranks by."""
+    rule = rule_named(rules)
+    if rule.metrics:
+        return ",".join(rule.metrics)
+    lesions = "lesion_dice,lesion_hd95," if rule.penalty_mm else ""
+    return f"dice,hd95,{lesions}target_volume_mm3"
+
+
 def _all_metrics(rule: Rule, variant: str) -> tuple[str, ...]:
     if variant not in VARIANTS:
         raise SpecError(f"no variant of hd95 is called {variant!r}; {nearest(variant, VARIANTS)}")

@@ -162,6 +162,11 @@ class LoadedStudy:
         return tuple(dict.fromkeys([*scored, *self.cohort_regions]))
 
     @property
+    def trained_here(self) -> bool:
+        """Whether any run was trained by mrfusion, so that its terms are known."""
+        return any(run.environment for run in self.done)
+
+    @property
     def done(self) -> tuple[LoadedRun, ...]:
         """The finished runs."""
         return tuple(run for run in self.runs if run.state == "done")
@@ -183,7 +188,7 @@ def load_study(folder: Path | str) -> LoadedStudy:
         return LoadedStudy(
             folder=here,
             name=study["name"],
-            question=study["question"] or _usual_question([a["name"] for a in study["arms"]]),
+            question=study["question"] or usual_question([a["name"] for a in study["arms"]]),
             arms=tuple(Arm(a["name"], a["changes"]) for a in study["arms"]),
             reference=study["reference"],
             cases=cases,
@@ -216,7 +221,7 @@ def _with_searches(searches: Iterable[SearchAccount], runs: Iterable[LoadedRun])
     )
 
 
-def _usual_question(arms: list[str]) -> str:
+def usual_question(arms: list[str]) -> str:
     """What a study asks that does not say so itself."""
     if len(arms) == 1:
         return f"How good is {arms[0]}?"

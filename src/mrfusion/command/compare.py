@@ -1,0 +1,78 @@
+"""Verdicts on anybody's results: tables of scores, or folders of predictions, in one report."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mrfusion.command.display import console, one_bar, say
+from mrfusion.comparison.hypotheses import Hypotheses
+from mrfusion.errors import SpecError
+from mrfusion.hardware import cores
+from mrfusion.outside.folders import named_arms, score_arms
+from mrfusion.outside.judge import judgement
+from mrfusion.outside.places import Table, by_arm, patients_named, placed
+from mrfusion.outside.tables import read_table
+from mrfusion.report.outside import outside_study, write_outside_report
+from mrfusion.report.terminal import terminal_answer
+from mrfusion.result import ScoreRow
+from mrfusion.scoring.question import Question
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the user gave: tables, or arms of folders with their labels; and what names a case's patient."""
+
+    tables: Sequence[str] = ()
+    arms: Sequence[str] = ()
+    labels: Path | None = None
+    importer: str | None = None
+    patients: str | None = None
+    workers: int | None = None
+
+
+def compare_results(given: Given, asked: Question, reference: str, *, margins: Sequence[str], out: Path) -> None:
+    """Score what is not scored yet, judge, write the report and say where it is."""
+    rows = _rows(given, asked)
+    declared = Hypotheses(margins=_margins(margins))
+    found = judgement(rows, reference, declared)
+    study = outside_study(found.scores, reference, out, hypotheses=declared)
+    written = write_outside_report(study)
+    console.print(terminal_answer(study))
+    for path in written:
+        say(str(path))
+
+
+def _rows(given: Given, asked: Question) -> list[ScoreRow]:
+    if bool(given.tables) == bool(given.arms):
+        raise SpecError("expected tables of scores, or --arm NAME=FOLDER with --labels, and not both")
+    patient_of = patients_named(given.patients)
+    if given.tables:
+        return placed(by_arm([_table(text, given.importer) for text in given.tables]), patient_of)
+    if given.labels is None:
+        raise SpecError("--labels: expected the folder of labels that the arms' predictions are scored against")
+    with one_bar("scoring") as progress:
+        arms = named_arms(given.arms)
+        return placed(
+            score_arms(arms, given.labels, asked, workers=given.workers or cores(), progress=progress), patient_of
+        )
+
+
+def _table(text: str, importer: str | None) -> tuple[str, Table]:
+    """``FILE`` or ``ARM=FILE``; a file of that whole name counts first."""
+    name, equals, file = text.partition("=")
+    if Path(text).exists() or not equals:
+        return "", read_table(Path(text), importer)
+    return name.strip(), read_table(Path(file.strip()), importer)
+
+
+def _margins(texts: Sequence[str]) -> dict[str, float]:
+    found = {}
+    for text in texts:
+        metric, _, number = text.rpartition("=")
+        try:
+            found[metric.strip()] = float(number)
+        except ValueError:
+            found[""] = -1.0
+        if not metric.strip() or not found.get(metric.strip(), -1.0) > 0:
+            raise SpecError(f"--margin: expected METRIC=NUMBER above 0, as in 'dice=0.02', found {text!r}")
+    return found

@@ -1,0 +1,1 @@
+"""Results of other tools as scores: one file a format, recognised by its content."""

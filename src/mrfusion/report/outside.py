@@ -1,0 +1,75 @@
+"""The report of results that were made elsewhere: the sections that need no training of ours, and the tables."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mrfusion.comparison.hypotheses import Hypotheses
+from mrfusion.files import write_json, write_text
+from mrfusion.report.export import FORMATS, as_json
+from mrfusion.report.page import page
+from mrfusion.report.section import arms, cases, headline, methods, points, ranking, verdicts, viewer
+from mrfusion.result import ScoreRow
+from mrfusion.run_folder.study import StudyFolder
+from mrfusion.study.load import Arm, LoadedRun, LoadedStudy, StudyCase, usual_question
+
+SECTIONS = (headline, verdicts, ranking, arms, points, cases, viewer, methods)
+
+
+def write_outside_report(study: LoadedStudy) -> list[Path]:
+    """Write report.html, report.json, report.md, report.tex and scores.csv to the study's folder; returns their places.
+
+    Pictures of the cases are taken from its ``runs``, where they were kept. Raises OutputError where a file cannot be
+    written; each is written whole or not at all.
+    """
+    html, data = study.folder.report(".html"), study.folder.report(".json")
+    write_text(html, page(study, SECTIONS))
+    write_json(data, as_json(study))
+    tables = [(study.folder.report(suffix), write) for suffix, write in FORMATS.values()]
+    for place, write in tables:
+        write_text(place, write(study))
+    study.folder.write_scores(study.scores)
+    return [html, data, *(place for place, _ in tables), study.folder.scores]
+
+
+def outside_study(
+    rows: Sequence[ScoreRow],
+    reference: str,
+    out: Path,
+    *,
+    hypotheses: Hypotheses,
+    modalities: Sequence[str] = (),
+) -> LoadedStudy:
+    """The scores in the form that the sections read: each fold and seed of an arm is a run without any terms."""
+    folder = StudyFolder(out)
+    names = list(dict.fromkeys(row.arm for row in rows))
+    names.sort(key=lambda name: name != reference)
+    runs: dict[tuple[str, int, int], list[ScoreRow]] = {}
+    for row in rows:
+        runs.setdefault((row.arm, row.fold, row.seed), []).append(row)
+    patients = {row.case: row.patient for row in rows}
+    return LoadedStudy(
+        folder=folder,
+        name=out.resolve().name,
+        question=usual_question(names),
+        arms=tuple(Arm(name, {}) for name in names),
+        reference=reference,
+        cases=tuple(StudyCase(case, patient, "") for case, patient in patients.items()),
+        modalities=tuple(modalities),
+        cohort_regions=tuple(dict.fromkeys(row.region for row in rows)),
+        splits_digest="",
+        fingerprint="",
+        runs=tuple(_run(folder, names, key, found) for key, found in runs.items()),
+        searches=(),
+        hypotheses=hypotheses,
+    )
+
+
+def _run(folder: StudyFolder, names: Sequence[str], key: tuple[str, int, int], rows: Sequence[ScoreRow]) -> LoadedRun:
+    arm, fold, seed = key
+    home = folder.run(outside_run(names.index(arm), fold, seed))
+    return LoadedRun(arm, fold, seed, home.digest, home, state="done", scores=tuple(rows))
+
+
+def outside_run(arm: int, fold: int, seed: int) -> str:
+    """The name of the folder that holds the pictures of an arm's fold and seed; ``arm`` is its place in the report."""
+    return f"arm{arm}-fold{fold}-seed{seed}"
