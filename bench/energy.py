@@ -34,6 +34,7 @@ from mrfusion.phantom.cohort import write_cohort
 from mrfusion.plan import parse_plan
 from mrfusion.progress import silent
 from mrfusion.run.execute import parts_of
+from mrfusion.run_folder.quantity import SCORE
 from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import make_fabric, make_model, make_training
 from mrfusion.training.environment import peak_mib, reset_peak
@@ -155,7 +156,7 @@ def mismatch(folder: Path, options: argparse.Namespace) -> dict[str, float]:
         name: [worst(found_of(quantifier, swapped(case, other, m)), by) for case, other in pairs]
         for m, name in enumerate(MODALITIES)
     }
-    print(f"mismatch: {len(parts.train)} training and {len(test)} test cases, Dice {max(history.of('val/score')):.3f}")
+    print(f"mismatch: {len(parts.train)} training and {len(test)} test cases, Dice {max(history.of(SCORE)):.3f}")
     print("  " + ", ".join(f"{name} {auc(scores, right):.3f}" for name, scores in wrong.items()))
     return {"mismatch_auc": auc([score for scores in wrong.values() for score in scores], right)}
 

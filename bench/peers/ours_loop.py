@@ -21,6 +21,7 @@ from mrfusion.data.batch import Batch, Batches
 from mrfusion.data.read import read_data
 from mrfusion.progress import silent
 from mrfusion.run.execute import parts_of
+from mrfusion.run_folder.quantity import SCORE
 from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import make_fabric, make_training
 from mrfusion.training.loop import fit
@@ -115,7 +116,7 @@ def main() -> None:
         def validate(network: torch.nn.Module) -> dict[str, float]:
             del network
             rounds.end()
-            return {"val/score": 0.0}
+            return {SCORE: 0.0}
 
         training = replace(training, batches=Gated(training.batches, rounds), validate=validate)
         parameters = sum(p.numel() for p in training.network.parameters())

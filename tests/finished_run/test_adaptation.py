@@ -28,6 +28,7 @@ from mrfusion.finished_run.subsets import data_of, write_subsets
 from mrfusion.model.network import build_network
 from mrfusion.phantom.cohort import write_cohort
 from mrfusion.plan import parse_plan
+from mrfusion.run_folder.quantity import Quantity
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.run_folder.subsets import SubsetFolder
 from mrfusion.spec import Machine, Source
@@ -128,7 +129,10 @@ def test_from_four_modalities_to_two(
     assert 0 < share.trained < share.parameters / 5
     assert share.moved <= share.trained
     assert read_run(after.folder.path).spec.origin.parents == (run.spec.digest,)  # type: ignore[union-attr]
-    assert {row.quantity for row in after.folder.read_energies()} >= {"pi/t1c", "pi/t2f"}
+    assert {row.quantity for row in after.folder.read_energies()} >= {
+        Quantity("pi", "t1c", 0),
+        Quantity("pi", "t2f", 0),
+    }
     check_that_it_is_a_run_like_any(read_run(after.folder.path), two, tmp_path)
 
 
@@ -190,8 +194,8 @@ def test_the_command_judges_a_cohort(run: FinishedRun, tmp_path: Path) -> None:
     assert f"{tested[1]}: not judged: lacks t2w" in " ".join(said.getvalue().split())
     first, second = read_rows(tmp_path / "out" / "energies.csv", ("case", "energy/level0", "problem"))
     assert (first["case"], second["case"]) == tuple(tested)
-    recorded = {(level, name): value for level, name, value in own_energies(run)[tested[0]]}
-    assert float(first["energy/level0"]) == pytest.approx(recorded[0, "energy"], rel=1e-4)
+    recorded = dict(own_energies(run)[tested[0]])
+    assert float(first["energy/level0"]) == pytest.approx(recorded[Quantity("energy", level=0)], rel=1e-4)
 
 
 def test_a_run_without_enough_energies_cannot_judge(run: FinishedRun, tmp_path: Path) -> None:

@@ -3,10 +3,12 @@
 import pytest
 
 from mrfusion.finished_run.mismatch import pulls, suspicion, usual
+from mrfusion.run_folder.quantity import Quantity
 
 
-def rows(energy: float, without: dict[str, float], level: int = 0) -> list[tuple[int, str, float]]:
-    return [(level, "energy", energy), (level, "pi/a", 0.4), *((level, f"without/{m}", v) for m, v in without.items())]
+def rows(energy: float, without: dict[str, float], level: int = 0) -> list[tuple[Quantity, float]]:
+    others = [(Quantity("without", name, level), value) for name, value in without.items()]
+    return [(Quantity("energy", level=level), energy), (Quantity("pi", "a", level), 0.4), *others]
 
 
 def test_a_pull_is_what_a_modality_adds() -> None:

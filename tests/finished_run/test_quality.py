@@ -9,6 +9,7 @@ import pytest
 from mrfusion.case import Case
 from mrfusion.files import read_rows
 from mrfusion.finished_run.quality import Own, Row, compare, limit, ranked, write_judged
+from mrfusion.run_folder.quantity import Quantity
 
 MODALITIES = ("t1", "t1c", "t2", "flair")
 
@@ -19,7 +20,8 @@ def energies_of(random: np.random.Generator, *, wrong: str = "", shift: float = 
     for level in range(3):
         adds = {name: random.normal(0.2, 0.01) + shift + (0.1 if name == wrong else 0) for name in MODALITIES}
         whole = sum(adds.values())
-        rows += [(level, "energy", whole), *((level, f"without/{name}", whole - adds[name]) for name in MODALITIES)]
+        rows.append((Quantity("energy", level=level), whole))
+        rows += [(Quantity("without", name, level), whole - adds[name]) for name in MODALITIES]
     return rows
 
 

@@ -11,6 +11,7 @@ import torch
 from mrfusion import families
 from mrfusion.errors import SpecError
 from mrfusion.model.network import FusionNetwork
+from mrfusion.run_folder.quantity import Quantity
 from tiny import fitted, run_spec, training_of
 
 FUSION = '''"""The strongest stream wins, as one file that anyone could write."""
@@ -52,7 +53,7 @@ def test_a_fusion_from_outside_is_named_in_a_plan_and_trained(package: str, tmp_
     assert all(fusion.factor == 2 for fusion in network.fusions)
     before = [p.detach().clone() for p in network.parameters()]
     history = fitted(spec, training)
-    assert len(history.of("train/dice_ce")) == 1
+    assert len(history.of(Quantity.parse("train/dice_ce"))) == 1
     assert any(not torch.equal(b, p) for b, p in zip(before, network.parameters(), strict=True))
 
 

@@ -14,6 +14,7 @@ from mrfusion.losses._base import Output
 from mrfusion.losses._factors import direction, distribution, measure
 from mrfusion.losses._levels import class_energies, class_masks
 from mrfusion.losses.energy import within_share
+from mrfusion.run_folder.quantity import SECONDS, Quantity
 from tiny import fitted, run_spec, training_of, weights_of
 
 BOTH = ["dice_ce", "energy", "alignment"]
@@ -233,10 +234,10 @@ def test_a_training_with_energies_resumes_in_the_same_bits(changes: dict, tmp_pa
     with pytest.raises(InterruptedError):
         fitted(spec, broken)
     resumed = training_of(spec, tmp_path / "broken")
-    rows = [[row for row in h.rows if row[1] != "seconds"] for h in (expected, fitted(spec, resumed))]
+    rows = [[row for row in h.rows if row[1] != SECONDS] for h in (expected, fitted(spec, resumed))]
     assert rows[0] == rows[1]
     assert all(torch.equal(weights_of(resumed)[name], value) for name, value in weights_of(whole).items())
-    weights = expected.of("weight/energy")
+    weights = expected.of(Quantity.parse("weight/energy"))
     assert weights[0] < weights[1] <= 0.1 + 1e-9
 
 

@@ -91,7 +91,9 @@ def test_the_command_tells_worst_worth_and_what_was_not_trained(out: Path, tmp_p
     untrained = mrfusion("subsets", runs["never"], "--out", tmp_path / "again", "--device", "cpu")
     assert untrained.code == 0, untrained
     assert "out of its training" in untrained.out
-    first, second = ((place / "scores.csv").read_bytes() for place in (runs["never"] / "subsets", tmp_path / "again"))
+    first, second = (
+        SubsetFolder(place).table.read_bytes() for place in (runs["never"] / "subsets", tmp_path / "again")
+    )
     assert first == second
     refused(mrfusion("subsets", runs["only t1c"], "--device", "cpu"), "reads t1c alone; there is nothing to leave out")
     refused(mrfusion("subsets", runs["all"], "--out", tmp_path), "expected a folder that does not exist yet")

@@ -34,6 +34,7 @@ from mrfusion.files import write_rows
 from mrfusion.losses._base import Loss
 from mrfusion.result import CaseScore
 from mrfusion.run.answers import Answers
+from mrfusion.run_folder.quantity import SCORE
 from mrfusion.tasks._base import Task
 from mrfusion.training.objective import RegionTarget
 from mrfusion.training.validate import Score
@@ -102,7 +103,7 @@ class MinusLoss(Score):
         return lambda: torch.zeros(len(batch.images), len(self.cohort.regions))
 
     def rows(self, losses):
-        return {"val/score": -sum(losses.values())}
+        return {SCORE: -sum(losses.values())}
 
 
 class PresenceAnswers(Answers):

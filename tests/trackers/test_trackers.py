@@ -11,6 +11,7 @@ from mrfusion.data.batch import Batch
 from mrfusion.errors import SpecError
 from mrfusion.part import read_part
 from mrfusion.result import CaseScore
+from mrfusion.run_folder.quantity import RATE
 from mrfusion.spec import RunSpec, check_choices
 from mrfusion.trackers._base import Tracker
 from mrfusion.training.tracking import ANSWERED, WANTED, Picture, Tracking
@@ -114,7 +115,7 @@ def test_an_epoch_is_told_with_its_picture_and_nothing_is_drawn_for_nobody(tmp_p
 
     picture, told = Drawn(), Told(tmp_path, "abc")
     told.begin({})
-    Tracking().epoch(1, {"lr": 1.0}, torch.nn.Identity(), picture)
+    Tracking().epoch(1, {RATE: 1.0}, torch.nn.Identity(), picture)
     assert picture.drawn == 0
-    Tracking([told]).epoch(1, {"lr": 1.0}, torch.nn.Identity(), picture)
+    Tracking([told]).epoch(1, {RATE: 1.0}, torch.nn.Identity(), picture)
     assert told.said[1:] == [(1, {"lr": 1.0}), (1, "validation", (4, 4, 3))]

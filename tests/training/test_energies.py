@@ -10,6 +10,7 @@ from mrfusion.files import read_rows
 from mrfusion.losses._factors import measure
 from mrfusion.run.energies import EnergyRecord
 from mrfusion.run_folder.history import History
+from mrfusion.run_folder.quantity import Quantity
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.training.assemble import make_model
 from mrfusion.training.energies import has_energy
@@ -21,7 +22,7 @@ DEEP = {"dimensions": 3, "per_case": 1}
 
 
 def first_names(history: History, epoch: int) -> set[str]:
-    return {name for at, name, _ in history.rows if at == epoch}
+    return {str(quantity) for at, quantity, _ in history.rows if at == epoch}
 
 
 @pytest.mark.parametrize("changes", [{}, {"task": "classification"}, {"sampling": DEEP}], ids=["2-D", "class", "3-D"])
@@ -37,10 +38,9 @@ def test_energies_of_every_epoch_and_before_the_first(changes: dict, tmp_path: P
     assert first_names(history, 0) <= first_names(history, 1)
     assert "task" in changes or shown <= first_names(history, 1)
     for epoch in (0, 1):
-        steps = [value for at, name, value in history.rows if at == epoch and "/step" in name]
+        steps = [v for at, q, v in history.rows if at == epoch and q.level == 0 and q.numbered("step") is not None]
         assert steps == sorted(steps, reverse=True)
-        parts = [v for at, n, v in history.rows if at == epoch and n.split("/")[-1] in
-                 ("evidence", "hierarchy", "dependency")]  # fmt: skip
+        parts = [v for at, q, v in history.rows if at == epoch and q.name in ("evidence", "hierarchy", "dependency")]
         assert sum(parts) == pytest.approx(steps[-1], rel=1e-4)
 
 
@@ -48,7 +48,7 @@ def test_a_plan_without_energies_records_none(tmp_path: Path) -> None:
     spec = run_spec(plan="separate[mean]", budget={"epochs": 1})
     training = training_of(spec, tmp_path)
     assert not has_energy(training.network)
-    assert not [name for _, name, _ in fitted(spec, training).rows if name.split("/")[0] in ("energy", "pi")]
+    assert not [name for _, name, _ in fitted(spec, training).rows if name.kind in ("energy", "pi")]
     cohort = cohort_of(loaded_cases(1))
     model = make_model(spec, cohort, network=training.network, size=(1, 16, 16), fabric=cpu())
     record = EnergyRecord(RunFolder(tmp_path), model, spec, cohort)
@@ -96,8 +96,12 @@ def test_a_classified_case_has_the_energy_of_its_class_alone(tmp_path: Path) -> 
     for number, case in enumerate(cases):
         record.add(number, case, 0)
     found = {(row.case, row.quantity): row.value for row in record.rows}
-    assert {key for key in found if "class/" in key[1]} == {("case0", "class/low"), ("case1", "class/high")}
-    assert found["case0", "class/low"] == pytest.approx(found["case0", "energy"], rel=1e-4)
+    assert {(case, q.within("class")) for case, q in found if q.level == 0 and q.within("class")} == {
+        ("case0", "low"),
+        ("case1", "high"),
+    }
+    low, last = Quantity("energy", "class/low", 0), Quantity("energy", level=0)
+    assert found["case0", low] == pytest.approx(found["case0", last], rel=1e-4)
 
 
 def test_factors_are_those_of_the_alignment_loss(tmp_path: Path) -> None:
@@ -107,7 +111,7 @@ def test_factors_are_those_of_the_alignment_loss(tmp_path: Path) -> None:
     model = make_model(spec, cohort_of(cases), network=training.network, size=(1, 16, 16), fabric=cpu())
     record = EnergyRecord(RunFolder(tmp_path), model, spec, cohort_of(cases))
     record.add(0, cases[0], 0)
-    assert {row.quantity.split("/")[1] for row in record.rows if "/factor" in row.quantity} == {"factor1", "factor2"}
+    assert {row.quantity.numbered("factor") for row in record.rows} == {None, 1, 2}
 
 
 def check_factors(rows: dict, level: int, states: list) -> None:
@@ -116,20 +120,20 @@ def check_factors(rows: dict, level: int, states: list) -> None:
     weights = torch.cat([state["vector_weights"] for state in states]).float()
     together = measure(vectors, weights, torch.ones(len(states), 2) > 0, 4)
     for name, value in together.terms().items():
-        assert rows[level, f"alignment/{name}"] == pytest.approx(value.item(), rel=1e-3, abs=1e-5)
+        assert rows[Quantity("alignment", name, level)] == pytest.approx(value.item(), rel=1e-3, abs=1e-5)
 
 
 def check_slices(network: torch.nn.Module, found: object, case: object) -> None:
     """Every slice alone, through the network itself."""
     with torch.inference_mode():
         outputs = [network(torch.from_numpy(image)[None], torch.ones(1, 2) > 0) for image in case.images]
-    rows = {(level, name): value for level, name, value in found.rows}
+    rows = dict(found.rows)
     for level in (0, 1):
         check_factors(rows, level, [output.states[level] for output in outputs])
         each = [output.records[level]["steps"][0, -1].item() for output in outputs]
-        assert rows[level, "energy"] == pytest.approx(np.mean(each), rel=1e-4)
+        assert rows[Quantity("energy", level=level)] == pytest.approx(np.mean(each), rel=1e-4)
     core = np.stack([output.records[0]["energy"][0, :15, :18].numpy() for output in outputs])[case.labels == 2]
-    assert rows[0, "class/core"] == pytest.approx(core.mean(), rel=1e-4)
+    assert rows[Quantity("energy", "class/core", 0)] == pytest.approx(core.mean(), rel=1e-4)
     expected = outputs[2].records[0]["energy"][0, :15, :18].numpy()
     np.testing.assert_allclose(found.energy[0], expected, rtol=1e-3, atol=1e-5)
     coarse = outputs[2].records[1]["weights"][0].numpy().repeat(2, 1).repeat(2, 2)[:, :15, :18]

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from mrfusion import families
 from mrfusion.errors import TrainingError
 from mrfusion.run_folder.history import History
+from mrfusion.run_folder.quantity import RATE, SCORE, SECONDS, Quantity
 from mrfusion.spec import RunSpec
 from mrfusion.training.loop import Training
 from tiny import fitted, loaded_cases, run_spec, training_of, weights_of
@@ -33,8 +34,8 @@ def stop_after(training: Training, calls: int) -> None:
     training.validate = validate
 
 
-def rows_of(history: History) -> list[tuple[int, str, float]]:
-    return [row for row in history.rows if row[1] != "seconds"]
+def rows_of(history: History) -> list[tuple[int, Quantity, float]]:
+    return [row for row in history.rows if row[1] != SECONDS]
 
 
 def interrupted(spec: RunSpec, folder: Path, epochs: int) -> None:
@@ -82,7 +83,7 @@ def test_patience_goes_on_counting_after_an_interruption(calls: int, tmp_path: P
     scores = [0.1, 0.5, 0.4, 0.4, 0.4, 0.4, 0.4]
 
     def validate(network: torch.nn.Module) -> dict[str, float]:
-        return {"val/score": scores.pop(0)}
+        return {SCORE: scores.pop(0)}
 
     training = training_of(spec, tmp_path)
     training.validate = validate
@@ -91,7 +92,7 @@ def test_patience_goes_on_counting_after_an_interruption(calls: int, tmp_path: P
         fitted(spec, training)
     resumed = training_of(spec, tmp_path)
     resumed.validate = validate
-    assert len(fitted(spec, resumed).of("seconds")) == 5
+    assert len(fitted(spec, resumed).of(SECONDS)) == 5
 
 
 class Growing(families.load("balancers", "static")):  # type: ignore[misc]
@@ -117,7 +118,7 @@ def test_a_balancer_goes_on_from_what_it_knew(tmp_path: Path) -> None:
     with pytest.raises(InterruptionError):
         fitted(spec, broken)
     assert rows_of(fitted(spec, resumed)) == rows_of(expected)
-    assert expected.of("weight/dice_ce") == [2.0, 5.0, 8.0]
+    assert expected.of(Quantity.parse("weight/dice_ce")) == [2.0, 5.0, 8.0]
 
 
 def test_a_damaged_checkpoint_is_noticed_and_the_one_before_used(tmp_path: Path) -> None:
@@ -142,7 +143,7 @@ def test_the_network_ends_with_the_weights_of_its_best_epoch(tmp_path: Path) -> 
 
     def validate(network: torch.nn.Module) -> dict[str, float]:
         seen.append(weights_of(training))
-        return {"val/score": scores[len(seen) - 1]}
+        return {SCORE: scores[len(seen) - 1]}
 
     training.validate = validate
     fitted(run_spec(), training)
@@ -157,8 +158,8 @@ def test_early_stopping(patience: int | None, epochs: int, tmp_path: Path) -> No
     spec = run_spec(budget={"epochs": 6, "patience": patience}, sampling={"per_case": 1})
     training = training_of(spec, tmp_path)
     scores = iter([0.1, 0.5, 0.5, 0.4, 0.3, 0.2])
-    training.validate = lambda network: {"val/score": next(scores)}
-    assert len(fitted(spec, training).of("seconds")) == epochs
+    training.validate = lambda network: {SCORE: next(scores)}
+    assert len(fitted(spec, training).of(SECONDS)) == epochs
 
 
 def test_a_loss_that_is_not_finite_stops_and_names_epoch_batch_and_cases(tmp_path: Path) -> None:
@@ -184,20 +185,20 @@ def test_a_loss_that_is_not_finite_stops_and_names_epoch_batch_and_cases(tmp_pat
     assert (tmp_path / "last.pt").exists()
     assert all(value.isfinite().all() for value in load_file(tmp_path / "best.safetensors").values())
     resumed = training_of(spec, tmp_path)
-    assert len(fitted(spec, resumed).of("seconds")) == 3, "with the fault mended it goes on from epoch 1"
+    assert len(fitted(spec, resumed).of(SECONDS)) == 3, "with the fault mended it goes on from epoch 1"
 
 
 def test_history_is_tidy_and_complete(tmp_path: Path) -> None:
     spec = run_spec(budget={"epochs": 2})
     history = fitted(spec, training_of(spec, tmp_path))
-    quantities = {name for _, name, _ in history.rows}
+    quantities = {str(name) for _, name, _ in history.rows}
     assert quantities >= {"train/dice_ce", "val/dice_ce", "val/score", "val/dice_0", "val/dice_1", "lr", "seconds"}
-    assert [epoch for epoch, name, _ in history.rows if name == "lr"] == [1, 2]
+    assert [epoch for epoch, name, _ in history.rows if name == RATE] == [1, 2]
     assert all(math.isfinite(value) for _, _, value in history.rows)
     lines = (tmp_path / "history.csv").read_text().splitlines()
     assert lines[0] == "epoch,quantity,value"
     assert len(lines) == 1 + len(history.rows)
-    assert history.of("lr") == pytest.approx([0.01, 0.005])
+    assert history.of(RATE) == pytest.approx([0.01, 0.005])
 
 
 def test_progress_counts_every_step(tmp_path: Path) -> None:
@@ -222,18 +223,18 @@ def test_it_learns_two_tiny_cases(plan: str, tmp_path: Path) -> None:
     cases = loaded_cases(2, seed=5)
     training = training_of(spec, tmp_path, [*cases, cases[0]])
     history = fitted(spec, training)
-    losses = history.of("train/dice_ce")
+    losses = history.of(Quantity.parse("train/dice_ce"))
     assert losses[-1] < 0.6 * losses[0]
-    assert max(history.of("val/score")) > 0.85
+    assert max(history.of(SCORE)) > 0.85
 
 
 def test_two_losses_are_trained_and_weighed(tmp_path: Path) -> None:
     spec = run_spec(head="labels", losses=["dice_ce", "cross_entropy"], balancer="static(cross_entropy=0.5)",
                     budget={"epochs": 1})  # fmt: skip
     history = fitted(spec, training_of(spec, tmp_path))
-    assert history.of("weight/dice_ce") == [1.0]
-    assert history.of("weight/cross_entropy") == [0.5]
-    assert len(history.of("train/cross_entropy")) == 1
+    assert history.of(Quantity.parse("weight/dice_ce")) == [1.0]
+    assert history.of(Quantity.parse("weight/cross_entropy")) == [0.5]
+    assert len(history.of(Quantity.parse("train/cross_entropy"))) == 1
 
 
 def test_gradients_are_clipped(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from mrfusion.data.batch import collate
 from mrfusion.data.sample import Draw, LoadedCase
 from mrfusion.losses._base import Output
+from mrfusion.run_folder.quantity import SCORE, Quantity
 from mrfusion.training.decision import make_decision
 from mrfusion.training.objective import make_objective, out_channels, region_table
 from tiny import cohort_of, loaded_cases, run_spec, training_of
@@ -92,10 +93,10 @@ def test_validation_is_the_mean_dice_of_whole_cases(tmp_path: Path) -> None:
     found = training.validate(Threshold(0))
     bright = case.images[:, 0] - 1.0 > 0
     expected = [hand_dice(bright, case.labels > 0), hand_dice(bright, case.labels == 2)]
-    assert [found["val/dice_0"], found["val/dice_1"]] == pytest.approx(expected)
-    assert found["val/score"] == pytest.approx(np.mean(expected))
+    assert [found[Quantity.parse("val/dice_0")], found[Quantity.parse("val/dice_1")]] == pytest.approx(expected)
+    assert found[SCORE] == pytest.approx(np.mean(expected))
     assert expected[0] > 0.9
-    assert found["val/dice_ce"] > 0
+    assert found[Quantity.parse("val/dice_ce")] > 0
     assert training.validate(Threshold(0)) == found, "validation is the same every time"
 
 
@@ -104,7 +105,7 @@ def test_an_empty_region_that_stays_empty_is_right(tmp_path: Path) -> None:
         "e", np.zeros((3, 2, 16, 16), np.float32), np.zeros((3, 16, 16), np.uint8), (True, True), 0, (0, 3)
     )
     training = training_of(run_spec(), tmp_path, [CASES[0], empty])
-    assert training.validate(Threshold(0))["val/score"] == 1.0
+    assert training.validate(Threshold(0))[SCORE] == 1.0
 
 
 def test_validation_of_classes(tmp_path: Path) -> None:
@@ -115,6 +116,6 @@ def test_validation_of_classes(tmp_path: Path) -> None:
             return Output(torch.tensor([[-2.0, 2.0]]).repeat(len(images), 1))
 
     found = training.validate(Sure())
-    assert found["val/accuracy"] == 1.0
-    assert found["val/cross_entropy"] == pytest.approx(np.log(1 + np.exp(-4)), abs=1e-6)
-    assert found["val/score"] == pytest.approx(-found["val/cross_entropy"])
+    assert found[Quantity.parse("val/accuracy")] == 1.0
+    assert found[Quantity.parse("val/cross_entropy")] == pytest.approx(np.log(1 + np.exp(-4)), abs=1e-6)
+    assert found[SCORE] == pytest.approx(-found[Quantity.parse("val/cross_entropy")])

@@ -11,6 +11,7 @@ from lightning_fabric import Fabric
 
 from mrfusion import families
 from mrfusion.errors import SpecError
+from mrfusion.run_folder.quantity import Quantity
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.training.assemble import Parts, make_fabric, make_training
 from mrfusion.training.loop import fit
@@ -47,7 +48,7 @@ def test_two_processes_have_the_loss_curve_of_one(tmp_path: Path, loss: str) -> 
     lines = [line.split(",") for line in (tmp_path / "two" / "history.csv").read_text().splitlines()[1:]]
     for quantity, tolerance in ((f"train/{name}", 1e-4), (f"val/{name}", 1e-4), ("lr", 1e-9)):
         found = [float(value) for _, row, value in lines if row == quantity]
-        assert found == pytest.approx(expected.of(quantity), rel=tolerance), quantity
+        assert found == pytest.approx(expected.of(Quantity.parse(quantity)), rel=tolerance), quantity
     assert sorted(path.name for path in (tmp_path / "two").iterdir()) == [
         "best.safetensors",
         "history.csv",

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mrfusion.data.sample import LoadedCase
 from mrfusion.losses._base import Output
+from mrfusion.run_folder.quantity import SCORE
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.training.assemble import Parts, make_training
 from mrfusion.training.validate import telling_places
@@ -49,7 +50,7 @@ def score(network: nn.Module, cases: list[LoadedCase], folder: Path) -> float:
         folder=RunFolder(folder),
         progress=silent,
     )
-    return training.validate(network)["val/score"]
+    return training.validate(network)[SCORE]
 
 
 def test_the_score_is_the_mean_over_regions_of_the_dice_of_all_samples_together(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from mrfusion.errors import InputError
 from mrfusion.files import write_json
 from mrfusion.model.ensemble import Ensemble
 from mrfusion.run_folder.history import History
+from mrfusion.run_folder.quantity import SCORE, SECONDS
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.spec import Origin, RunSpec
 from mrfusion.training.assemble import make_network
@@ -41,12 +42,12 @@ def candidate_of(parent: RunSpec, runs: Path, **changes: Any) -> Training:
 
 
 def at_best(history: History) -> dict[str, float]:
-    best = max((value, -epoch) for epoch, name, value in history.rows if name == "val/score")
-    return {name: value for epoch, name, value in history.rows if epoch == -best[1] and name.startswith("val/")}
+    best = max((value, -epoch) for epoch, name, value in history.rows if name == SCORE)
+    return {name: value for epoch, name, value in history.rows if epoch == -best[1] and name.kind == "val"}
 
 
 def at_start(history: History) -> dict[str, float]:
-    return {name: value for epoch, name, value in history.rows if epoch == 0 and name.startswith("val/")}
+    return {name: value for epoch, name, value in history.rows if epoch == 0 and name.kind == "val"}
 
 
 @pytest.mark.parametrize("fusion", EXACT)
@@ -75,8 +76,8 @@ def test_a_candidate_learns_its_module_and_never_ends_worse(tmp_path: Path) -> N
     candidate = candidate_of(parent, tmp_path, plan="separate[mean,mmtm]")
     before = {name: value.clone() for name, value in candidate.network.state_dict().items()}
     history = fitted(parent, candidate)
-    scores = history.of("val/score")
-    assert len(history.of("seconds")) == 3
+    scores = history.of(SCORE)
+    assert len(history.of(SECONDS)) == 3
     assert len(scores) == 4
     changed = {name for name, value in candidate.network.state_dict().items() if not torch.equal(value, before[name])}
     assert bool(changed) == (max(scores) > scores[0])
@@ -96,7 +97,7 @@ def test_a_warm_start_goes_on_after_an_interruption_as_if_there_had_been_none(tm
     with pytest.raises(KeyboardInterrupt):
         fitted(parent, first)
     second = fitted(parent, candidate_of(parent, tmp_path / "again", plan="separate[mmtm]"))
-    assert [row for row in second.rows if row[1] != "seconds"] == [row for row in whole.rows if row[1] != "seconds"]
+    assert [row for row in second.rows if row[1] != SECONDS] == [row for row in whole.rows if row[1] != SECONDS]
 
 
 def test_weights_behind_a_gate_are_shared_with_the_plain_module(tmp_path: Path) -> None:
@@ -126,7 +127,7 @@ def test_kept_weights_are_validated_and_nothing_else(tmp_path: Path) -> None:
     expected = at_best(finished(parent, tmp_path))
     history = fit(candidate_of(parent, tmp_path, plan="separate[mean]"), [])
     assert at_start(history) == expected
-    assert history.of("seconds") == []
+    assert history.of(SECONDS) == []
 
 
 @pytest.mark.parametrize(("task", "head"), [("classification", "regions"), ("segmentation", "regions"),
@@ -179,7 +180,7 @@ def test_a_lost_race_ends_the_training(tmp_path: Path) -> None:
     finished(parent, tmp_path)
     candidate = candidate_of(parent, tmp_path, plan="separate[mmtm]", budget={"epochs": 9})
     unbeatable = Race([-1e9, *[2e9] * 9], grace=2)
-    assert len(fitted(parent, replace(candidate, race=unbeatable)).of("seconds")) == 2
+    assert len(fitted(parent, replace(candidate, race=unbeatable)).of(SECONDS)) == 2
 
 
 def test_a_spec_without_origin_keeps_the_digest_that_it_had() -> None:

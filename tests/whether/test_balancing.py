@@ -11,6 +11,7 @@ from torchjd.autojac import jac_to_grad, mtl_backward
 from mrfusion import families
 from mrfusion.balancers._base import Balancer
 from mrfusion.errors import SpecError
+from mrfusion.run_folder.quantity import Quantity
 from mrfusion.training.watch import conflict
 
 NAMES = ("seg", "fusion")
@@ -252,10 +253,10 @@ def test_two_halves_of_a_run_equal_the_whole(name: str) -> None:
 def test_conflict_of_opposed_losses_is_minus_one() -> None:
     parameter, own = nn.Parameter(torch.tensor([1.0, -2.0])), nn.Parameter(torch.ones(1))
     loss = (parameter * torch.tensor([3.0, 4.0])).sum()
-    found = conflict({"a": loss + own.sum(), "b": -2 * loss}, [parameter, own])
+    found = {str(q): value for q, value in conflict({"a": loss + own.sum(), "b": -2 * loss}, [parameter, own]).items()}
     assert found == pytest.approx({"gradient/a": 5.0, "gradient/b": 10.0, "cosine/a:b": -1.0})
     right = (parameter * torch.tensor([-4.0, 3.0])).sum()
-    assert conflict({"a": loss, "b": right}, [parameter])["cosine/a:b"] == pytest.approx(0)
+    assert conflict({"a": loss, "b": right}, [parameter])[Quantity("cosine", "a:b")] == pytest.approx(0)
     assert conflict({"a": own.sum(), "b": right}, [parameter, own]) == {}
 
 

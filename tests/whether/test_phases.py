@@ -9,6 +9,7 @@ import torch
 
 from mrfusion import families
 from mrfusion.errors import SpecError
+from mrfusion.run_folder.quantity import PHASE, RATE, SECONDS, Quantity
 from mrfusion.schedules._base import Phase
 from mrfusion.spec import RunSpec
 from mrfusion.training.optimiser import make_optimiser
@@ -44,14 +45,14 @@ def test_what_is_frozen_stays_to_the_bit_running_statistics_included(tmp_path: P
     seen.append(weights_of(training))
     training.validate = validate
     history = fitted(spec, training)
-    assert history.of("phase") == [1, 1, 2, 2, 2, 2]
+    assert history.of(PHASE) == [1, 1, 2, 2, 2, 2]
     start, fusion, end = seen[0], seen[1:3], seen[3:]
     names = list(start)
     assert any("running_mean" in name for name in names)
     for state in fusion:
         assert all(torch.equal(state[n], start[n]) for n in names if not is_fusion(n))
     assert any(not torch.equal(fusion[1][n], start[n]) for n in names if is_fusion(n))
-    best = min(range(2), key=lambda i: history.of("val/fusion")[i])
+    best = min(range(2), key=lambda i: history.of(Quantity.parse("val/fusion"))[i])
     for state in end:
         assert all(torch.equal(state[n], fusion[best][n]) for n in names if is_fusion(n))
     assert any(not torch.equal(end[-1][n], start[n]) for n in names if "running_mean" in n)
@@ -61,7 +62,7 @@ def test_decoupled_has_the_paper_s_rates(tmp_path: Path) -> None:
     spec = spec_of(schedule="decoupled", budget={"decay": "constant", "learning_rate": 1e-3})
     first, second = phases_of(spec, tmp_path)
     history = fitted(spec, training_of(spec, tmp_path / "run"))
-    assert history.of("lr") == pytest.approx([1e-4] * 4 + [1e-3] * 4)
+    assert history.of(RATE) == pytest.approx([1e-4] * 4 + [1e-3] * 4)
     assert (first.losses, second.losses) == (("fusion",), ("dice_ce",))
     assert (first.watch, second.watch) == ("fusion", "")
 
@@ -70,11 +71,11 @@ def test_joint_warm_keeps_the_segmentation_net_s_epochs_and_rates(tmp_path: Path
     spec = spec_of(schedule="joint(warm=0.5,fusion_rate=0.002)", budget={"decay": "cosine"})
     alone = fitted(spec.changed({"schedule": "joint"}), training_of(spec, tmp_path / "alone"))
     history = fitted(spec, training_of(spec, tmp_path / "warm"))
-    assert history.of("phase") == [1, 1, 2, 2, 3, 3]
-    assert history.of("lr")[2:] == pytest.approx(alone.of("lr"))
-    own = history.of("lr/own")
-    assert own == pytest.approx([0.2 * rate for rate in alone.of("lr")[2:]])
-    assert len(history.of("weight/fusion")) == 4
+    assert history.of(PHASE) == [1, 1, 2, 2, 3, 3]
+    assert history.of(RATE)[2:] == pytest.approx(alone.of(RATE))
+    own = history.of(Quantity.parse("lr/own"))
+    assert own == pytest.approx([0.2 * rate for rate in alone.of(RATE)[2:]])
+    assert len(history.of(Quantity.parse("weight/fusion"))) == 4
 
 
 @pytest.mark.parametrize(("stop", "reached"), [("nothing", True), ("segmentation", False)])
@@ -85,14 +86,14 @@ def test_a_stopped_gradient_of_the_segmentation(stop: str, reached: bool, tmp_pa
     history = fitted(spec, training)
     moved = any(not torch.equal(v, before[n]) for n, v in weights_of(training).items() if is_fusion(n))
     assert moved == reached
-    assert bool(history.of("cosine/dice_ce:fusion")) == reached
+    assert bool(history.of(Quantity.parse("cosine/dice_ce:fusion"))) == reached
 
 
 def test_a_stopped_fusion_loss_is_recorded_and_trains_nothing(tmp_path: Path) -> None:
     spec = spec_of(schedule="joint(stop=fusion)", budget={"epochs": 2})
     history = fitted(spec, training_of(spec, tmp_path))
-    assert len(history.of("val/fusion")) == 2
-    assert history.of("train/fusion") == []
+    assert len(history.of(Quantity.parse("val/fusion"))) == 2
+    assert history.of(Quantity.parse("train/fusion")) == []
 
 
 def test_every_epoch_is_written_down(tmp_path: Path) -> None:
@@ -101,11 +102,11 @@ def test_every_epoch_is_written_down(tmp_path: Path) -> None:
     terms = [f"term/fusion/{term}" for term in ("pixel", "shallow", "middle", "deep")]
     for quantity in ("train/dice_ce", "train/fusion", "weight/dice_ce", "weight/fusion", "gradient/dice_ce",
                      "gradient/fusion", "cosine/dice_ce:fusion", *terms):  # fmt: skip
-        assert len(history.of(quantity)) == 2, quantity
-    assert all(-1 <= value <= 1 for value in history.of("cosine/dice_ce:fusion"))
-    parts = [history.of(term)[0] for term in terms]
+        assert len(history.of(Quantity.parse(quantity))) == 2, quantity
+    assert all(-1 <= value <= 1 for value in history.of(Quantity.parse("cosine/dice_ce:fusion")))
+    parts = [history.of(Quantity.parse(term))[0] for term in terms]
     total = sum(factor * part for factor, part in zip((10, 1.5, 1, 2000), parts, strict=True))
-    assert history.of("train/fusion")[0] == pytest.approx(total, rel=1e-5)
+    assert history.of(Quantity.parse("train/fusion"))[0] == pytest.approx(total, rel=1e-5)
     files = sorted((tmp_path / "fused").iterdir())
     assert [file.name for file in files] == ["0001.npz", "0002.npz"]
     with np.load(files[0]) as kept, np.load(files[1]) as later:
@@ -148,14 +149,14 @@ def test_an_interrupted_joint_training_ends_in_the_same_bits(balancer: str, tmp_
         fitted(spec, broken)
     resumed = training_of(spec, tmp_path / "broken")
     found = fitted(spec, resumed)
-    assert [r for r in found.rows if r[1] != "seconds"] == [r for r in expected.rows if r[1] != "seconds"]
+    assert [r for r in found.rows if r[1] != SECONDS] == [r for r in expected.rows if r[1] != SECONDS]
     assert all(torch.equal(weights_of(resumed)[n], v) for n, v in weights_of(whole).items())
 
 
 def test_a_drawn_image_is_trained_end_to_end(tmp_path: Path) -> None:
     spec = spec_of(plan="concat>image(a,b)", balancer="pcgrad", budget={"epochs": 1})
     history = fitted(spec, training_of(spec, tmp_path))
-    assert len(history.of("cosine/dice_ce:fusion")) == 1
+    assert len(history.of(Quantity.parse("cosine/dice_ce:fusion"))) == 1
     assert (tmp_path / "fused" / "0001.npz").exists()
 
 
@@ -205,4 +206,4 @@ def test_cases_without_a_source_train_too(tmp_path: Path) -> None:
     object.__setattr__(cases[0], "present", (True, False))
     spec = spec_of(schedule="joint", budget={"epochs": 1})
     history = fitted(spec, training_of(spec, tmp_path, cases))
-    assert np.isfinite(history.of("train/fusion")).all()
+    assert np.isfinite(history.of(Quantity.parse("train/fusion"))).all()

@@ -62,9 +62,9 @@ def test_the_balance_of_an_arm_with_two_losses(tmp_path: Path) -> None:
     assert found.html.count("data:image/webp") == 2 + 2
     assert "epoch 1" in found.html
     (figure,) = found.figures
-    assert len(figure.drawings["cosine/"]["data"]) == 1
-    assert len(figure.drawings["weight/"]["data"]) == 2
-    assert figure.drawings["cosine/"]["data"][0]["y"] == [-0.5, 0.1]
+    assert len(figure.drawings["cosine"]["data"]) == 1
+    assert len(figure.drawings["weight"]["data"]) == 2
+    assert figure.drawings["cosine"]["data"][0]["y"] == [-0.5, 0.1]
 
 
 def test_a_broken_picture_takes_nothing_else_with_it(tmp_path: Path) -> None:

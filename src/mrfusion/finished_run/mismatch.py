@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, pstdev
 
+from mrfusion.run_folder.quantity import Quantity
+
 Key = tuple[int, str]
 LEAST = 1e-9  # the least standard deviation, so that what never varies can be divided by
 
@@ -16,16 +18,16 @@ class Usual:
     deviation: Mapping[Key, float]
 
 
-def pulls(rows: Iterable[tuple[int, str, float]]) -> dict[Key, float]:
+def pulls(rows: Iterable[tuple[Quantity, float]]) -> dict[Key, float]:
     """By level and modality, how much higher E is with the modality than without it.
 
-    ``rows`` are (level, quantity, value) of one case, as in a run's ``energy.csv``.
+    ``rows`` are the quantities of one case, as a run records them of its test cases.
     """
-    table = {(level, quantity): value for level, quantity, value in rows}
+    table = dict(rows)
     return {
-        (level, quantity.removeprefix("without/")): table[level, "energy"] - value
-        for (level, quantity), value in table.items()
-        if quantity.startswith("without/")
+        (quantity.level, quantity.name): table[Quantity("energy", level=quantity.level)] - value
+        for quantity, value in table.items()
+        if quantity.kind == "without" and quantity.level is not None
     }
 
 

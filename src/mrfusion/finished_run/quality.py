@@ -15,6 +15,7 @@ from mrfusion.finished_run.load import FinishedRun
 from mrfusion.finished_run.mismatch import Key, pulls, suspicion, usual
 from mrfusion.finished_run.predict import prepared_cases
 from mrfusion.progress import Progress, silent
+from mrfusion.run_folder.quantity import Quantity
 from mrfusion.spec import Machine
 from mrfusion.training.assemble import make_fabric
 from mrfusion.training.energies import has_energy
@@ -22,7 +23,7 @@ from mrfusion.training.quantify import Quantifier
 
 FEWEST = 4  # of the run's own test cases
 BY_CHANCE = 0.01  # how many right cases would be called suspicious
-Row = tuple[int, str, float]
+Row = tuple[Quantity, float]
 Own = dict[str, list[Row]]  # the run's test cases, by id
 
 
@@ -82,7 +83,7 @@ def own_energies(run: FinishedRun) -> Own:
     """What the run recorded of its own test cases; InputError where it did not, or of too few."""
     found: Own = {}
     for row in run.folder.read_energies():
-        found.setdefault(row.case, []).append((row.level, row.quantity, row.value))
+        found.setdefault(row.case, []).append((row.quantity, row.value))
     if len(found) <= FEWEST:
         raise InputError(
             f"run {run.folder.digest} recorded the energies of {len(found)} test cases; more than {FEWEST} are "
@@ -95,9 +96,9 @@ def compare(case: Case, rows: Sequence[Row], own: Own) -> Judged:
     """One case's energies against those of the run's own test cases, itself left out."""
     others = [each for name, each in own.items() if name != case.id]
     by = [pulls(each) for each in others]
-    levels = {level: value for level, name, value in rows if name == "energy"}
+    levels = _energy_by_level(rows)
     energy = fmean(levels.values())
-    usual_energy = [fmean(value for _, name, value in each if name == "energy") for each in others]
+    usual_energy = [fmean(_energy_by_level(each).values()) for each in others]
     return Judged(
         case.id,
         case.patient,
@@ -107,6 +108,11 @@ def compare(case: Case, rows: Sequence[Row], own: Own) -> Judged:
         levels,
         limit(by),
     )
+
+
+def _energy_by_level(rows: Sequence[Row]) -> dict[int, float]:
+    """Level to the last E."""
+    return {q.level: value for q, value in rows if q == Quantity("energy", level=q.level) and q.level is not None}
 
 
 def limit(cases: Sequence[Mapping[Key, float]]) -> float:
@@ -130,7 +136,8 @@ def write_judged(path: Path, judged: Sequence[Judged], modalities: Sequence[str]
     """The table of all cases in their order, with every level's energy and every modality's suspicion."""
     levels = sorted({level for one in judged for level in one.levels})
     header = ("rank", "case", "patient", "suspicious", "modality", "suspicion", "limit", "energy", "unusual",
-              *(f"energy/level{level}" for level in levels), *(f"suspicion/{name}" for name in modalities),
+              *(str(Quantity("energy", level=level)) for level in levels),
+              *(f"suspicion/{name}" for name in modalities),
               "problem")  # fmt: skip
     write_rows(path, header, [_row(rank, one, levels, modalities) for rank, one in enumerate(judged, 1)])
 

@@ -33,7 +33,7 @@ class EnergyRecord:
         if self.quantifier is None:
             return
         found = self.quantifier.quantify(case, self.modalities, index, self._classes(case))
-        self.rows += [EnergyRow(case.id, *row) for row in found.rows]
+        self.rows += [EnergyRow(case.id, quantity, value) for quantity, value in found.rows]
         self.folder.write_energy_maps(
             number,
             found.levels,

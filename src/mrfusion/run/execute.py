@@ -13,6 +13,7 @@ from mrfusion.errors import InputError
 from mrfusion.lock import alone
 from mrfusion.progress import Progress
 from mrfusion.run.evaluate_cases import CaseEvaluation
+from mrfusion.run_folder.quantity import SECONDS
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.run_folder.study import StudyFolder
 from mrfusion.schedules._base import Phase
@@ -76,7 +77,7 @@ def fit_and_try(
     network = load_network(spec, data.cohort, folder.weights)
     model = make_model(spec, data.cohort, network=network, size=parts.size, fabric=fabric)
     CaseEvaluation(spec, data, folder, progress).run(model)
-    training.tracking.scores(len(history.of("seconds")), folder.read_scores())
+    training.tracking.scores(len(history.of(SECONDS)), folder.read_scores())
     facts = environment(network, history, steps_per_epoch=len(training.batches), device=fabric.device)
     modalities = len(spec.plan.modalities(data.cohort.modalities))
     flops = count_flops(network, parts.size, modalities=modalities, dimensions=spec.sampling.dimensions)

@@ -12,6 +12,7 @@ from mrfusion.files import temporary_folder
 from mrfusion.progress import silent
 from mrfusion.run.answers import make_answers
 from mrfusion.run.execute import parts_of
+from mrfusion.run_folder.quantity import SECONDS
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.schedules._base import Phase
 from mrfusion.spec import RunSpec
@@ -54,7 +55,7 @@ def measured(spec: RunSpec, data: RunData, out: Path) -> Measured:
         ]
         phases: list[Phase] = load("schedules", spec.schedule)().phases(trainings[0].network, spec.loss_names)
         fit(trainings[0], phases)  # the first epoch of a process is slow: libraries choose their kernels in it
-        each = fit(replace(trainings[0], folder=RunFolder(folder / "again")), phases).of("seconds")  # one epoch a phase
+        each = fit(replace(trainings[0], folder=RunFolder(folder / "again")), phases).of(SECONDS)  # one epoch a phase
         model = make_model(spec, data.cohort, network=trainings[0].network, size=parts.size, fabric=fabric)
         started = time.perf_counter()
         make_answers(spec, data.cohort, model).predict(_first_of_validation(spec, data))

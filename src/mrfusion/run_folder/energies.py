@@ -1,7 +1,7 @@
 """What a run keeps of its test cases' energies: ``energy.csv``, and maps of the slices that it shows."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,18 +11,19 @@ from mrfusion.errors import InputError
 from mrfusion.files import read_rows, write_rows
 from mrfusion.run_folder.arrays import stored_arrays, write_arrays
 from mrfusion.run_folder.pictures import Slice
+from mrfusion.run_folder.quantity import Quantity
 
 HEADER = ("case", "level", "quantity", "value")
+ENERGY, OF_MODALITIES = "energy", ("pi", "without", "alignment")  # kinds of quantities
 KEYS = ("levels", "modalities", "energy", "weights")
 
 
 @dataclass(frozen=True)
 class EnergyRow:
-    """One number of one test case; ``level`` 0 is the finest."""
+    """One number of one test case; the quantity has a level."""
 
     case: str
-    level: int
-    quantity: str
+    quantity: Quantity
     value: float
 
 
@@ -49,18 +50,31 @@ class EnergyMaps:
 
 def write_energies(path: Path, rows: Iterable[EnergyRow]) -> None:
     """Write the table whole or not at all."""
-    write_rows(path, HEADER, ((row.case, row.level, row.quantity, row.value) for row in rows))
+    write_rows(path, HEADER, ((row.case, row.quantity.level, name_in_table(row.quantity), row.value) for row in rows))
 
 
 def read_energies(path: Path) -> list[EnergyRow]:
     """Read the table; InputError that names the file where it is broken."""
     try:
         return [
-            EnergyRow(row["case"], int(row["level"]), row["quantity"], float(row["value"]))
+            EnergyRow(row["case"], _quantity(row["quantity"], int(row["level"])), float(row["value"]))
             for row in read_rows(path, HEADER)
         ]
     except ValueError as error:
         raise InputError(f"expected levels and values of energies at {path}, found {error}") from None
+
+
+def name_in_table(quantity: Quantity) -> str:
+    """What a quantity is called in the table, which has a column for the level, and leaves ``energy`` out where a name
+    says enough: ``energy`` (the last E), ``step0``, ``class/WT``, ``pi/t1c``."""
+    return (quantity.name or ENERGY) if quantity.kind == ENERGY else str(replace(quantity, level=None))
+
+
+def _quantity(text: str, level: int) -> Quantity:
+    found = Quantity.parse(text)
+    if found.kind in OF_MODALITIES:
+        return found.at(level)
+    return Quantity(ENERGY, "" if text == ENERGY else text, level)
 
 
 def write_maps(

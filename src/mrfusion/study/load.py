@@ -19,6 +19,7 @@ from mrfusion.comparison.verdict import yardstick
 from mrfusion.errors import InputError
 from mrfusion.part import read_part
 from mrfusion.result import CaseScore, ScoreRow
+from mrfusion.run_folder.quantity import Quantity
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.run_folder.searches import SearchAccount
 from mrfusion.run_folder.study import StudyFolder
@@ -62,7 +63,7 @@ class LoadedRun:
     state: State = "missing"
     problem: str = ""
     scores: tuple[ScoreRow, ...] = ()
-    history: tuple[tuple[int, str, float], ...] = ()
+    history: tuple[tuple[int, Quantity, float], ...] = ()
     cohort_scores: tuple[tuple[str, str, float], ...] = ()
     environment: Mapping[str, Any] = field(default_factory=dict)
     spec: Mapping[str, Any] = field(default_factory=dict)

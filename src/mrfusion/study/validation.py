@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from mrfusion import families
+from mrfusion.run_folder.quantity import SCORE
 from mrfusion.run_folder.run import RunFolder
 
 LEAST = 1e-6  # a probability below it costs no more, so that one confident error does not outweigh all other patients
@@ -13,7 +14,7 @@ LEAST = 1e-6  # a probability below it costs no more, so that one confident erro
 
 def loss_of(run: RunFolder, task: str) -> float:
     """A run's validation loss at its best epoch, as its task says. [ours]"""
-    return float(families.load("tasks", task)().loss_of(max(run.read_history().of("val/score"))))
+    return float(families.load("tasks", task)().loss_of(max(run.read_history().of(SCORE))))
 
 
 def scores_of(run: RunFolder, task: str, patients: Mapping[str, str]) -> tuple[float, ...]:

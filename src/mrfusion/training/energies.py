@@ -12,10 +12,11 @@ from mrfusion.fusions._energy import PARTS
 from mrfusion.losses._base import Output
 from mrfusion.losses._factors import measure
 from mrfusion.losses._levels import class_energies
+from mrfusion.run_folder.quantity import Quantity
 from mrfusion.spec import RunSpec
 
 FACTORS = 4
-KINDS = ("energy", "pi", "alignment")  # what rows of energies begin with
+KINDS = ("energy", "pi", "alignment")  # of quantities
 
 
 class Energies:
@@ -29,7 +30,7 @@ class Energies:
 
     def __init__(self, modalities: Sequence[str], classes: Sequence[str], factors: int) -> None:
         self.modalities, self.classes, self.factors = tuple(modalities), tuple(classes), factors
-        self.found: dict[str, list[Tensor]] = {}
+        self.found: dict[Quantity, list[Tensor]] = {}
 
     def add(self, output: Output, make_masks: Callable[[], Tensor]) -> None:
         """The samples of one case; ``make_masks`` gives (b, C, *xyz) or (b, C) of its classes, if they are needed."""
@@ -43,7 +44,7 @@ class Energies:
                 self._add(self._of_classes(state, masks, output.scale(level, dimensions)), level)
                 self._add(alignment_rows(state, self.factors), level)
 
-    def means(self) -> dict[str, float]:
+    def means(self) -> dict[Quantity, float]:
         """The means over the cases that have a value; gathering begins anew."""
         names = list(self.found)
         means = [torch.stack(values).nanmean() for values in self.found.values()]
@@ -51,14 +52,13 @@ class Energies:
         numbers = torch.stack(means).tolist() if means else []
         return {name: value for name, value in zip(names, numbers, strict=True) if value == value}
 
-    def _add(self, rows: dict[str, Tensor], level: int) -> None:
-        for name, value in rows.items():
-            kind, rest = name.split("/", 1)
-            self.found.setdefault(f"{kind}/level{level}/{rest}", []).append(value.float())
+    def _add(self, rows: dict[Quantity, Tensor], level: int) -> None:
+        for quantity, value in rows.items():
+            self.found.setdefault(quantity.at(level), []).append(value.float())
 
-    def _of_classes(self, state: dict[str, Tensor], masks: Tensor, scale: Sequence[int]) -> dict[str, Tensor]:
+    def _of_classes(self, state: dict[str, Tensor], masks: Tensor, scale: Sequence[int]) -> dict[Quantity, Tensor]:
         each, _ = energies_of_classes(state, masks, scale)
-        return {f"energy/class/{name}": value for name, value in zip(self.classes, each, strict=True)}
+        return {Quantity("energy", f"class/{name}"): value for name, value in zip(self.classes, each, strict=True)}
 
 
 def make_energies(spec: RunSpec, cohort: Cohort) -> Energies:
@@ -86,13 +86,16 @@ def has_energy(network: nn.Module) -> bool:
     return any(isinstance(module, Fusion) and bool(module.adaptable) for module in inside)
 
 
-def level_rows(record: dict[str, Tensor], modalities: Sequence[str]) -> dict[str, Tensor]:
-    """What a level's record says of the samples of one case together: ``energy/step0``, .., ``pi/<modality>``."""
+def level_rows(record: dict[str, Tensor], modalities: Sequence[str]) -> dict[Quantity, Tensor]:
+    """What the record of one level says of the samples of one case together: ``energy/step0``, .., ``pi/<modality>``.
+
+    The quantities do not say the level.
+    """
     steps, parts, share = record["steps"].mean(0), record["parts"].mean(0), record["share"]
-    rows = {f"energy/step{k}": value for k, value in enumerate(steps)}
-    rows |= {f"energy/{name}": value for name, value in zip(PARTS, parts, strict=True)}
+    rows = {Quantity("energy", f"step{k}"): value for k, value in enumerate(steps)}
+    rows |= {Quantity("energy", name): value for name, value in zip(PARTS, parts, strict=True)}
     there = (share > 0).sum(0)
-    return rows | {f"pi/{name}": value for name, value in zip(modalities, share.sum(0) / there, strict=True)}
+    return rows | {Quantity("pi", name): value for name, value in zip(modalities, share.sum(0) / there, strict=True)}
 
 
 def energies_of_classes(state: dict[str, Tensor], masks: Tensor, scale: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -105,10 +108,10 @@ def energies_of_classes(state: dict[str, Tensor], masks: Tensor, scale: Sequence
     return (means * count).sum(0) / voxels, voxels
 
 
-def alignment_rows(state: dict[str, Tensor], factors: int) -> dict[str, Tensor]:
+def alignment_rows(state: dict[str, Tensor], factors: int) -> dict[Quantity, Tensor]:
     """How the modalities lie in each factor: ``alignment/factor1/direction``, ..; nothing where factors do not divide
     the space."""
     if state["vectors"].shape[2] % factors:
         return {}
     found = measure(state["vectors"].float(), state["vector_weights"].float(), state["present"], factors)
-    return {f"alignment/{name}": value for name, value in found.terms().items()}
+    return {Quantity("alignment", name): value for name, value in found.terms().items()}

@@ -10,6 +10,7 @@ from torch import nn
 
 from mrfusion import hardware
 from mrfusion.run_folder.history import History
+from mrfusion.run_folder.quantity import PHASE, SCORE, SECONDS
 from mrfusion.training.optimiser import count_parameters
 
 LIBRARIES = ("mrfusion", "torch", "monai", "lightning-fabric", "numpy", "nibabel")
@@ -17,10 +18,10 @@ LIBRARIES = ("mrfusion", "torch", "monai", "lightning-fabric", "numpy", "nibabel
 
 def environment(network: nn.Module, history: History, *, steps_per_epoch: int, device: torch.device) -> dict[str, Any]:
     """Versions, machine, command line; parameters, epochs, optimiser steps, seconds, peak memory in MiB."""
-    epochs = len(history.of("seconds"))
-    phases = {epoch: value for epoch, name, value in history.rows if name == "phase"}
+    epochs = len(history.of(SECONDS))
+    phases = {epoch: value for epoch, name, value in history.rows if name == PHASE}
     last = max(phases.values(), default=0)  # the phase whose best epoch is kept
-    scores = {e: value for e, name, value in history.rows if name == "val/score" and phases.get(e, last) == last}
+    scores = {e: value for e, name, value in history.rows if name == SCORE and phases.get(e, last) == last}
     return {
         "versions": {name: _version(name) for name in LIBRARIES} | {"python": sys.version.split()[0]},
         "machine": {"host": platform.node(), "system": platform.platform(), "device": str(device)} | _gpu(device),
@@ -30,7 +31,7 @@ def environment(network: nn.Module, history: History, *, steps_per_epoch: int, d
         "epochs": epochs,
         "best_epoch": max(scores, key=scores.__getitem__) if scores else 0,
         "steps": epochs * steps_per_epoch,
-        "train_seconds": sum(history.of("seconds")),
+        "train_seconds": sum(history.of(SECONDS)),
         "peak_mib": peak_mib(device),
     }
 

@@ -19,6 +19,7 @@ from mrfusion.model.decoder import Idle
 from mrfusion.model.inputs import Inputs
 from mrfusion.progress import Progress
 from mrfusion.run_folder.history import History
+from mrfusion.run_folder.quantity import PHASE, RATE, SCORE, SECONDS, Quantity
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.schedules._base import Phase
 from mrfusion.spec import Budget
@@ -44,7 +45,7 @@ class Training:
     objective: Objective
     balancer: Balancer
     batches: Batches
-    validate: Callable[[nn.Module], dict[str, float]]
+    validate: Callable[[nn.Module], dict[Quantity, float]]
     budget: Budget
     folder: RunFolder
     seed: int
@@ -69,7 +70,7 @@ class State:
     @property
     def finished_epochs(self) -> int:
         """Finished epochs of all phases."""
-        return len(self.history.of("seconds"))
+        return len(self.history.of(SECONDS))
 
 
 def fit(training: Training, phases: list[Phase]) -> History:
@@ -99,7 +100,7 @@ def _first_state(training: Training, phases: Sequence[Phase]) -> State:
         training.folder.write_history(state.history)
     elif has_energy(training.network):
         scores = training.validate(training.network.to(training.fabric.device))
-        state.history.add(0, {name: v for name, v in scores.items() if name.split("/")[0] in KINDS})
+        state.history.add(0, {quantity: v for quantity, v in scores.items() if quantity.kind in KINDS})
     return state
 
 
@@ -127,7 +128,7 @@ def _run_phase(training: Training, phase: Phase, state: State, saved: Mapping[st
             training,
             state,
             phase,
-            means | scores | seen | _rates(optimiser) | {"seconds": time.perf_counter() - started},
+            means | scores | seen | _rates(optimiser) | {SECONDS: time.perf_counter() - started},
         )
         if fabric.is_global_zero:
             save_checkpoint(training.folder, _checkpoint(training, state, optimiser))
@@ -136,7 +137,7 @@ def _run_phase(training: Training, phase: Phase, state: State, saved: Mapping[st
 
 def _train_epoch(
     training: Training, module: nn.Module, optimiser: torch.optim.Optimizer, phase: Phase, state: State
-) -> dict[str, float]:
+) -> dict[Quantity, float]:
     """One epoch; the losses stay on the device until its end, so that no step waits for a number."""
     fabric, epoch = training.fabric, state.finished_epochs
     fabric.seed_everything((training.seed * 100_003 + epoch) % 2**32, verbose=False)
@@ -148,7 +149,7 @@ def _train_epoch(
         record.add(batch.ids, *_step(training, module, optimiser, phase, batch))
         _tell(training, state, phase, number)
     values = record.checked(fabric, epoch)
-    training.balancer.end_epoch({name: values[f"train/{name}"] for name in phase.losses})
+    training.balancer.end_epoch({name: values[Quantity("train", name)] for name in phase.losses})
     return values
 
 
@@ -178,9 +179,9 @@ def _step(
     return losses, terms, weights
 
 
-def _note(training: Training, state: State, phase: Phase, values: Mapping[str, float]) -> None:
+def _note(training: Training, state: State, phase: Phase, values: Mapping[Quantity, float]) -> None:
     """Write an epoch down and keep its weights if they are the best so far."""
-    state.history.add(state.finished_epochs + 1, {**values, "phase": state.phase + 1})
+    state.history.add(state.finished_epochs + 1, {**values, PHASE: state.phase + 1})
     state.epoch += 1
     state.since_best += 1
     _keep_if_best(training, state, _merit(values, phase.watch))
@@ -196,20 +197,20 @@ def _keep_if_best(training: Training, state: State, score: float) -> None:
             save_weights(training.folder.best_weights, training.network)
 
 
-def _merit(values: Mapping[str, float], watch: str) -> float:
+def _merit(values: Mapping[Quantity, float], watch: str) -> float:
     """What the best epoch has most of: the validation score, or minus the validation mean of the loss ``watch``."""
-    return -values[f"val/{watch}"] if watch else values["val/score"]
+    return -values[Quantity("val", watch)] if watch else values[SCORE]
 
 
-def _rates(optimiser: torch.optim.Optimizer) -> dict[str, float]:
+def _rates(optimiser: torch.optim.Optimizer) -> dict[Quantity, float]:
     """The learning rate, and that of modules which have one of their own."""
     rates = [float(group["lr"]) for group in optimiser.param_groups]
-    return {"lr": rates[0]} | ({"lr/own": rates[-1]} if rates[-1] != rates[0] else {})
+    return {RATE: rates[0]} | ({Quantity("lr", "own"): rates[-1]} if rates[-1] != rates[0] else {})
 
 
 def _tell(training: Training, state: State, phase: Phase, step: int) -> None:
     each, epochs = len(training.batches), len(phase.epochs(training.budget.epochs))
-    first = f"train/{next(iter(phase.losses))}"
+    first = Quantity("train", next(iter(phase.losses)))
     loss = next((v for _, name, v in reversed(state.history.rows) if name == first), float("nan"))
     score = state.best if state.epoch else float("nan")
     what = f"epoch {state.epoch + 1}/{epochs}, loss {loss:.3f}, best validation {score:.3f}"
@@ -250,10 +251,10 @@ def _checkpoint(training: Training, state: State, optimiser: torch.optim.Optimiz
         "epoch": state.epoch,
         "best": state.best,
         "since_best": state.since_best,
-        "history": state.history.rows,
+        "history": [(epoch, str(quantity), value) for epoch, quantity, value in state.history.rows],
     }
 
 
 def _state_from(saved: Mapping[str, Any]) -> State:
-    rows = [tuple(row) for row in saved["history"]]
+    rows = [(epoch, Quantity.parse(quantity), value) for epoch, quantity, value in saved["history"]]
     return State(saved["phase"], saved["epoch"], saved["best"], saved["since_best"], History(rows))

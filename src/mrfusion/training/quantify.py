@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mrfusion.data.sample import LoadedCase, Place, cut
+from mrfusion.run_folder.quantity import Quantity
 from mrfusion.training.energies import FACTORS, alignment_rows, energies_of_classes, level_rows
 from mrfusion.training.predict import SLICES_AT_ONCE, Predictor
 
-Row = tuple[int, str, float]
-Weighed = dict[str, tuple[float, float]]  # name to a value and how much it counts: samples, or voxels
+Row = tuple[Quantity, float]
+Weighed = dict[Quantity, tuple[float, float]]  # a value and how much it counts: samples, or voxels
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,11 @@ class Classes:
 
 @dataclass(frozen=True)
 class CaseEnergies:
-    """Of one case: ``rows`` of (level, quantity, value), and maps of one slice on the case's own grid.
+    """Of one case: ``rows`` of quantities and their values, and maps of one slice on the case's own grid.
 
-    Quantities are ``energy`` (the last E), ``step<k>``, ``evidence``, ``hierarchy``, ``dependency``, ``pi/<modality>``,
-    ``without/<modality>``, the last E of the level if that modality were not there, ``class/<name>``, the mean e of the
-    voxels of a class (epsilon of method 3.1), and ``alignment/factor<r>/direction``, ``alignment/independence`` and
-    their like, as the alignment loss measures them. ``levels`` are those that have an energy; ``energy`` (L, H, W) is
+    At each level: E after each step and its parts, the last E, the energies of classes (epsilon of method 3.1), the
+    weights of modalities, the last E without each, and the alignment as the alignment loss measures it.
+    ``levels`` are those that have an energy; ``energy`` (L, H, W) is
     e of each, ``weights`` (L, M, H, W) pi.
     """
 
@@ -61,7 +61,7 @@ class Quantifier:
 
         Only for a network that :func:`mrfusion.training.energies.has_energy`.
         """
-        sums: dict[tuple[int, str], list[tuple[float, float]]] = {}
+        sums: dict[Quantity, list[tuple[float, float]]] = {}
         maps: dict[int, NDArray[np.float32]] = {}
         for places, images, masks in self._boxes(case, classes):
             present = torch.tensor([case.present], device=self.device).expand(len(images), -1)
@@ -73,11 +73,11 @@ class Quantifier:
                     scale = output.scale(level, images.ndim - 2)
                     found = _quantities(record, modalities) | self._aligned(state)
                     found |= _of_classes(state, masks.to(self.device), scale, classes)
-                    for name, weighed in found.items():
-                        sums.setdefault((level, name), []).append(weighed)
+                    for quantity, weighed in found.items():
+                        sums.setdefault(quantity.at(level), []).append(weighed)
                     whole = maps.setdefault(level, np.zeros((1 + len(modalities), *case.labels.shape[1:]), np.float32))
                     self._paint(whole, record, scale, places, index)
-        rows = tuple((level, name, _weighed_mean(values)) for (level, name), values in sums.items())
+        rows = tuple((quantity, _weighed_mean(values)) for quantity, values in sums.items())
         stacked = np.stack([maps[level] for level in sorted(maps)])
         return CaseEnergies(rows, tuple(sorted(maps)), stacked[:, 0], stacked[:, 1:])
 
@@ -126,12 +126,14 @@ class Quantifier:
 
 
 def _quantities(record: dict[str, Tensor], modalities: Sequence[str]) -> Weighed:
-    rows = {name.removeprefix("energy/"): float(value) for name, value in level_rows(record, modalities).items()}
+    rows = {quantity: float(value) for quantity, value in level_rows(record, modalities).items()}
     last = float(record["steps"][:, -1].mean())
     without = record["without"].mean(0).tolist()
-    kept = {name: value for name, value in rows.items() if value == value}
-    fewer = {f"without/{name}": v for name, v in zip(modalities, without, strict=True) if f"pi/{name}" in kept}
-    return {name: (value, float(len(record["steps"]))) for name, value in ({"energy": last} | kept | fewer).items()}
+    kept = {quantity: value for quantity, value in rows.items() if value == value}
+    pairs = zip(modalities, without, strict=True)
+    fewer = {Quantity("without", name): value for name, value in pairs if Quantity("pi", name) in kept}
+    whole = {Quantity("energy"): last} | kept | fewer
+    return {quantity: (value, float(len(record["steps"]))) for quantity, value in whole.items()}
 
 
 def _of_classes(state: dict[str, Tensor], masks: Tensor, scale: Sequence[int], classes: Classes | None) -> Weighed:
@@ -139,7 +141,8 @@ def _of_classes(state: dict[str, Tensor], masks: Tensor, scale: Sequence[int], c
     if classes is None:
         return {}
     each, voxels = (found.tolist() for found in energies_of_classes(state, masks, scale))
-    return {f"class/{n}": (v, c) for n, v, c in zip(classes.names, each, voxels, strict=True) if c > 0}
+    rows = zip(classes.names, each, voxels, strict=True)
+    return {Quantity("energy", f"class/{name}"): (value, count) for name, value, count in rows if count > 0}
 
 
 def _weighed_mean(values: Sequence[tuple[float, float]]) -> float:

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mrfusion.run_folder.quantity import SCORE
 from mrfusion.run_folder.run import RunFolder
 
 
@@ -31,4 +32,4 @@ class Race:
 
 def race_against(rival: RunFolder, grace: int) -> Race:
     """A race against a finished run that began with the same weights."""
-    return Race(rival.read_history().of("val/score"), grace)
+    return Race(rival.read_history().of(SCORE), grace)

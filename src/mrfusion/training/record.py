@@ -8,13 +8,14 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from mrfusion.errors import TrainingError
+from mrfusion.run_folder.quantity import Quantity
 
 
 class Record:
     """The steps of one epoch: every loss and term, kept on its device until the epoch ends, and every weight."""
 
     def __init__(self) -> None:
-        self.names: list[str] = []
+        self.names: list[Quantity] = []
         self.steps: list[Tensor] = []
         self.weights: list[dict[str, float]] = []
         self.ids: list[tuple[str, ...]] = []
@@ -27,12 +28,12 @@ class Record:
         weights: dict[str, float],
     ) -> None:
         """Keep one step."""
-        self.names = [*(f"train/{name}" for name in losses), *(f"term/{name}" for name in terms)]
+        self.names = [*(Quantity("train", name) for name in losses), *(Quantity("term", name) for name in terms)]
         self.steps.append(torch.stack([value.detach().float() for value in (*losses.values(), *terms.values())]))
         self.weights.append(weights)
         self.ids.append(ids)
 
-    def checked(self, fabric: Fabric, epoch: int) -> dict[str, float]:
+    def checked(self, fabric: Fabric, epoch: int) -> dict[Quantity, float]:
         """The means over the epoch: ``train/<loss>``, ``term/<loss>/<term>``, ``weight/<loss>``.
 
         TrainingError, naming the batch, where a value is not finite.
@@ -47,4 +48,4 @@ class Record:
             )
         means = dict(zip(self.names, values.mean(0).tolist(), strict=True))
         count = len(self.weights)
-        return means | {f"weight/{k}": sum(w[k] for w in self.weights) / count for k in self.weights[-1]}
+        return means | {Quantity("weight", k): sum(w[k] for w in self.weights) / count for k in self.weights[-1]}

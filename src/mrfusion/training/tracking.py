@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from mrfusion.data.batch import Batch
 from mrfusion.losses._base import Output
 from mrfusion.result import CaseScore
+from mrfusion.run_folder.quantity import Quantity
 from mrfusion.run_folder.slice_view import grey, upright
 from mrfusion.trackers._base import Tracker
 
@@ -53,11 +54,11 @@ class Tracking:
     def __init__(self, trackers: Sequence[Tracker] = ()) -> None:
         self.trackers = trackers
 
-    def epoch(self, number: int, values: Mapping[str, float], network: nn.Module, picture: Picture | None) -> None:
+    def epoch(self, number: int, values: Mapping[Quantity, float], network: nn.Module, picture: Picture | None) -> None:
         """Tell an epoch's numbers, and a picture of what the network answers where there is one to show."""
         shown = picture.of(network) if self.trackers and picture is not None else None
         for tracker in self.trackers:
-            tracker.numbers(number, values)
+            tracker.numbers(number, {str(quantity): value for quantity, value in values.items()})
             if shown is not None:
                 tracker.picture(number, "validation", shown)
 

@@ -17,6 +17,7 @@ from mrfusion.data.batch import Batch, collate, moved, read_ahead
 from mrfusion.data.sample import Draw, LoadedCase, Place
 from mrfusion.losses._base import Output
 from mrfusion.losses._levels import class_masks
+from mrfusion.run_folder.quantity import SCORE, Quantity
 from mrfusion.spec import RunSpec
 from mrfusion.training.decision import make_decision
 from mrfusion.training.energies import Energies
@@ -66,7 +67,7 @@ class Score:
         del output, batch
         return None
 
-    def rows(self, losses: Mapping[str, float]) -> dict[str, float]:
+    def rows(self, losses: Mapping[Quantity, float]) -> dict[Quantity, float]:
         """``val/score``, higher is better, and what else is recorded; gathering begins anew. ``losses`` are the means
         over the cases by ``val/<loss>``."""
         raise NotImplementedError
@@ -89,13 +90,13 @@ class RegionScore(Score):
     def masks(self, output: Output, batch: Batch) -> tuple[Tensor, Tensor]:
         return self.regions.to(batch.labels.device)(batch), self.decision(output.logits)
 
-    def rows(self, losses: Mapping[str, float]) -> dict[str, float]:
+    def rows(self, losses: Mapping[Quantity, float]) -> dict[Quantity, float]:
         """``val/score`` (mean Dice) and ``val/dice_<i>`` for region i."""
         del losses
         together, self.counts = torch.stack(self.counts).sum(0).cpu(), []
         each = _dice(together)
-        regions = {f"val/dice_{i}": value for i, value in enumerate(each.tolist())}
-        return {"val/score": _score(each, held=together[2] > 0)} | regions
+        regions = {Quantity("val", f"dice_{i}"): value for i, value in enumerate(each.tolist())}
+        return {SCORE: _score(each, held=together[2] > 0)} | regions
 
 
 class ClassScore(Score):
@@ -109,13 +110,12 @@ class ClassScore(Score):
         self.right.append(self.decision(output.logits).mean(0).argmax() == batch.classes[0])
         return lambda: class_masks(batch.classes, output.logits.shape[1], exclusive=True)
 
-    def rows(self, losses: Mapping[str, float]) -> dict[str, float]:
+    def rows(self, losses: Mapping[Quantity, float]) -> dict[Quantity, float]:
         """``val/score`` and ``val/accuracy``."""
-        judges = {name: self.objective.losses[name.removeprefix("val/")].judges for name in losses}
         right, self.right = torch.stack(self.right).float().mean(), []
         return {
-            "val/score": -sum(value for name, value in losses.items() if judges[name]),
-            "val/accuracy": float(right),
+            SCORE: -sum(value for loss, value in losses.items() if self.objective.losses[loss.name].judges),
+            Quantity("val", "accuracy"): float(right),
         }
 
 
@@ -139,7 +139,7 @@ class Validation:
         self.objective, self.score = objective, score
         self.energies, self.fabric = energies, fabric
 
-    def __call__(self, network: nn.Module) -> dict[str, float]:
+    def __call__(self, network: nn.Module) -> dict[Quantity, float]:
         """``val/score``, what else the score records, ``val/<loss>``, and the rows of the energies."""
 
         def take(output: Output, batch: Batch) -> None:
@@ -149,7 +149,7 @@ class Validation:
         return self.score.rows(losses) | losses | self.energies.means()
 
     @torch.inference_mode()
-    def _over_cases(self, network: nn.Module, take: Callable[[Output, Batch], None]) -> dict[str, float]:
+    def _over_cases(self, network: nn.Module, take: Callable[[Output, Batch], None]) -> dict[Quantity, float]:
         network.eval()
         cases = range(len(self.samples.cases))
         jobs = [lambda i=index: moved(self.samples.of_case(i), self.fabric.device) for index in cases]
@@ -160,7 +160,7 @@ class Validation:
             found.append(torch.stack(list(self.objective(output, batch).values())))
             take(output, batch)
         means = torch.stack(found).mean(0).tolist()
-        return {f"val/{name}": value for name, value in zip(self.objective.losses, means, strict=True)}
+        return {Quantity("val", name): value for name, value in zip(self.objective.losses, means, strict=True)}
 
 
 def telling_places(case: LoadedCase, size: Place, count: int) -> list[Place]:

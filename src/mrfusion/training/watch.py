@@ -14,6 +14,7 @@ from mrfusion.data.batch import Batch, Batches, collate, moved
 from mrfusion.data.sample import Draw, LoadedCase, Place
 from mrfusion.losses._base import FusedImage
 from mrfusion.run_folder.fused import FusedSlice
+from mrfusion.run_folder.quantity import Quantity
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.run_folder.slice_view import upright
 from mrfusion.training.objective import Objective
@@ -40,7 +41,7 @@ class Watch:
         self.batches, self.cases, self.size = batches, cases, size
         self.objective, self.autocast, self.folder = objective, autocast, folder
 
-    def look(self, network: nn.Module, losses: Sequence[str], epoch: int) -> dict[str, float]:
+    def look(self, network: nn.Module, losses: Sequence[str], epoch: int) -> dict[Quantity, float]:
         """Rows for the history: ``gradient/<loss>`` and ``cosine/<loss>:<loss>`` where losses meet; leaves the fused
         image of the epoch in the run's folder where the network learns one."""
         network.eval()
@@ -62,7 +63,7 @@ class Watch:
         each = [collate(self.cases, [draw], self.size) for draw in draws]
         return moved(max(each, key=lambda batch: int((batch.labels > 0).sum())), self.batches.share.device)
 
-    def _conflict(self, network: nn.Module, names: Sequence[str]) -> dict[str, float]:
+    def _conflict(self, network: nn.Module, names: Sequence[str]) -> dict[Quantity, float]:
         with self.autocast():
             losses = self.objective(network(self.batch.images, self.batch.present), self.batch, names)
         return conflict(losses, [p for p in network.parameters() if p.requires_grad])
@@ -80,7 +81,7 @@ class Watch:
         self.folder.write_fused(epoch, shown)
 
 
-def conflict(losses: dict[str, Tensor], parameters: Sequence[nn.Parameter]) -> dict[str, float]:
+def conflict(losses: dict[str, Tensor], parameters: Sequence[nn.Parameter]) -> dict[Quantity, float]:
     """The norm of each loss's gradient on the parameters that several losses reach, and the cosine of each two.
 
     -1: what lowers one raises the other by as much; nothing where no parameter is shared; 0 where a gradient vanishes.
@@ -98,8 +99,8 @@ def conflict(losses: dict[str, Tensor], parameters: Sequence[nn.Parameter]) -> d
         for name, g in found.items()
     }
     unit = {name: each.double() / each.double().norm().clamp(min=1e-30) for name, each in flat.items()}
-    norms = {f"gradient/{name}": float(each.double().norm()) for name, each in flat.items()}
-    return norms | {f"cosine/{a}:{b}": float(unit[a] @ unit[b]) for a, b in combinations(flat, 2)}
+    norms = {Quantity("gradient", name): float(each.double().norm()) for name, each in flat.items()}
+    return norms | {Quantity("cosine", f"{a}:{b}"): float(unit[a] @ unit[b]) for a, b in combinations(flat, 2)}
 
 
 def _fusion_nets(network: nn.Module) -> list[nn.Module]:

@@ -14,6 +14,7 @@ from mrfusion.comparison.correlation import Point
 from mrfusion.errors import InputError
 from mrfusion.run_folder.energies import EnergyMaps, read_maps
 from mrfusion.run_folder.pictures import read_slice
+from mrfusion.run_folder.quantity import Quantity
 from mrfusion.study.load import LoadedRun, LoadedStudy
 
 PARTS = ("evidence", "hierarchy", "dependency")
@@ -21,14 +22,13 @@ PARTS = ("evidence", "hierarchy", "dependency")
 
 @dataclass(frozen=True)
 class CaseEnergy:
-    """One number of one test case under one run; ``level`` 0 is the finest."""
+    """One number of one test case under one run; the quantity has a level."""
 
     fold: int
     seed: int
     case: str
     patient: str
-    level: int
-    quantity: str
+    quantity: Quantity
     value: float
 
 
@@ -42,33 +42,32 @@ class Change:
 
 @dataclass(frozen=True)
 class ArmEnergies:
-    """An arm's energies over its runs: rows of the history by name, and rows of its test cases."""
+    """An arm's energies over its runs: what the history says of each quantity, and rows of its test cases."""
 
     arm: str
     runs: tuple[LoadedRun, ...]
-    history: dict[str, Change]
+    history: dict[Quantity, Change]
     cases: tuple[CaseEnergy, ...]
 
     @property
     def levels(self) -> tuple[int, ...]:
         """The levels that have an energy, from the finest."""
-        return tuple(sorted({row.level for row in self.cases}))
+        return tuple(sorted({row.quantity.level or 0 for row in self.cases}))
 
     @property
     def modalities(self) -> tuple[str, ...]:
         """Those with a weight, in their order."""
-        names = (row.quantity.removeprefix("pi/") for row in self.cases if row.quantity.startswith("pi/"))
-        return tuple(dict.fromkeys(names))
+        return tuple(dict.fromkeys(row.quantity.name for row in self.cases if row.quantity.kind == "pi"))
 
-    def below(self, prefix: str) -> dict[str, Change]:
-        """The rows of the history that begin with ``prefix``, without it."""
-        return {name.removeprefix(prefix): v for name, v in self.history.items() if name.startswith(prefix)}
+    def named(self, kind: str, level: int) -> dict[str, Change]:
+        """What the history says of a kind of quantity at a level, by the quantities' names."""
+        return {q.name: change for q, change in self.history.items() if (q.kind, q.level) == (kind, level)}
 
-    def of_cases(self, level: int, quantity: str) -> float:
-        """The mean over test patients of a level's quantity; NaN where no case has it."""
+    def of_cases(self, quantity: Quantity) -> float:
+        """The mean over test patients of a quantity; NaN where no case has it."""
         patients: dict[str, list[float]] = defaultdict(list)
         for row in self.cases:
-            if (row.level, row.quantity) == (level, quantity):
+            if row.quantity == quantity:
                 patients[row.patient].append(row.value)
         return fmean(fmean(values) for values in patients.values()) if patients else math.nan
 
@@ -76,7 +75,7 @@ class ArmEnergies:
         """(fold, seed, case) to its last energy at a level, or to the mean over all levels."""
         found: dict[tuple[int, int, str], list[float]] = defaultdict(list)
         for row in self.cases:
-            if row.quantity == "energy" and level in (None, row.level):
+            if (row.quantity.kind, row.quantity.name) == ("energy", "") and level in (None, row.quantity.level):
                 found[row.fold, row.seed, row.case].append(row.value)
         return {key: fmean(values) for key, values in found.items()}
 
@@ -88,8 +87,9 @@ class ArmEnergies:
         """
         runs: dict[tuple[int, int], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
         for row in self.cases:
-            if row.level == level and row.quantity.startswith("class/"):
-                runs[row.fold, row.seed][row.quantity].append(row.value)
+            name = row.quantity.within("class")
+            if row.quantity.level == level and name is not None:
+                runs[row.fold, row.seed][name].append(row.value)
         shares = [_between(list(classes.values())) for classes in runs.values()]
         return _mean([share for share in shares if not math.isnan(share)])
 
@@ -148,7 +148,7 @@ def _arm(study: LoadedStudy, name: str, runs: Sequence[LoadedRun]) -> ArmEnergie
 def _case_rows(run: LoadedRun, patients: dict[str, str]) -> list[CaseEnergy]:
     try:
         return [
-            CaseEnergy(run.fold, run.seed, row.case, patients[row.case], row.level, row.quantity, row.value)
+            CaseEnergy(run.fold, run.seed, row.case, patients[row.case], row.quantity, row.value)
             for row in run.folder.read_energies()
         ]
     except KeyError as error:
@@ -157,18 +157,18 @@ def _case_rows(run: LoadedRun, patients: dict[str, str]) -> list[CaseEnergy]:
         ) from None
 
 
-def _history(runs: Sequence[LoadedRun]) -> dict[str, Change]:
+def _history(runs: Sequence[LoadedRun]) -> dict[Quantity, Change]:
     """Rows of energies at epoch 0 and at the epoch that was kept, means over runs."""
-    ends: dict[str, tuple[list[float], list[float]]] = {}
+    ends: dict[Quantity, tuple[list[float], list[float]]] = {}
     for run in runs:
         last = max((epoch for epoch, _, _ in run.history), default=0)
         kept = int(run.environment.get("best_epoch", last))
-        for epoch, name, value in run.history:
-            if name.split("/")[0] in ("energy", "pi", "alignment") and math.isfinite(value):
-                before, after = ends.setdefault(name, ([], []))
+        for epoch, quantity, value in run.history:
+            if quantity.kind in ("energy", "pi", "alignment") and math.isfinite(value):
+                before, after = ends.setdefault(quantity, ([], []))
                 before += [value] if epoch == 0 else []
                 after += [value] if epoch == kept else []
-    return {name: Change(_mean(before), _mean(after)) for name, (before, after) in ends.items()}
+    return {quantity: Change(_mean(before), _mean(after)) for quantity, (before, after) in ends.items()}
 
 
 def _between(classes: Sequence[Sequence[float]]) -> float:

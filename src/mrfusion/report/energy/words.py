@@ -14,6 +14,7 @@ from mrfusion.report.energy.load import ArmEnergies, detection, load_energies, m
 from mrfusion.report.metric import metric_named
 from mrfusion.report.sentence import p_value
 from mrfusion.report.wording import several
+from mrfusion.run_folder.energies import name_in_table
 from mrfusion.study.load import LoadedStudy
 
 
@@ -77,13 +78,13 @@ def as_json(study: LoadedStudy) -> list[dict[str, Any]]:
 
 
 def _figures(arm: ArmEnergies) -> dict[str, Any]:
-    rows = dict.fromkeys((row.level, row.quantity) for row in arm.cases)
+    quantities = dict.fromkeys(row.quantity for row in arm.cases)
     return {
         "runs": len(arm.runs),
         "modalities": arm.modalities,
         "between_classes": {f"level{level}": arm.between_classes(level) for level in arm.levels},
-        "validation": {name: asdict(change) for name, change in arm.history.items()},
-        "test": {f"level{level}/{name}": arm.of_cases(level, name) for level, name in rows},
+        "validation": {str(quantity): asdict(change) for quantity, change in arm.history.items()},
+        "test": {f"level{q.level}/{name_in_table(q)}": arm.of_cases(q) for q in quantities},
     }
 
 

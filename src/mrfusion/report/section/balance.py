@@ -10,14 +10,15 @@ from mrfusion.report.figure import Drawing, Figure, Switch, axis, colour, dash, 
 from mrfusion.report.overlay import data_uri
 from mrfusion.report.part import Section, render
 from mrfusion.run_folder.fused import FusedSlice, read_fused
+from mrfusion.run_folder.quantity import Quantity
 from mrfusion.study.load import Arm, LoadedRun, LoadedStudy
 
-_KINDS = (  # the history's prefix, the button, the axis, whether it spans orders of magnitude
-    ("cosine/", "Conflict", "cosine of the losses' gradients", False),
-    ("gradient/", "Gradient norms", "norm on shared parameters", True),
-    ("weight/", "Weights", "weight of the loss", True),
-    ("train/", "Losses", "mean over the epoch, unweighted", True),
-    ("term/", "Terms", "mean over the epoch, unweighted", True),
+_KINDS = (  # the kind of quantity, the button, the axis, whether it spans orders of magnitude
+    ("cosine", "Conflict", "cosine of the losses' gradients", False),
+    ("gradient", "Gradient norms", "norm on shared parameters", True),
+    ("weight", "Weights", "weight of the loss", True),
+    ("train", "Losses", "mean over the epoch, unweighted", True),
+    ("term", "Terms", "mean over the epoch, unweighted", True),
 )
 _SHOWN_EPOCHS = 5
 Series = dict[int, list[float]]
@@ -53,12 +54,12 @@ def section(study: LoadedStudy) -> Section | None:
 
 
 def _row(arm: Arm, runs: Sequence[LoadedRun]) -> Row | None:
-    cosines = [v for name in _names(runs, "cosine/") for values in _series(runs, name).values() for v in values]
+    cosines = [v for q in _quantities(runs, "cosine") for values in _series(runs, q).values() for v in values]
     if not cosines:
         return None
-    names = [name.removeprefix("gradient/") for name in _names(runs, "gradient/")]
+    names = [quantity.name for quantity in _quantities(runs, "gradient")]
     kinds = ("train", "weight", "gradient")
-    ends = {(name, kind): _ends(_series(runs, f"{kind}/{name}")) for name in names for kind in kinds}
+    ends = {(name, kind): _ends(_series(runs, Quantity(kind, name))) for name in names for kind in kinds}
     losses = tuple((name, ends[name, "train"], ends[name, "weight"], ends[name, "gradient"]) for name in names)
     opposed = sum(value < 0 for value in cosines) / len(cosines)
     return Row(arm, losses, f"{sum(cosines) / len(cosines):+.2f}".replace("-", "−"), f"{100 * opposed:.0f} %")
@@ -70,13 +71,13 @@ def _ends(series: Series) -> str:
     return f"{values[0]:.3g} → {values[-1]:.3g}" if values else "–"
 
 
-def _names(runs: Sequence[LoadedRun], prefix: str) -> list[str]:
-    found = (name for run in runs for _, name, _ in run.history)
+def _quantities(runs: Sequence[LoadedRun], kind: str) -> list[Quantity]:
+    found = dict.fromkeys(quantity for run in runs for _, quantity, _ in run.history)
     # terms of a level are of energies, which have a section of their own
-    return [name for name in dict.fromkeys(found) if name.startswith(prefix) and "/level" not in name]
+    return [quantity for quantity in found if quantity.kind == kind and "/level" not in quantity.name]
 
 
-def _series(runs: Iterable[LoadedRun], quantity: str) -> Series:
+def _series(runs: Iterable[LoadedRun], quantity: Quantity) -> Series:
     series: Series = {}
     for run in runs:
         for epoch, name, value in run.history:
@@ -98,10 +99,10 @@ def _figure(study: LoadedStudy) -> Figure:
 
 def _drawing(study: LoadedStudy, kind: str, title: str, logarithmic: bool) -> Drawing:
     traces = [
-        _line(_series(runs, name), place, number, f"{arm.name}: {name.removeprefix(kind)}")
+        _line(_series(runs, quantity), place, number, f"{arm.name}: {quantity.name}")
         for place, arm in enumerate(study.arms)
-        if _names(runs := study.runs_of(arm.name), "cosine/")
-        for number, name in enumerate(_names(runs, kind))
+        if _quantities(runs := study.runs_of(arm.name), "cosine")
+        for number, quantity in enumerate(_quantities(runs, kind))
     ]
     legend = {"orientation": "h", "x": 0, "y": -0.2, "yanchor": "top", "itemclick": "toggle"}
     scale = {"type": "log"} if logarithmic else {"range": [-1.05, 1.05]}

@@ -5,17 +5,18 @@ from collections import defaultdict
 
 from mrfusion.report.figure import Drawing, Figure, Switch, axis, colour, dash, layout, plain, rounded, soft
 from mrfusion.report.part import Section, render
+from mrfusion.run_folder.quantity import RATE, Quantity
 from mrfusion.study.load import LoadedStudy
 
-_NOT_DRAWN = ("seconds", "energy", "pi", "alignment", "term")  # what quantities begin with; sections of their own
+_NOT_DRAWN = ("seconds", "energy", "pi", "alignment", "term")  # kinds of quantities; sections of their own
 Series = dict[int, list[float]]  # epoch to the values of the runs that reached it
 
 
 def section(study: LoadedStudy) -> Section | None:
     """The figure; None where no run has a history."""
     quantities = dict.fromkeys(quantity for run in study.done for _, quantity, _ in run.history)
-    shown = [q for q in quantities if q.split("/")[0] not in _NOT_DRAWN]
-    shown.sort(key=lambda q: (not q.startswith("val/"), q == "lr"))
+    shown = [q for q in quantities if q.kind not in _NOT_DRAWN]
+    shown.sort(key=lambda q: (q.kind != "val", q == RATE))
     if not shown:
         return None
     figure = Figure(
@@ -23,13 +24,13 @@ def section(study: LoadedStudy) -> Section | None:
         alt="Learning curves: one line per arm over the epochs, the mean of its runs, with a band from the lowest to "
         "the highest run.",
         height=380,
-        switches=(Switch("Quantity", tuple((q, q) for q in shown)),),
-        drawings={quantity: _drawing(study, quantity) for quantity in shown},
+        switches=(Switch("Quantity", tuple((str(q), str(q)) for q in shown)),),
+        drawings={str(quantity): _drawing(study, quantity) for quantity in shown},
     )
     return Section("curves", "Learning curves", render("section/curves.html", figure=figure), (figure,))
 
 
-def _drawing(study: LoadedStudy, quantity: str) -> Drawing:
+def _drawing(study: LoadedStudy, quantity: Quantity) -> Drawing:
     traces: list[Drawing] = []
     for place, arm in enumerate(study.arms):
         series = _series(study, arm.name, quantity)
@@ -40,7 +41,7 @@ def _drawing(study: LoadedStudy, quantity: str) -> Drawing:
         "data": traces,
         "layout": layout(
             xaxis=axis("epoch", fixedrange=True, showgrid=False),
-            yaxis=axis(quantity, fixedrange=True),
+            yaxis=axis(str(quantity), fixedrange=True),
             hovermode="x unified",
             showlegend=True,
             legend=legend,
@@ -48,7 +49,7 @@ def _drawing(study: LoadedStudy, quantity: str) -> Drawing:
     }
 
 
-def _series(study: LoadedStudy, arm: str, quantity: str) -> Series:
+def _series(study: LoadedStudy, arm: str, quantity: Quantity) -> Series:
     series: Series = defaultdict(list)
     for run in study.runs_of(arm):
         for epoch, name, value in run.history:

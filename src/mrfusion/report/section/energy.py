@@ -15,6 +15,7 @@ from mrfusion.report.metric import metric_named
 from mrfusion.report.part import Section, render
 from mrfusion.report.scale import Scale, scale_of
 from mrfusion.report.sentence import p_value
+from mrfusion.run_folder.quantity import Quantity
 from mrfusion.study.load import LoadedStudy
 
 PALEST, DARKEST = 4, 46  # percent of the accent colour
@@ -60,7 +61,7 @@ class Shown:
     parts: tuple[Parts, ...]
     classes: tuple[Classes, ...]
     weights: tuple[Weights, ...]
-    factors: tuple[tuple[str, bool, Change, Change], ...]
+    factors: tuple[tuple[int, bool, Change, Change], ...]
     together: tuple[tuple[str, Change], ...]
     tiles: tuple[CaseTiles, ...]
 
@@ -104,11 +105,11 @@ def _shown(study: LoadedStudy, arm: ArmEnergies) -> Shown:
 
 def _recorded(arm: ArmEnergies) -> list[int]:
     """The levels whose steps the history holds."""
-    return [level for level in arm.levels if _steps(arm.below(f"energy/level{level}/"))]
+    return [level for level in arm.levels if _steps(arm.named("energy", level))]
 
 
 def _parts(arm: ArmEnergies, level: int) -> Parts:
-    rows = arm.below(f"energy/level{level}/")
+    rows = arm.named("energy", level)
     steps = [rows[name] for name in _steps(rows)]
     each = [(name, rows.get(name, Change(math.nan, math.nan))) for name in PARTS]
     whole = math.fsum(change.after for _, change in each) or 1.0
@@ -116,18 +117,20 @@ def _parts(arm: ArmEnergies, level: int) -> Parts:
 
 
 def _steps(rows: dict[str, Change]) -> list[str]:
-    return sorted((name for name in rows if name.startswith("step")), key=lambda name: int(name.removeprefix("step")))
+    numbers = {name: Quantity("energy", name).numbered("step") for name in rows}
+    return sorted((name for name, number in numbers.items() if number is not None), key=lambda name: numbers[name] or 0)
 
 
 def _classes(arm: ArmEnergies, level: int) -> Classes:
-    rows = tuple(arm.below(f"energy/level{level}/class/").items())
+    found = {q.within("class"): change for q, change in arm.history.items() if (q.kind, q.level) == ("energy", level)}
+    rows = tuple((name, change) for name, change in found.items() if name is not None)
     return Classes(
         level + 1, arm.between_classes(level), rows, scale_of([v for _, c in rows for v in (c.before, c.after)])
     )
 
 
 def _weights(arm: ArmEnergies) -> tuple[Weights, ...]:
-    table = {m: [arm.of_cases(level, f"pi/{m}") for level in arm.levels] for m in arm.modalities}
+    table = {m: [arm.of_cases(Quantity("pi", m, level)) for level in arm.levels] for m in arm.modalities}
     known = [value for values in table.values() for value in values if not math.isnan(value)]
     low, high = min(known), max(known)
     return tuple(
@@ -138,8 +141,8 @@ def _weights(arm: ArmEnergies) -> tuple[Weights, ...]:
 
 def _without(arm: ArmEnergies, modality: str) -> list[float]:
     """Of each level: the change of E, as a share of it, where the modality is not there."""
-    whole = [arm.of_cases(level, "energy") for level in arm.levels]
-    rest = [arm.of_cases(level, f"without/{modality}") for level in arm.levels]
+    whole = [arm.of_cases(Quantity("energy", level=level)) for level in arm.levels]
+    rest = [arm.of_cases(Quantity("without", modality, level)) for level in arm.levels]
     return [less / all_of_them - 1 if all_of_them else math.nan for all_of_them, less in zip(whole, rest, strict=True)]
 
 
@@ -148,14 +151,14 @@ def _shade(value: float, low: float, high: float) -> int:
     return round(PALEST + (DARKEST - PALEST) * share)
 
 
-def _factors(arm: ArmEnergies) -> tuple[tuple[str, bool, Change, Change], ...]:
+def _factors(arm: ArmEnergies) -> tuple[tuple[int, bool, Change, Change], ...]:
     """(factor, whether the loss aligns it, direction, distribution), means over levels."""
-    names = {name.split("/")[2] for name in arm.history if name.startswith("alignment/") and "/factor" in name}
-    ordered = sorted(names, key=lambda name: int(name.removeprefix("factor")))
+    found = {quantity.numbered("factor") for quantity in arm.history if quantity.kind == "alignment"}
+    ordered = sorted(factor for factor in found if factor is not None)
     aligned = _aligned(arm, len(ordered))
     return tuple(
-        (name, place < aligned, _over_levels(arm, f"{name}/direction"), _over_levels(arm, f"{name}/distribution"))
-        for place, name in enumerate(ordered)
+        (n, place < aligned, _over_levels(arm, f"factor{n}/direction"), _over_levels(arm, f"factor{n}/distribution"))
+        for place, n in enumerate(ordered)
     )
 
 
@@ -167,7 +170,7 @@ def _aligned(arm: ArmEnergies, factors: int) -> int:
 
 
 def _over_levels(arm: ArmEnergies, name: str) -> Change:
-    found = [change for key, change in arm.below("alignment/").items() if key.split("/", 1)[1] == name]
+    found = [change for q, change in arm.history.items() if (q.kind, q.name) == ("alignment", name)]
     if not found:
         return Change(math.nan, math.nan)
     return Change(fmean(change.before for change in found), fmean(change.after for change in found))
@@ -202,7 +205,7 @@ def _drawing(arm: ArmEnergies, kind: str) -> Drawing:
 
 
 def _step_lines(arm: ArmEnergies, level: int) -> list[Drawing]:
-    rows = arm.below(f"energy/level{level}/")
+    rows = arm.named("energy", level)
     names = _steps(rows)
     before, after = [rows[name].before for name in names], [rows[name].after for name in names]
     return [
@@ -213,12 +216,12 @@ def _step_lines(arm: ArmEnergies, level: int) -> list[Drawing]:
 
 
 def _epoch_lines(arm: ArmEnergies, level: int) -> list[Drawing]:
-    rows = arm.below(f"energy/level{level}/")
-    last = f"energy/level{level}/{_steps(rows)[-1]}"
+    rows = arm.named("energy", level)
+    last = Quantity("energy", _steps(rows)[-1], level)
     found: dict[int, list[float]] = {}
     for run in arm.runs:
-        for epoch, name, value in run.history:
-            if name == last:
+        for epoch, quantity, value in run.history:
+            if quantity == last:
                 found.setdefault(epoch, []).append(value)
     series = dict(sorted(found.items()))
     return [_line(level, f"level {level + 1}", list(series), [fmean(v) for v in series.values()], dash(level))]
