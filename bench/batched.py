@@ -1,6 +1,6 @@
 """Whether networks trained side by side as one are faster: candidates of a search, and the encoders of the modalities.
 
-    python bench/batched.py [--device cuda] [--repeats 7]
+    python bench/batched.py [--device cuda] [--repeats 7] [--smoke]
 
 Candidates: four small U-Nets, forward and backward, one after another against one batched network whose parameters are
 stacked (torch.func.vmap). Encoders: the four convolutions of a level, one for each modality, against one convolution of
@@ -23,6 +23,8 @@ from mrfusion.model.network import FusionNetwork, build_network
 from mrfusion.plan import parse_plan
 
 MODALITIES = ("t1n", "t1c", "t2w", "t2f")
+GRIDS: dict[int, tuple[int, ...]] = {2: (96, 112), 3: (24, 32, 32)}
+SMALL: dict[int, tuple[int, ...]] = {2: (16, 16), 3: (8, 8, 8)}
 
 
 def main() -> None:
@@ -30,23 +32,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--smoke", action="store_true", help="a few seconds, to see that it runs; figures mean nothing")
     given = parser.parse_args()
+    repeats, grids = (1, SMALL) if given.smoke else (given.repeats, GRIDS)
     torch.set_num_threads(1)
     device = torch.device(given.device)
-    answer = {"candidates_2d": ratio(*candidates(device), given.repeats)}
-    for dimensions, grid in ((2, (96, 112)), (3, (24, 32, 32))):
+    answer = {"candidates_2d": ratio(*candidates(device, grids[2]), repeats)}
+    for dimensions, grid in grids.items():
         for channels in (8, 32):
             name = f"encoders_{dimensions}d_{channels}"
-            answer[name] = ratio(*encoders(dimensions, channels, grid, device), given.repeats)
+            answer[name] = ratio(*encoders(dimensions, channels, grid, device), repeats)
     for name, value in answer.items():
         print(f"{name:20s} {value:.2f} times as fast batched")
     print(json.dumps({name: round(value, 3) for name, value in answer.items()}))
 
 
-def candidates(device: torch.device) -> tuple[Callable[[], None], Callable[[], None]]:
+def candidates(device: torch.device, grid: tuple[int, ...]) -> tuple[Callable[[], None], Callable[[], None]]:
     """Four networks, one after another and as one."""
     networks = [small_network().to(device) for _ in range(4)]
-    images = torch.randn(4, 4, 96, 112, device=device)
+    images = torch.randn(4, 4, *grid, device=device)
     present = torch.ones(4, 4, dtype=torch.bool, device=device)
     stacked, buffers = stack_module_state(networks)  # type: ignore[arg-type]
     skeleton = networks[0]

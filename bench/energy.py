@@ -1,6 +1,6 @@
 """What energies cost against the mean, and whether they tell a case one of whose modalities is another patient's.
 
-    python bench/energy.py [--network residual] [--fusion energy] [--repeats 7] [--no-mismatch] [--device cuda]
+    python bench/energy.py [--network residual] [--fusion energy] [--repeats 7] [--no-mismatch] [--smoke]
 
 Cost: a training step (forward, loss, backward, optimiser) of four modalities with the fusion at all levels against the
 mean at all levels; on a CPU one thread and CPU time, steps in turn, the median of the ratios of neighbours; memory is
@@ -43,6 +43,7 @@ from mrfusion.training.loop import fit
 from mrfusion.training.quantify import Quantifier
 
 MODALITIES = ("t1n", "t1c", "t2w", "t2f")
+SMOKE = {"network": "unet(base=4,stages=1)", "repeats": 1, "cases": 8, "epochs": 1}
 SIZES = {2: (4, (96, 112)), 3: (1, (32, 48, 48))}  # samples of a batch, grid
 
 
@@ -58,7 +59,10 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0, help="of the phantoms")
     parser.add_argument("--keep", type=Path, help="a folder for the phantoms, used again if it is there")
+    parser.add_argument("--smoke", action="store_true", help="a few seconds, to see that it runs; figures mean nothing")
     options = parser.parse_args()
+    if options.smoke:
+        vars(options).update(SMOKE)
     figures: dict[str, Any] = {}
     for dimensions in (2, 3):
         figures |= costs(options, dimensions)
@@ -117,7 +121,10 @@ def costs(options: argparse.Namespace, dimensions: int) -> dict[str, float]:
 
 
 def _in_fresh_process(*arguments: Any) -> float:
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+    """In a process whose libraries are loaded, once for all, and which has not computed anything yet."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, "mrfusion.run.execute"])
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(memory, *arguments).result()
 
 

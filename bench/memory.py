@@ -1,6 +1,6 @@
 """Memory of a training on 100 cases of 240x240x155 voxels with four modalities.
 
-    python bench/memory.py [--cases 100] [--dimensions 2]
+    python bench/memory.py [--cases 100] [--dimensions 2] [--smoke]
 
 A few distinct cases are written as gzipped NIfTI and prepared as ``mrfusion run`` prepares them, in a process of its
 own; their prepared folders are then copied, so that each case has files of its own. A fresh process reads every byte
@@ -13,7 +13,6 @@ import argparse
 import gzip
 import json
 import multiprocessing
-import os
 import shutil
 import tempfile
 import threading
@@ -33,13 +32,14 @@ from mrfusion.case import Case
 from mrfusion.data.load import load_cases
 from mrfusion.data.prepared import Prepared
 from mrfusion.data.read import RunData, read_data
+from mrfusion.hardware import cores
 from mrfusion.progress import silent
 from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import Parts, make_fabric, make_network, make_training, sample_size
 from mrfusion.training.environment import peak_mib
 from mrfusion.training.loop import fit
 
-SHAPE = (240, 240, 155)
+SHAPE, SMALL = (240, 240, 155), (64, 64, 32)
 DISTINCT = 4
 MODALITIES = ("t1n", "t1c", "t2w", "t2f")
 
@@ -49,27 +49,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--cases", type=int, default=100)
     parser.add_argument("--dimensions", type=int, choices=(2, 3), default=2, help="slices, or patches of 64^3")
+    parser.add_argument("--smoke", action="store_true", help="a few seconds, to see that it runs; figures mean nothing")
     options = parser.parse_args()
+    cases, shape = (DISTINCT, SMALL) if options.smoke else (options.cases, SHAPE)
     with tempfile.TemporaryDirectory(prefix="mrfusion-bench-") as folder:
         root = Path(folder)
         for index in range(DISTINCT):
-            write_case(root / "data", index)
+            write_case(root / "data", index, shape)
         spec = _spec(root / "data", options)
         data, preparing = _in_fresh_process(prepare, spec, root / "cache")
-        many = copied(data, root / "copies", options.cases)
+        many = copied(data, root / "copies", cases)
         megabytes = sum(path.stat().st_size for path in (root / "copies").rglob("*") if path.is_file()) / 1e6
         about, training = _in_fresh_process(train, spec, many, root / "run")
-    print(f"prepared arrays on disk: {megabytes:.0f} MB in {options.cases} cases")
+    print(f"prepared arrays on disk: {megabytes:.0f} MB in {cases} cases")
     print(f"preparing, two cases at a time: peak {preparing['peak']:.2f} GiB, {preparing['anonymous']:.2f} not mapped")
     print(f"training ({about}): peak {training['peak']:.2f} GiB, {training['anonymous']:.2f} not mapped")
     figures = {"peak_gib": training["peak"], "anonymous_gib": training["anonymous"], "prepare_gib": preparing["peak"]}
-    print(json.dumps({name: round(value, 3) for name, value in figures.items()} | {"cases": options.cases}))
+    print(json.dumps({name: round(value, 3) for name, value in figures.items()} | {"cases": cases}))
 
 
-def write_case(folder: Path, index: int) -> None:
+def write_case(folder: Path, index: int, shape: tuple[int, int, int]) -> None:
     """A head-sized ellipsoid of noisy tissue with three nested lesions in it, by BraTS 2023's names."""
     random = np.random.default_rng(index)
-    axes = np.ogrid[tuple(slice(-1, 1, n * 1j) for n in SHAPE)]
+    axes = np.ogrid[tuple(slice(-1, 1, n * 1j) for n in shape)]
     head = sum((axis / extent) ** 2 for axis, extent in zip(axes, (0.58, 0.73, 0.9), strict=True)) < 1
     off = random.uniform(-0.2, 0.2, 3)
     distance = np.sqrt(sum((axis - o) ** 2 for axis, o in zip(axes, off, strict=True)))
@@ -78,7 +80,7 @@ def write_case(folder: Path, index: int) -> None:
     (folder / name).mkdir(parents=True)
     for number, modality in enumerate(MODALITIES):
         tissue = (
-            np.float32(300) + 40 * number * labels.astype(np.float32) + random.normal(0, 25, SHAPE).astype(np.float32)
+            np.float32(300) + 40 * number * labels.astype(np.float32) + random.normal(0, 25, shape).astype(np.float32)
         )
         _write(folder / name / f"{name}-{modality}.nii.gz", (tissue.clip(1) * head).astype(np.int16))
     _write(folder / name / f"{name}-seg.nii.gz", labels)
@@ -124,7 +126,7 @@ def _spec(data: Path, options: argparse.Namespace) -> RunSpec:
     source = {"path": data, "layout": "brats", "options": {"year": 2023}}
     split = {"folds": 1, "val_share": 0.3, "test_share": 0.3}
     budget = {"epochs": 1, "batch_size": 2 if three else 4}
-    threads = len(os.sched_getaffinity(0))
+    threads = cores()
     return RunSpec.model_validate(
         {
             "data": {"sources": [source], "split": split},

@@ -1,6 +1,6 @@
 """How long the command line takes to answer, against Python alone, and what it imports for that.
 
-    python bench/start.py [--repeats 9]
+    python bench/start.py [--repeats 9] [--smoke]
 
 The commands are run in turn, so that a busy machine meets them alike. The last line is JSON.
 """
@@ -30,7 +30,9 @@ def main() -> None:
     """Measure, print a table and the line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--repeats", type=int, default=9)
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--smoke", action="store_true", help="a few seconds, to see that it runs; figures mean nothing")
+    options = parser.parse_args()
+    repeats = 1 if options.smoke else options.repeats
     for command in COMMANDS.values():
         _seconds(command)  # the first time reads from the disk
     times: dict[str, list[float]] = {name: [] for name in COMMANDS}

@@ -1,6 +1,6 @@
 """Samples per second of our training loop, of a plain MONAI loop and of nnU-Net's trainer, in one run.
 
-    python bench/train_loop.py [--data PHANTOM] [--repeats 9] [--steps 24] [--no-ladder]
+    python bench/train_loop.py [--data PHANTOM] [--repeats 9] [--steps 24] [--no-ladder] [--smoke]
     python bench/train_loop.py --device cuda --precision bf16-mixed --compile --dimensions 3 --size 128 128 128
 
 The same network (the paper's U-Net), batch size, cases, sample size and threads for all; each with its own
@@ -28,6 +28,7 @@ from contestant import Contestant
 from environment import nnunet_python
 
 from mrfusion.data.read import RunData, read_data
+from mrfusion.hardware import cores
 from mrfusion.phantom.cohort import write_cohort
 from mrfusion.progress import silent
 from mrfusion.spec import Data
@@ -35,6 +36,7 @@ from mrfusion.spec import Data
 RUNGS = ("torch's defaults", "channels-last", "fused optimiser", "whole-batch augmentation", "heap kept", "read ahead")
 OURS = RUNGS[-1]  # the whole ladder: our loop as it is
 PAIR = ("first of two", "second of two")
+SMOKE = {"repeats": 1, "steps": 2, "size": [32, 32], "spacing": 4.0, "no_ladder": True}
 Times = dict[str, list[tuple[float, float]]]
 
 
@@ -43,7 +45,7 @@ def main() -> None:
     options = _options()
     with tempfile.TemporaryDirectory(prefix="mrfusion-bench-") as folder, ExitStack() as stack:
         settings = _settings(options, Path(folder))
-        python, why_not = nnunet_python()
+        python, why_not = (None, "nnU-Net is not in a smoke") if options.smoke else nnunet_python()
         field = _field(options, settings, python)
         contestants = {name: stack.enter_context(Contestant(name, *rest)) for name, *rest in field}
         for contestant in contestants.values():
@@ -56,10 +58,11 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--data", type=Path, help="a folder of 'mrfusion phantom'; default: 12 cases made for the run")
+    parser.add_argument("--spacing", type=float, default=2.0, help="mm, of the cases made for the run")
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--steps", type=int, default=24, help="batches in a round")
     parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--threads", type=int, default=cores())
     parser.add_argument("--dimensions", type=int, choices=(2, 3), default=2)
     parser.add_argument("--size", type=int, nargs="+", default=[96, 112])
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
@@ -67,12 +70,16 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--compile", action="store_true", help="ours alone; nnU-Net compiles on a GPU by itself")
     parser.add_argument("--monai-workers", type=int, default=2, help="loader processes of MONAI's loop")
     parser.add_argument("--no-ladder", action="store_true", help="only ours, MONAI's and nnU-Net's")
-    return parser.parse_args()
+    parser.add_argument("--smoke", action="store_true", help="a few seconds, to see that it runs; figures mean nothing")
+    options = parser.parse_args()
+    if options.smoke:
+        vars(options).update(SMOKE)
+    return options
 
 
 def _settings(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """What every contestant is told: paths of the training cases as files and as arrays, sizes, threads."""
-    phantom = options.data or write_cohort(folder / "phantom", cases=12, workers=2)
+    phantom = options.data or write_cohort(folder / "phantom", cases=12, spacing_mm=options.spacing, workers=2)
     spec = {
         "data": {
             "sources": [{"path": str(phantom.absolute()), "layout": "brats", "options": {"year": 2023}}],

@@ -1,6 +1,6 @@
 """What nothing may break: studies killed and started again, bad inputs, a node of a cluster lost in the middle.
 
-    python bench/trust.py [--kills 20] [--seed 0]
+    python bench/trust.py [--kills 20] [--seed 0] [--smoke]
 
 The long tests of tests/trust, with more kills. ``kills_identical`` are the kills if every study ended with the numbers
 of one that was never killed, bit for bit, without a finished run being made again; else 0.
@@ -15,6 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+NOT_KILLED = {"kills": 0, "kills_identical": 0}
 TRUST = Path(__file__).parents[1] / "tests" / "trust"
 sys.path.insert(0, str(TRUST))
 
@@ -28,8 +29,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--smoke", action="store_true", help="no kill, twenty bad inputs, no cluster")
     given = parser.parse_args()
-    print(json.dumps(killed(given.kills, given.seed) | bad_inputs() | {"ray_node_lost_identical": node_lost()}))
+    if given.smoke:
+        found = NOT_KILLED | bad_inputs("--first", "20") | {"ray_node_lost_identical": None}
+    else:
+        found = killed(given.kills, given.seed) | bad_inputs() | {"ray_node_lost_identical": node_lost()}
+    print(json.dumps(found))
 
 
 def killed(kills: int, seed: int) -> dict[str, int]:
@@ -45,9 +51,9 @@ def killed(kills: int, seed: int) -> dict[str, int]:
     return {"kills": tally.kills, "kills_identical": tally.kills if same else 0}
 
 
-def bad_inputs() -> dict[str, int]:
+def bad_inputs(*options: str) -> dict[str, int]:
     """The corpus, in a process of its own, whose peak of memory is its own."""
-    script = [sys.executable, str(TRUST / "corpus.py")]
+    script = [sys.executable, str(TRUST / "corpus.py"), *options]
     said = subprocess.run(script, check=True, capture_output=True, text=True).stdout
     print(said, end="", flush=True)
     found = json.loads(said.splitlines()[-1])

@@ -63,7 +63,7 @@ RUNGS: dict[str, list[Any]] = {
     "torch's defaults": [],
     "channels-last": [
         patch("mrfusion.data.batch._channels_last", contiguous),
-        patch("mrfusion.training.assemble.memory_format", lambda _: torch.contiguous_format),
+        patch("mrfusion.training.assemble.channels_last", lambda network, _: network),
     ],
     "fused optimiser": [patch("torch.optim.AdamW", unfused)],
     "whole-batch augmentation": [patch.object(Light, "__call__", sample_by_sample)],

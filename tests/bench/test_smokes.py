@@ -1,0 +1,41 @@
+"""Every script of bench/ still runs: its smoke ends well, and its last line has the keys that are read from it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCH = Path(__file__).parents[2] / "bench"
+KEYS = {
+    "batched": {"candidates_2d", "encoders_2d_8", "encoders_2d_32", "encoders_3d_8", "encoders_3d_32"},
+    "energy": {"time_ratio_2d", "memory_ratio_2d", "time_ratio_3d", "memory_ratio_3d", "mismatch_auc"},
+    "memory": {"peak_gib", "anonymous_gib", "prepare_gib", "cases"},
+    "report": {"build_seconds", "cpu_seconds", "megabytes"},
+    "start": {"help_seconds_over_python", "list_seconds_over_python", "heavy_imports"},
+    "train_loop": {"vs_nnunet", "vs_monai"},
+    "trust": {"kills", "kills_identical", "bad_inputs", "bad_inputs_clear", "ray_node_lost_identical"},
+    "whether": {
+        "lrrnet_parameters", "seeds", "best_joint", "best_joint_minus_concat", "paper_dynamic_minus_concat",
+        "decoupled_minus_concat",
+    },
+}  # fmt: skip
+SCRIPTS = sorted(path for path in BENCH.glob("*.py") if "--smoke" in path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_a_smoke_ends_with_a_line_of_json(script: Path, tmp_path: Path) -> None:
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    command = [sys.executable, str(script), "--smoke"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=paths)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found.keys() == KEYS.get(script.stem, found.keys())
+    assert found
+
+
+def test_every_script_that_is_known_has_a_smoke() -> None:
+    assert {path.stem for path in SCRIPTS} >= KEYS.keys()
