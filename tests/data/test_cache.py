@@ -48,7 +48,7 @@ def test_arrays_are_what_numpy_says(make_case, cohort_of, tmp_path):
     )
     np.testing.assert_array_equal(one.truth(), np.where(truth == 4, 3, truth))
     assert one.label_voxels == {value: int((np.where(truth == 4, 3, truth) == value).sum()) for value in (1, 2, 3)}
-    assert isinstance(images, np.memmap)
+    assert images.base is not None, "a view into a memory map"
     assert one.reference == case.images["t1"]
 
 
@@ -219,7 +219,7 @@ def test_errors_name_the_case_and_the_place(make_case, cohort_of, tmp_path, monk
     with pytest.raises(CaseError, match=r"case a has no t3; did you mean 't.'"):
         one.images(("t3",))
     (one.folder / "images.npy").write_bytes(b"short")
-    with pytest.raises(CaseError, match=r"damaged .*delete the folder"):
+    with pytest.raises(CaseError, match=r"not what was written there .*remove the folder"):
         one.images(("t1",))
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot write the cache"):

@@ -36,7 +36,7 @@ def open_case(
 def load_cases(
     cohort: Cohort, prepared: Mapping[str, Prepared], modalities: Sequence[str], slices: tuple[float, float] | None
 ) -> dict[str, LoadedCase]:
-    """Every prepared case by id; memory-mapped, nothing is read yet."""
+    """Every prepared case by id; nothing is opened yet."""
     cases = {case.id: case for case in cohort.cases}
     return {name: load_case(cases[name], cohort, one, modalities, slices) for name, one in prepared.items()}
 
@@ -58,10 +58,10 @@ def load_case(
     there = [name for name in modalities if name in prepared.modalities and name not in without]
     if not there:
         raise CaseError(f"case {case.id} has none of the modalities {', '.join(modalities)}; drop the case")
-    labels = prepared.labels(there)
+    labels = prepared.labels_on_disk(there)
     return LoadedCase(
         case.id,
-        prepared.images(there),
+        prepared.images_on_disk(there),
         np.zeros(prepared.shape(there), np.uint8) if labels is None else labels,
         tuple(name in there for name in modalities),
         cohort.classes.index(case.label) if case.label in cohort.classes else -1,

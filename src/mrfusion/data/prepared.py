@@ -1,4 +1,4 @@
-"""A prepared case on disk, read through memory maps: arrays for any subset of its modalities, and the way back."""
+"""A prepared case on disk, opened when it is read: arrays for any subset of its modalities, and the way back."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrfusion import families
-from mrfusion.data.prepare import Box, Placement
+from mrfusion.data.on_disk import OnDisk, opened
+from mrfusion.data.prepare import STORED, Box, Placement
 from mrfusion.errors import CaseError, nearest
 
 RESAMPLER = "mrfusion.data.resample:resample"
@@ -56,22 +57,31 @@ class Prepared:
         A view into the memory map where the modalities lie evenly in the file (all, one, any two), else a copy.
         CaseError for a modality that the case lacks.
         """
-        s, h, w = self.placement.window(self._known(modalities))
-        stored = self._load("images")[s, :, h, w]
-        return stored[:, _evenly([self.modalities.index(name) for name in modalities])]
+        return self.images_on_disk(modalities)[:]
 
     def labels(self, modalities: Sequence[str]) -> NDArray[np.uint8] | None:
         """(S, H, W) indices into ``label_values`` (0 background, i + 1 the i-th) on the grid of :meth:`images`."""
+        found = self.labels_on_disk(modalities)
+        return None if found is None else found[:]
+
+    def images_on_disk(self, modalities: Sequence[str]) -> OnDisk:
+        """What :meth:`images` gives, opened when it is read."""
+        window = self.placement.window(self._known(modalities))
+        places = [self.modalities.index(name) for name in modalities]
+        return OnDisk(self.folder / "images.npy", window, STORED, places)
+
+    def labels_on_disk(self, modalities: Sequence[str]) -> OnDisk | None:
+        """What :meth:`labels` gives, opened when it is read."""
         if self.truth_box is None:
             return None
-        return self._load("labels")[self.placement.window(self._known(modalities))]
+        return OnDisk(self.folder / "labels.npy", self.placement.window(self._known(modalities)), np.uint8)
 
     def truth(self) -> NDArray[np.uint8] | None:
         """The whole label map as indices, (X, Y, Z) in RAS+ on the grid of the files: what is scored against."""
         if self.truth_box is None:
             return None
         whole = np.zeros(self.placement.source.shape, np.uint8)
-        whole[self.truth_box] = self._load("truth")
+        whole[self.truth_box] = opened(self.folder / "truth.npy")
         return whole
 
     def restore(self, array: NDArray[Any], modalities: Sequence[str], *, fill: float = 0) -> NDArray[Any]:
@@ -95,22 +105,7 @@ class Prepared:
                 raise CaseError(f"case {self.case_id} has no {name}; {nearest(name, self.modalities)}")
         return modalities
 
-    def _load(self, name: str) -> NDArray[Any]:
-        try:
-            return np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
-        except (OSError, ValueError) as error:
-            raise CaseError(f"the prepared case {self.folder} is damaged ({error}); delete the folder") from None
-
 
 def resampler() -> Callable[..., NDArray[Any]]:
     """The resampler there is; the import of MONAI (seconds) happens here, at the first need."""
     return families.load("resampler", RESAMPLER)
-
-
-def _evenly(places: list[int]) -> slice | list[int]:
-    """A slice where the places are evenly spaced, so that numpy gives a view."""
-    step = places[1] - places[0] if len(places) > 1 else 1
-    if step == 0 or places != list(range(places[0], places[-1] + (1 if step > 0 else -1), step)):
-        return places
-    stop = places[-1] + (1 if step > 0 else -1)
-    return slice(places[0], None if stop < 0 else stop, step)
