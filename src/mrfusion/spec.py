@@ -107,8 +107,8 @@ class Sampling(Part):
     @field_validator("size")
     @classmethod
     def _positive(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
-        if value is not None and (len(value) not in (2, 3) or min(value) < 8):
-            raise ValueError("expected 2 or 3 numbers of at least 8")
+        if value is not None and (len(value) not in (2, 3) or min(value[-2:]) < 8 or min(value) < 2):
+            raise ValueError("expected 2 or 3 numbers of at least 8; of slices, the first of 3 numbers, at least 2")
         return value
 
 

@@ -62,6 +62,13 @@ assert "tissues" in names("tasks") and spec.loss_texts == ("cross_entropy",) and
 assert type(make_objective(spec, tissues).target).__name__ == "LabelTarget"
 assert make_decision(spec, tissues)(torch.tensor([[[0.0], [2.0], [1.0]]])).tolist() == [[[True], [False]]]
 
+from mrfusion.training.assemble import make_network
+
+own = spec.changed({"network": "mypackage.small:Small(width=4)", "plan": "concat", "task": "segmentation"})
+network = make_network(own, Cohort(("t1", "t2"), (), tissues.regions))
+output = network(torch.randn(1, 2, 7, 8), torch.ones(1, 2, dtype=torch.bool))
+assert output.logits.shape == (1, 2, 7, 8) and [c.shape for c in output.coarse] == [(1, 2, 4, 4)]
+
 assert load("fusions", "mrfusion.fusions.weighted:Weighted") is load("fusions", "weighted")
 """
 
@@ -199,6 +206,7 @@ def test_each_example_of_contributing_adds_a_choice(tmp_path: Path) -> None:
     examples = re.findall(r"^`src/(\S+)`:\n\n```python\n(.*?)^```", text, re.M | re.S)
     for place, content in examples:
         assert not (package / place).exists()
+        (package / place).parent.mkdir(exist_ok=True)
         (package / place).write_text(content, encoding="utf-8")
     data = tmp_path / "data"
     data.mkdir()
@@ -206,7 +214,7 @@ def test_each_example_of_contributing_adds_a_choice(tmp_path: Path) -> None:
         (data / f"{name}.nii.gz").touch()
     command = [sys.executable, "-W", "error", "-c", TRY_THE_EXAMPLES, str(data)]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(package)}, cwd=tmp_path)
-    assert len(examples) == 5
+    assert len(examples) == 6
 
 
 def project() -> dict[str, object]:

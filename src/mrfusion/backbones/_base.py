@@ -85,3 +85,20 @@ class Backbone(ABC):
     @abstractmethod
     def decoder_level(self, level: int) -> nn.Module:
         """Called with the coarser map and the skip of ``level``; gives (b, channels[level], *xyz of the skip)."""
+
+
+class Whole(ABC):
+    """A whole network of somebody else's, for plans with one stream; a recipe for a module, not a module.
+
+    The module takes images (b, channels, *xyz), whose grid is a multiple of ``multiple`` along each axis, and gives
+    logits (b, out_channels, *xyz), or (b, out_channels) of whole cases; in training it may give a list of them, finest
+    first, each on half the grid of the one before.
+    """
+
+    def __init__(self, dimensions: int, *, multiple: int) -> None:
+        self.dimensions = dimensions
+        self.multiple = check_between("multiple", multiple, 1, 512)
+
+    @abstractmethod
+    def network(self, in_channels: int, out_channels: int) -> nn.Module:
+        """The module, drawn from torch's seed."""

@@ -10,6 +10,7 @@ from mrfusion.data.read import read_data
 from mrfusion.errors import InputError, SpecError
 from mrfusion.families import load
 from mrfusion.model.network import FusionNetwork
+from mrfusion.model.whole import WholeNetwork
 from mrfusion.progress import ProgressFile, silent
 from mrfusion.run.execute import execute
 from mrfusion.run.timing import measured
@@ -40,6 +41,8 @@ def _check_arm(name: str, spec: RunSpec, cohort: Cohort) -> None:
     """Build everything that a run names, so that a modality, file or argument that is not there is found at once."""
     try:
         network = make_network(spec, cohort)
+        if isinstance(network, WholeNetwork):
+            network.check(spec.network)
         make_objective(spec, cohort)
         load("balancers", spec.balancer)()
         check_mirror(spec)

@@ -1,4 +1,4 @@
-"""The word ``auto`` in a study's file: which keys are planned from the data, and what they become."""
+"""What a study's file leaves to planning: the word ``auto``, and plans of nnU-Net's that a user already has."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
@@ -7,7 +7,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from mrfusion.errors import SpecError
-from mrfusion.part import Part
+from mrfusion.part import Part, merge
+from mrfusion.planning.plans_file import plans_named
 from mrfusion.spec import RunSpec
 
 WORD = "auto"
@@ -37,7 +38,8 @@ def divided(
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Keys and values without those that are ``auto``, and the keys that are to be planned, in their order.
 
-    ``sampling: auto`` plans the batch too, unless its size is given, here or in ``beside``.
+    ``sampling: auto`` plans the batch too, unless its size is given, here or in ``beside``, what stands beside an arm.
+    Where the network is ``nnunet(plans=..)``, what nnU-Net's file says stands for all that is auto or not given.
     """
     rest, keys = deepcopy(dict(content)), set[str]()
     for place, members in (*GROUPS.items(), *((key, (key,)) for key in KEYS)):
@@ -47,7 +49,14 @@ def divided(
     given = [side for side in (rest, beside or {}) if _get(side, "budget.batch_size") is not None]
     if given and _get(content, "budget.batch_size") != WORD:
         keys.discard("budget.batch_size")
-    return rest, tuple(key for key in KEYS if key in keys)
+    plans = plans_named(str(rest.get("network", "")))
+    if plans is None:
+        return rest, tuple(key for key in KEYS if key in keys)
+    values = plans.values()
+    if beside is not None:
+        values["data"].pop("split", None)  # the arms of a study have the same folds
+    del rest["network"]
+    return merge(values, rest), tuple(key for key in KEYS if key in keys and _get(values, key) is None)
 
 
 def check(planning: Planning, keys: Iterable[str], place: str) -> None:

@@ -14,6 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mrfusion import families
 from mrfusion.augmentations._base import Augmentation
+from mrfusion.backbones._base import Whole
 from mrfusion.balancers._base import Balancer
 from mrfusion.case import Cohort
 from mrfusion.data.absence import absence_of
@@ -22,6 +23,7 @@ from mrfusion.data.sample import LoadedCase, Place, Sampler
 from mrfusion.errors import InputError, SpecError
 from mrfusion.model.ensemble import Ensemble
 from mrfusion.model.network import FusionNetwork, build_network
+from mrfusion.model.whole import WholeNetwork, backbone_named
 from mrfusion.progress import Progress
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.spec import Machine, RunSpec
@@ -89,7 +91,7 @@ def prepare_device(device: torch.device) -> None:
         torch.backends.cudnn.benchmark = True
 
 
-def make_network(spec: RunSpec, cohort: Cohort) -> FusionNetwork | Ensemble:
+def make_network(spec: RunSpec, cohort: Cohort) -> FusionNetwork | WholeNetwork | Ensemble:
     """The untrained network of a run, or its ensemble; the first weights depend on the seed only."""
     if spec.members:
         each = [_make_one(spec.model_copy(update={"plan": plan}), cohort) for plan in spec.members]
@@ -97,11 +99,13 @@ def make_network(spec: RunSpec, cohort: Cohort) -> FusionNetwork | Ensemble:
     return _make_one(spec, cohort)
 
 
-def _make_one(spec: RunSpec, cohort: Cohort) -> FusionNetwork:
+def _make_one(spec: RunSpec, cohort: Cohort) -> FusionNetwork | WholeNetwork:
     torch.manual_seed(spec.seed)
-    backbone = families.load("backbones", spec.network)(spec.sampling.dimensions)
-    modalities = spec.plan.modalities(cohort.modalities)
-    return build_network(spec.plan, modalities, backbone, task=spec.task, out_channels=out_channels(spec, cohort))
+    backbone = backbone_named(spec.network, spec.sampling.dimensions)
+    modalities, channels = spec.plan.modalities(cohort.modalities), out_channels(spec, cohort)
+    if isinstance(backbone, Whole):
+        return WholeNetwork(spec.plan, modalities, backbone, channels)
+    return build_network(spec.plan, modalities, backbone, task=spec.task, out_channels=channels)
 
 
 def make_training(
@@ -193,7 +197,7 @@ def check_mirror(spec: RunSpec) -> None:
         )
 
 
-def load_network(spec: RunSpec, cohort: Cohort, weights: Path) -> FusionNetwork | Ensemble:
+def load_network(spec: RunSpec, cohort: Cohort, weights: Path) -> FusionNetwork | WholeNetwork | Ensemble:
     """The trained network of a run. Reading weights cannot run code (safetensors). InputError if they do not fit.
 
     A specification that asks for a network far larger than its weights is refused before memory is asked for it.
