@@ -264,8 +264,9 @@ class Found:
 
 def searched(text: str, task: Task, out: Path) -> Found:
     """Carry a search out to its end; runs that another has left in ``out`` are shared, and counted all the same."""
-    quest = Quest("search", 0, task.spec.seed, text, False, task.spec, Space(task.costs, task.spec.seed))
-    write_json(out / "cohort.json", {"cases": [{"id": case.id, "patient": case.patient} for case in task.cohort.cases]})
+    patients = {case.id: case.patient for case in task.cohort.cases}
+    space = Space(task.costs, task.spec.seed)
+    quest = Quest("search", 0, task.spec.seed, text, False, task.spec, space, patients)
     while (now := standing(quest, out)).choice is None:
         for run in wanted(quest, out):
             carry_out(task, run.spec, out)

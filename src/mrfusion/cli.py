@@ -4,7 +4,7 @@ import io
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -25,8 +25,15 @@ def study(
     executor: Annotated[str, typer.Option(help="Where runs are carried out: local, or as 'ray(gpus=0.5)'.")] = "local",
     address: Annotated[str | None, typer.Option(help="Of a cluster: auto, HOST:PORT or ray://HOST:PORT.")] = None,
     workers: Workers = None,
+    until: Annotated[
+        Literal["all", "decided"] | None,
+        typer.Option(help="decided: stop an arm when it is decided; all: run every seed. Default: what SPEC says."),
+    ] = None,
+    most_seeds: Annotated[
+        int | None, typer.Option(min=2, help="With --until decided: seeds of an arm at the most. Default: 5.")
+    ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would run and for how long; run nothing.")
+        bool, typer.Option("--dry-run", help="Say what would run and for how long; write nothing.")
     ] = False,
 ) -> None:
     """Run arms x folds x seeds, the missing runs only, and write the report."""
@@ -35,7 +42,8 @@ def study(
 
     carry_out = foretell if dry_run else show_study
     runner = executor_named(executor, workers=workers, address=address)
-    carry_out(read_study(spec, data=data, splits=splits), runner, out=out, cache=cache)
+    read = read_study(spec, data=data, splits=splits, until=until, most_seeds=most_seeds)
+    carry_out(read, runner, out=out, cache=cache)
 
 
 @app.command()

@@ -36,6 +36,7 @@ def fabricate(
         "question": "Does an encoder per modality beat concatenation at the input?",
         "arms": [{"name": a, "changes": {"plan": a} if i else {}} for i, a in enumerate(arms)],
         "reference": next(iter(arms)),
+        "base": {"plan": next(iter(arms))},
         "folds": folds,
         "seeds": list(range(seeds)),
         "plan": plan,
@@ -112,6 +113,7 @@ def history(skill: float, rng: Generator) -> list[tuple[int, str, float]]:
         progress = 1 - np.exp(-epoch / 7)
         rows += [
             (epoch, "train/dice_ce", float(1.4 - 1.1 * progress + rng.normal(0, 0.02))),
+            (epoch, "val/score", float(0.82 * (1 - np.exp(-epoch / 5)) - 0.002 * (epoch == 29))),
             (epoch, "val/dice", float((0.82 + skill) * progress + rng.normal(0, 0.012))),
             (epoch, "lr", float(1e-3 * (1 + np.cos(np.pi * epoch / 30)) / 2)),
             (epoch, "seconds", 2.0),

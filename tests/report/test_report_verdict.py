@@ -1,14 +1,15 @@
 """The verdict in the report: sentences, report.json, tables for papers, fairness, methods."""
 
 import json
+import math
 import re
 
 import pytest
 
 from mrfusion.comparison.aggregate import mean_differences, paired
-from mrfusion.comparison.fairness import RunFacts, examine
+from mrfusion.comparison.fairness import RunFacts, differing, examine, terms_between
 from mrfusion.errors import SpecError
-from mrfusion.files import write_json
+from mrfusion.files import read_json, write_json, write_rows
 from mrfusion.report.export import as_latex, as_markdown, write_tables
 from mrfusion.report.page import build_report
 from mrfusion.report.sentence import leading, sentence
@@ -18,7 +19,7 @@ from mrfusion.study.load import load_study
 KEYS = {
     "arm", "reference", "region", "metric", "effect", "ci_low", "ci_high", "scope", "p_holm", "p_equivalent_holm",
     "verdict", "for_these_trainings", "reasons", "notes", "advice", "margin", "margin_reason", "patients", "seeds",
-    "folds", "runs", "missing", "interim",
+    "folds", "runs", "missing", "interim", "exploratory",
 }  # fmt: skip
 ARMS = {"concat": 0.0, "separate": 0.06, "only-t1c": -0.075, "late": 0.0}
 
@@ -59,7 +60,8 @@ def test_effects_are_the_means_of_the_paired_table(folder, found):
 def test_the_sentence_says_all(folder, found):
     assert re.fullmatch(
         r"separate helps over concat by \d+\.\d Dice points in the mean over regions "
-        r"\(95 % CI −?\d+\.\d to \d+\.\d; 30 patients, 2 seeds, 5 folds; equal budget\)\.",
+        r"\(95 % CI −?\d+\.\d to \d+\.\d; 30 patients, 2 seeds, 5 folds; "
+        r"equal epochs and optimiser steps; 2\.5 times the parameters, 2\.5 times the training time\)\.",
         found["verdict"][0],
     )
     study = load_study(folder)
@@ -67,6 +69,55 @@ def test_the_sentence_says_all(folder, found):
     page = " ".join((folder / "report.html").read_text().split())
     assert '<strong>separate</strong> <strong class="figure">helps</strong> over concat by' in page
     assert verdict_table(study).row_count == 12
+
+
+def test_equal_budget_never_stands_above_unequal_terms(found, folder):
+    page = (folder / "report.html").read_text()
+    assert "Not on equal terms" in page
+    assert "equal budget" not in page
+
+
+def test_the_sentence_opens_with_what_has_not_converged(make_study, tmp_path):
+    folder = make_study(tmp_path / "s", arms={"concat": 0.0, "late": 0.1}, cases=12, folds=3, seeds=2, size=16)
+    run = next(run for run in load_study(folder).runs if run.arm == "late")
+    rising = [
+        (epoch, name, value) for epoch in range(1, 9) for name, value in (("val/score", 0.1 * epoch), ("seconds", 1.0))
+    ]
+    write_rows(folder / "runs" / run.digest / "history.csv", ("epoch", "quantity", "value"), rising)
+    study = load_study(folder)
+    said = str(sentence(study, leading(study)[0]))
+    assert said.startswith("Not converged: late, 1 of 6 runs: the validation score still rises, by 29% of its gain")
+    assert ". late is undecided against concat" in said
+    words = build_report(folder).read_text()
+    assert '<span class="caution">Not converged: late' in words
+    assert '<span class="what unequal">not converged</span>' in words
+    assert "1 of 6 runs" in json.loads((folder / "report.json").read_text())["not_converged"]["late"]
+
+
+def test_what_goes_beyond_the_plan_is_called_exploratory(make_study, tmp_path):
+    folder = make_study(tmp_path / "s", arms={"concat": 0.0, "late": 0.1, "sum": 0.1}, cases=12, folds=3, size=16)
+    added = {
+        "everywhere": [],
+        "arms": {"sum": "arm sum was added"},
+        "regions": {},
+        "metrics": {"iou": "metric iou was added"},
+    }
+    design = read_json(folder / "study.json") | {
+        "frozen": "ab" * 32,
+        "added": added | {"dropped": ["seeds 7 of the plan are no longer part of the study"]},
+    }
+    write_json(folder / "study.json", design)
+    found = json.loads(build_report(folder).with_suffix(".json").read_text())
+    marked = {(row["arm"], row["metric"]): tuple(row["exploratory"]) for row in found["comparisons"]}
+    assert marked["late", "dice"] == ()
+    assert marked["late", "iou"] == ("metric iou was added",)
+    assert marked["sum", "iou"] == ("arm sum was added", "metric iou was added")
+    said = {str(sentence(load_study(folder), row)) for row in leading(load_study(folder))}
+    assert any(text.startswith("Exploratory, because arm sum was added. sum is undecided") for text in said)
+    page = (folder / "report.html").read_text()
+    assert "exploratory: metric iou was added" in page
+    assert "seeds 7 of the plan are no longer part of the study" in page
+    assert "abababababababab" in page
 
 
 def test_an_undecided_arm_says_what_would_decide(make_study, tmp_path):
@@ -170,7 +221,27 @@ def test_controls_are_recognised():
     assert arms.arms["a"].parameter_matched == ("wide",)
     assert arms.arms["a"].step_matched == ("long",)
     assert "2.5 times the parameters; wide has as many" in arms.violations["a"]
-    assert arms.unequal_budget == {"a", "long"}
+    assert str(arms.terms["a"]) == "equal epochs; 2 times the optimiser steps, 2.5 times the parameters"
+    assert str(arms.terms["long"]) == "equal parameters; 2 times the epochs, 2 times the optimiser steps"
+
+
+def test_an_arm_that_changes_two_things_at_once_is_warned_about():
+    changed = {"a": ("plan", "schedule"), "b": ("plan",)}
+    found = examine([run("ref"), run("a"), run("b")], "ref", changed)
+    assert list(found.violations) == ["a"]
+    assert found.violations["a"][0].startswith("changes 2 things at once (plan, schedule)")
+
+
+def test_what_differs_between_two_specifications():
+    base = {"plan": "concat", "budget": {"epochs": 5, "decay": "cosine"}, "losses": ["dice_ce"]}
+    other = {"plan": "separate", "budget": {"epochs": 9, "decay": "cosine"}, "losses": ["dice_ce"], "search": "forward"}
+    assert differing(base, base) == ()
+    assert differing(other, base) == ("plan", "budget.epochs", "search")
+
+
+def test_terms_that_are_not_known_are_neither_equal_nor_unequal():
+    nothing = terms_between({"parameters": 300.0, "epochs": math.nan}, {"parameters": 100.0, "epochs": 3.0})
+    assert (nothing.equal, nothing.unequal) == ((), ("3 times the parameters",))
 
 
 def test_a_control_is_called_one_and_equal_steps_need_none():

@@ -9,7 +9,8 @@ import pytest
 
 from mrfusion.errors import MrFusionError, OutputError, notes_to
 from mrfusion.executors._base import Executor, Job, Outcome
-from mrfusion.study.conduct import conduct, estimate_seconds, missing, prepare
+from mrfusion.files import write_json
+from mrfusion.study.conduct import conduct, estimate_seconds, missing, prepare, write_down
 from mrfusion.study.design import Study, plan_runs, read_study
 
 TEXT = "data: {sources: [{path: x, layout: brats}], split: {folds: 2}}\narms: {a: {}, b: {plan: separate}}\n"
@@ -34,7 +35,9 @@ class Pretend(Executor):
     def _result(self, job: Job) -> object:
         kind = job.function.split(":")[1]
         if kind == "prepare_data":
-            return {"fingerprint": "f", "folds": 2, "notes": ["a note"]}
+            outline = {"modalities": ["t1c"], "regions": [["WT", [1]]], "classes": [], "cases": []}
+            write_json(Path(str(job.arguments[1])) / "cohort.json", outline)
+            return {"fingerprint": "f", "notes": ["a note"], "parameters": dict.fromkeys(job.arguments[3], 100)}
         if kind == "estimate_run":
             return 2.5
         (Path(str(job.arguments[1])) / "runs" / job.name).mkdir(parents=True)
@@ -53,6 +56,7 @@ def unseen(told: object, done: int) -> None:
 
 def test_prepare_plans_and_writes_the_study_down(study: Study, tmp_path: Path) -> None:
     agenda = prepare(study, Pretend(), out=tmp_path / "out", cache=tmp_path / "cache", watch=unseen)
+    assert write_down(agenda, tmp_path / "out") == agenda
     assert len(agenda.planned) == 4
     assert "a note" in agenda.notes
     written = json.loads((tmp_path / "out" / "study.json").read_text())

@@ -53,8 +53,9 @@ class Pretending(Executor):
 
     def _prepare(self, *arguments: Any) -> dict[str, Any]:
         cases = [{"id": case, "patient": case} for case in CASES]
-        write_json(Path(arguments[1]) / "cohort.json", {"cases": cases})
-        return {"fingerprint": "f", "folds": 2, "notes": []}
+        outline = {"modalities": ["t1c", "t2f"], "regions": [["WT", [1]]], "classes": ["no", "yes"]}
+        write_json(Path(arguments[1]) / "cohort.json", outline | {"cases": cases})
+        return {"fingerprint": "f", "notes": [], "parameters": dict.fromkeys(arguments[3], 100)}
 
     def _space(self, spec: str, fusion: str, out: str) -> list[int]:
         assert fusion == "mmtm"
@@ -96,9 +97,8 @@ def study_of(tmp_path: Path, text: str = STUDY, task: str = "classification") ->
 
 def conducted(study: Study, executor: Pretending, out: Path) -> Agenda:
     agenda = prepare(study, executor, out=out, cache=out / "cache", watch=lambda told, done: None)
-    while missing(agenda.now(out), out):
+    while missing(write_down(agenda, out).now(out), out):
         conduct(agenda.now(out), executor, out=out, cache=out / "cache", watch=lambda told, done: None)
-        write_down(agenda, out)
     return agenda
 
 

@@ -10,7 +10,7 @@ from mrfusion.command.display import StudyView, complaints, console, say
 from mrfusion.command.grid import study_grid
 from mrfusion.errors import MrFusionError
 from mrfusion.executors._base import Executor
-from mrfusion.files import sweep
+from mrfusion.files import sweep, temporary_folder
 from mrfusion.lock import alone
 from mrfusion.report.page import build_report
 from mrfusion.report.terminal import terminal_answer
@@ -80,8 +80,8 @@ def _conduct(study: Study, executor: Executor, *, out: Path, cache: Path, report
 
 
 def _run_all(agenda: Agenda, executor: Executor, *, out: Path, cache: Path) -> None:
-    while _wave(agenda, executor, out, cache):
-        write_down(agenda, out)
+    while _wave(write_down(agenda, out), executor, out, cache):
+        pass
     if agenda.study.subsets:
         _subsets(executor, out, cache)
 
@@ -106,22 +106,29 @@ def _subsets(executor: Executor, out: Path, cache: Path) -> None:
 
 
 def foretell(study: Study, executor: Executor, *, out: Path, cache: Path | None) -> None:
-    """Say which runs are missing and how long they would take here; nothing is run but a few timed steps."""
-    cache = cache or StudyFolder(out).cache
-    agenda = _prepared(study, executor, out, cache)
-    planned = agenda.now(out)
-    seconds = estimate_seconds(planned, executor, out=out, cache=cache)
-    for run in missing(planned, out):
+    """Say which runs are missing and how long they would take here; nothing is run but a few timed steps.
+
+    Nothing is written into ``out``, nor into a cache that is not there yet: what has to lie somewhere lies beside
+    ``out`` until the estimate ends.
+    """
+    kept = cache or StudyFolder(out).cache
+    with temporary_folder(next(folder for folder in out.absolute().parents if folder.is_dir())) as place:
+        prepared = kept if kept.is_dir() else place / "cache"
+        agenda = _prepared(study, executor, place, prepared)
+        todo = missing(agenda.now(out), out)
+        seconds = estimate_seconds(todo, executor, out=place, cache=prepared)
+    for run in todo:
         say(f"{run.spec.digest}  {run.title}: {duration(seconds[run.spec.digest])}")
     total = sum(seconds.values())
     more = f"; {len(agenda.quests)} searches will ask for more, round by round" if agenda.quests else ""
-    say(f"{len(seconds)} runs, {duration(total)} one after another{more}")
+    most = " at the most" if study.most_seeds else ""
+    say(f"{len(seconds)} runs{most}, {duration(total)} one after another{more}")
 
 
 def _prepared(study: Study, executor: Executor, out: Path, cache: Path) -> Agenda:
     with StudyView({"prepare": "preparing"}, 1) as view:
         agenda = prepare(study, executor, out=out, cache=cache, watch=view.watch)
-    for note in agenda.notes:
+    for note in (*agenda.notes, *agenda.terms):
         complaints.print(f"note: {note}", markup=False, highlight=False)
     return agenda
 

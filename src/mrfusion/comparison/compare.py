@@ -9,7 +9,7 @@ Differs from section 6 of the method, which names Wilcoxon's test: it takes the 
 rejects a true null too often where runs or training sets differ (docs/verdict.md).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -84,15 +84,17 @@ def compare(
     hypotheses: Hypotheses | None = None,
     *,
     spending: Spending | None = None,
+    planned: Mapping[str, Collection[Run]] | None = None,
 ) -> list[Comparison]:
     """Every arm but the reference, in every region and metric that ranks, in the order of the rows, with advice.
 
     Holm runs over the declared comparisons (default: all of Dice, or of the first metric where there is no Dice);
     those outside of them are corrected among themselves, metric by metric. With ``spending`` the rows are those of a
-    study that may stop early: it is judged at every look that it has reached, and the first word stands.
+    study that may stop early: it is judged at every look that it has reached, and the first word stands. ``planned``
+    has the runs (fold, seed) of each arm; without it every arm is taken to be planned for what any arm was run with.
     """
     declared = hypotheses or Hypotheses()
-    found = paired_differences(rows, reference)
+    found = paired_differences(rows, reference, planned)
     measures = {metric: yardstick(metric, declared.margins.get(metric)) for _, _, metric in found}
     known = {metric: measure for metric, measure in measures.items() if measure is not None}
     pairs = {key: one for key, one in found.items() if key[2] in known}

@@ -7,6 +7,7 @@ from typing import Any
 
 COSTS = ("parameters", "flops", "epochs", "steps", "train_seconds", "peak_mib")
 SIZE_SLACK, TIME_SLACK, BUDGET_SLACK = 0.10, 0.25, 0.02
+_AMOUNTS = (("parameters", "parameters", SIZE_SLACK), ("train_seconds", "training time", TIME_SLACK))
 _BUDGETS = (("epochs", "epochs", BUDGET_SLACK), ("steps", "optimiser steps", BUDGET_SLACK))
 
 
@@ -38,21 +39,72 @@ class ArmFacts:
 
 
 @dataclass(frozen=True)
+class Terms:
+    """In what an arm and the reference are equal, as names of costs, and in what they are not, as amounts.
+
+    What is not known of either is in neither; seconds depend on the machine, so they are never called equal.
+    """
+
+    equal: tuple[str, ...]
+    unequal: tuple[str, ...]
+
+    def __str__(self) -> str:
+        equal = f"equal {' and '.join(self.equal)}" if self.equal else ""
+        return "; ".join(part for part in (equal, ", ".join(self.unequal)) if part)
+
+
+@dataclass(frozen=True)
 class Fairness:
     """The arms side by side; ``violations`` maps an arm to sentences, empty where it met the reference on equal terms.
 
-    ``unequal_budget`` names the arms whose epochs or optimiser steps differ from the reference's; ``unknown`` the arms
-    that were not trained here, whose terms nobody recorded.
+    ``terms`` says of every arm but the reference in what the two are equal and in what they are not; ``unknown`` names
+    the arms that were not trained here, whose terms nobody recorded.
     """
 
     arms: Mapping[str, ArmFacts]
     violations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    unequal_budget: frozenset[str] = frozenset()
+    terms: Mapping[str, Terms] = field(default_factory=dict)
     unknown: frozenset[str] = frozenset()
 
 
-def examine(runs: Sequence[RunFacts], reference: str) -> Fairness:
-    """Compare every arm's runs with the reference's; an arm without a finished run does not appear."""
+def terms_between(mine: Mapping[str, float], theirs: Mapping[str, float]) -> Terms:
+    """The terms of an arm with these costs (keys of :data:`COSTS`) against a reference with those."""
+    equal, unequal = [], []
+    for cost, words, slack in (*_BUDGETS, *_AMOUNTS):
+        times = ratio(mine.get(cost, math.nan), theirs.get(cost, math.nan))
+        if math.isnan(times):
+            continue
+        if abs(times - 1) > slack:
+            unequal.append(f"{times:.2g} times the {words}")
+        elif cost != "train_seconds":
+            equal.append(words)
+    return Terms(tuple(equal), tuple(unequal))
+
+
+def differing(mine: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str = "") -> tuple[str, ...]:
+    """The keys, as ``budget.epochs``, in which two specifications as nested mappings differ."""
+    found: list[str] = []
+    for key in dict.fromkeys((*mine, *theirs)):
+        one, other = mine.get(key), theirs.get(key)
+        if isinstance(one, Mapping) and isinstance(other, Mapping):
+            found += differing(one, other, f"{prefix}{key}.")
+        elif one != other:
+            found.append(f"{prefix}{key}")
+    return tuple(found)
+
+
+def several_changes(keys: Sequence[str]) -> str:
+    """A warning where an arm differs from the reference in several keys at once; empty where it does in one or none."""
+    if len(keys) < 2:
+        return ""
+    return f"changes {len(keys)} things at once ({', '.join(keys)}), so a difference cannot be put down to one of them"
+
+
+def examine(runs: Sequence[RunFacts], reference: str, changed: Mapping[str, Sequence[str]] | None = None) -> Fairness:
+    """Compare every arm's runs with the reference's; an arm without a finished run does not appear.
+
+    ``changed`` has the keys that each arm differs from the reference in.
+    """
     names = list(dict.fromkeys(run.arm for run in runs))
     of = {name: [run for run in runs if run.arm == name] for name in names}
     bare = {name: ArmFacts(name, of[name][0].plan, _costs(of[name])) for name in names}
@@ -60,13 +112,18 @@ def examine(runs: Sequence[RunFacts], reference: str) -> Fairness:
     if reference not in of:
         return Fairness(bare, unknown=unknown)
     arms = {name: _with_controls(facts, bare, bare[reference]) for name, facts in bare.items()}
-    others = [name for name in names if name != reference]
-    budgets = {name: list(_budget(arms[name], arms[reference])) for name in others}
+    others, mine = [name for name in names if name != reference], arms[reference]
     found = {
-        name: (*_cases(of[name], of[reference]), *budgets[name], *_size(arms[name], arms[reference])) for name in others
+        name: (
+            *_cases(of[name], of[reference]),
+            *_budget(arms[name], mine),
+            *_size(arms[name], mine),
+            *filter(None, [several_changes((changed or {}).get(name, ()))]),
+        )
+        for name in others
     }
-    unequal = frozenset(name for name in others if budgets[name])
-    return Fairness(arms, {name: sentences for name, sentences in found.items() if sentences}, unequal, unknown)
+    terms = {name: terms_between(arms[name].costs, mine.costs) for name in others}
+    return Fairness(arms, {name: sentences for name, sentences in found.items() if sentences}, terms, unknown)
 
 
 def ratio(mine: float, theirs: float) -> float:

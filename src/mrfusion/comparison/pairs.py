@@ -7,7 +7,7 @@ score under both arms in every run of their fold. What is left out is named, nev
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,8 +74,13 @@ class _Score:
     doubtful: bool
 
 
-def paired_differences(rows: Iterable[ScoreRow], reference: str) -> dict[Key, Pairs]:
-    """(arm, region, metric) to the paired differences; the mean over regions where there are several masks."""
+def paired_differences(
+    rows: Iterable[ScoreRow], reference: str, planned: Mapping[str, Collection[Run]] | None = None
+) -> dict[Key, Pairs]:
+    """(arm, region, metric) to the paired differences; the mean over regions where there are several masks.
+
+    ``planned`` has the runs of each arm; without it an arm is taken to be planned for all folds and seeds of the rows.
+    """
     given = list(rows)
     whole = {row.metric for row in given if row.region == ALL}  # what is said of all classes is their mean already
     parts = [row for row in given if row.metric not in whole]
@@ -86,13 +91,14 @@ def paired_differences(rows: Iterable[ScoreRow], reference: str) -> dict[Key, Pa
     for row in table:
         runs[row.arm].add((row.fold, row.seed))
         grouped[row.arm, row.region, row.metric][row.case, row.fold, row.seed] = row
-    planned = set().union(*runs.values()) if runs else set()
-    planned = {(fold, seed) for fold, _ in planned for _, seed in planned}
+    seen = set().union(*runs.values()) if runs else set()
+    seen = {(fold, seed) for fold, _ in seen for _, seed in seen}
     found = {}
     for (arm, region, metric), mine in grouped.items():
         theirs = grouped.get((reference, region, metric), {})
         if arm != reference and theirs:
-            pairs = _pairs(mine, theirs, tuple(sorted(planned - (runs[arm] & runs[reference]))))
+            asked = seen if planned is None else set(planned[arm])
+            pairs = _pairs(mine, theirs, tuple(sorted(asked - (runs[arm] & runs[reference]))))
             if pairs is not None:
                 found[arm, region, metric] = pairs
     return found

@@ -7,6 +7,7 @@ from typing import Any
 from mrfusion.comparison.compare import Comparison
 from mrfusion.errors import SpecError, nearest
 from mrfusion.files import write_text
+from mrfusion.report.caution import reasons
 from mrfusion.report.energy import words as energy_words
 from mrfusion.report.methods import paragraphs
 from mrfusion.report.metric import metric_named
@@ -36,11 +37,17 @@ def as_json(study: LoadedStudy) -> dict[str, Any]:
         "verdict": [str(sentence(study, row)) for row in leading(study)],
         "unit": "as in scores.csv: shares from 0 to 1, distances in mm; effect is arm minus reference",
         "violations": dict(study.fairness.violations),
+        "not_converged": {name: str(arm) for name, arm in study.health.items() if not arm.converged},
+        "plan_sha256": study.frozen,
+        "beyond_the_plan": study.added.plain if study.added else {},
         "splits_sha256": study.splits_digest,
         "runs": {"done": len(study.done), "planned": len(study.runs)},
         "modalities": [arm.as_json() for arm in load_subsets(study)],
         "energy": energy_words.as_json(study),
-        "comparisons": [{name: getattr(row, name) for name in COLUMNS} for row in study.comparisons],
+        "comparisons": [
+            {name: getattr(row, name) for name in COLUMNS} | {"exploratory": list(reasons(study, row))}
+            for row in study.comparisons
+        ],
     }
 
 

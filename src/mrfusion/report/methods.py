@@ -5,6 +5,7 @@ from typing import Any
 
 from mrfusion.comparison.aggregate import MEAN
 from mrfusion.comparison.compare import Comparison
+from mrfusion.comparison.spending import Spending
 from mrfusion.report.metric import metric_named
 from mrfusion.report.wording import count, number, several
 from mrfusion.study.load import LoadedStudy
@@ -97,8 +98,28 @@ def _statistics(study: LoadedStudy) -> list[str]:
         f"of the declared family (arms, regions{mean}). An arm helps or hurts if corrected p < 0.05, and is "
         f"equivalent if it is so for equivalence within the margin ({words or 'none declared'}); otherwise it is "
         "undecided. Ties, fewer than 6 patients that differ, regions that neither arm learned, and differences that "
-        "hold only with penalties or with cases whose target lacks the region decide nothing."
+        "hold only with penalties or with cases whose target lacks the region decide nothing.",
+        *_planned(study),
     ]
+
+
+def _planned(study: LoadedStudy) -> list[str]:
+    """The rule for stopping, where there is one, and the plan that was frozen."""
+    found = []
+    if study.stopping:
+        rule = Spending(most_seeds=len(study.seeds))
+        found.append(
+            f"The study stopped an arm when it was decided, or when no further seed was likely to decide it: it looked "
+            f"after {rule.looks.start} to {rule.most_seeds} complete seeds, and each look was given "
+            f"{100 * rule.level:.3g} % of the 5 %. {study.stopping['saved']} of {study.stopping['total']} runs were "
+            "saved."
+        )
+    if study.frozen:
+        found.append(
+            "What would be compared was written down before the first run (SHA-256 of the plan: "
+            f"{study.frozen[:16]}); what was added to it later is called exploratory."
+        )
+    return [" ".join(found)] if found else []
 
 
 def _varying(row: Comparison) -> str:

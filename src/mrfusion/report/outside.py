@@ -10,7 +10,8 @@ from mrfusion.report.page import page
 from mrfusion.report.section import arms, cases, headline, methods, points, ranking, verdicts, viewer
 from mrfusion.result import ScoreRow
 from mrfusion.run_folder.study import StudyFolder
-from mrfusion.study.load import Arm, LoadedRun, LoadedStudy, StudyCase, usual_question
+from mrfusion.study.load import Arm, LoadedStudy, StudyCase, usual_question
+from mrfusion.study.load_run import LoadedRun
 
 SECTIONS = (headline, verdicts, ranking, arms, points, cases, viewer, methods)
 

@@ -1,10 +1,11 @@
 """A comparison in words: the verdict, the effect with its interval, what it rests on, and on what terms."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mrfusion.comparison.aggregate import MEAN
 from mrfusion.comparison.compare import Comparison, main_region
+from mrfusion.report.caution import opening
 from mrfusion.report.metric import DASH, Metric, metric_named
 from mrfusion.report.wording import several
 from mrfusion.study.load import LoadedStudy
@@ -14,14 +15,19 @@ SIGNS = {"helps": "▲", "hurts": "▼", "equivalent": "=", "undecided": "?"}  #
 
 @dataclass(frozen=True)
 class Sentence:
-    """One verdict in words: ``arm`` ``verdict`` ``rest``; the first two are what a reader must not miss."""
+    """One verdict in words: ``opening`` ``arm`` ``verdict`` ``rest``; what stands before ``rest`` must not be missed.
+
+    ``opening`` is empty, or says what speaks against any word: trainings that have not converged, a comparison that
+    was not planned.
+    """
 
     arm: str
     verdict: str
     rest: str
+    opening: str = ""
 
     def __str__(self) -> str:
-        return f"{self.arm} {self.verdict} {self.rest}."
+        return f"{self.opening}{self.arm} {self.verdict} {self.rest}."
 
 
 def leading(study: LoadedStudy) -> list[Comparison]:
@@ -33,6 +39,10 @@ def leading(study: LoadedStudy) -> list[Comparison]:
 
 def sentence(study: LoadedStudy, row: Comparison) -> Sentence:
     """``separate helps over concat by 1.8 Dice points in the mean over regions (95 % CI 0.9 to 2.7; 40 ...)``."""
+    return replace(_verdict(study, row), opening=opening(study, row))
+
+
+def _verdict(study: LoadedStudy, row: Comparison) -> Sentence:
     metric = metric_named(row.metric)
     amount = f"{metric.text(abs(row.effect))} {unit(metric)}"
     place = " in the mean over regions" if row.region == MEAN else f" in {row.region}" if row.region != "*" else ""
@@ -60,16 +70,16 @@ def _why(row: Comparison) -> str:
 
 
 def evidence(study: LoadedStudy, row: Comparison) -> str:
-    """``95 % CI 0.9 to 2.7; 40 patients, 3 seeds, 5 folds; equal budget``; an interim look says so."""
+    """``95 % CI 0.9 to 2.7; 40 patients, 3 seeds, 5 folds; equal epochs``; an interim look says so."""
     metric = metric_named(row.metric)
     interval = metric.range(row.ci_low, row.ci_high)
-    budget = "unequal budget" if row.arm in study.fairness.unequal_budget else "equal budget"
+    terms = str(study.fairness.terms[row.arm])
     if study.fairness.unknown & {row.arm, row.reference}:
-        budget = "training terms and seeds not known"
+        terms = "training terms and seeds not known"
     basis = ", ".join((several(row.patients, "patient"), several(row.seeds, "seed"), several(row.folds, "fold")))
     scope = " for these trainings" if row.scope == "these trainings" else ""
     shown = [f"95 % CI{scope} {interval}"] if interval != DASH else []
-    return "; ".join([*shown, basis, *(["interim"] if row.interim else []), budget])
+    return "; ".join([*shown, basis, *(["interim"] if row.interim else []), terms])
 
 
 def unit(metric: Metric) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 from mrfusion.comparison.subset_scores import SubsetSummary, summarise_subsets
 from mrfusion.errors import InputError
 from mrfusion.plan import parse_plan
-from mrfusion.study.load import LoadedRun, LoadedStudy
+from mrfusion.study.load import LoadedStudy
+from mrfusion.study.load_run import LoadedRun
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mrfusion.comparison.aggregate import MEAN
+from mrfusion.report.caution import words
 from mrfusion.report.metric import DASH, Metric, metric_named
 from mrfusion.report.sentence import SIGNS, leading, of_metric, p_value, sentence
 from mrfusion.study.load import LoadedStudy
@@ -17,8 +18,17 @@ def terminal_answer(study: LoadedStudy) -> RenderableType:
     """The table of arms, the verdicts by the first metric, and the verdicts in words."""
     if not study.comparisons:
         return terminal_table(study)
-    words = [escape(str(sentence(study, row))) for row in leading(study)]
-    return Group(terminal_table(study), verdict_table(study), *words, "")
+    said = [escape(str(sentence(study, row))) for row in leading(study)]
+    return Group(terminal_table(study), verdict_table(study), *said, *_stopped(study), "")
+
+
+def _stopped(study: LoadedStudy) -> list[str]:
+    """Of a study that stops when it is decided: where each arm stands, and how many runs were saved."""
+    if not study.stopping:
+        return []
+    arms = [f"{arm}: {reason}" for arm, reason in study.stopping["arms"].items()]
+    saved = f"{study.stopping['saved']} of {study.stopping['total']} runs were saved by stopping"
+    return [escape(line) for line in (*arms, saved)]
 
 
 def verdict_table(study: LoadedStudy) -> Table:
@@ -35,7 +45,7 @@ def verdict_table(study: LoadedStudy) -> Table:
             metric.difference(row.effect),
             metric.range(row.ci_low, row.ci_high),
             p_value(row.p_holm),
-            f"[{STYLES[word]}]{SIGNS[word]} {row.verdict}[/]",
+            f"[{STYLES[word]}]{SIGNS[word]} {', '.join((row.verdict, *words(study, row)))}[/]",
         )
     return table
 

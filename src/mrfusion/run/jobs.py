@@ -22,23 +22,25 @@ from mrfusion.training.optimiser import count_parameters
 
 
 def prepare_data(spec_json: str, out: str, cache: str, arms: Mapping[str, str]) -> dict[str, object]:
-    """Fill the cache, write ``cohort.json`` and ``splits.json`` to ``out``; the data's fingerprint and notes.
+    """Fill the cache, write ``cohort.json`` and ``splits.json`` to ``out``; the data's fingerprint and notes, and the
+    parameters of each arm's network.
 
     ``arms`` has a run's specification for each arm; SpecError, before anything runs, where one cannot be built.
     """
     spec, study = RunSpec.model_validate_json(spec_json), StudyFolder(Path(out))
     with ProgressFile(study.progress_of("prepare")) as progress:
         data = read_data(spec.data, task=spec.task, cache=Path(cache), progress=progress)
-    for name, arm_json in arms.items():
-        _check_arm(name, RunSpec.model_validate_json(arm_json), data.cohort)
+    specs = {name: RunSpec.model_validate_json(arm_json) for name, arm_json in arms.items()}
+    parameters = {name: _checked_size(name, arm, data.cohort) for name, arm in specs.items()}
     study.write_cohort(data.cohort, fingerprint=data.fingerprint, notes=data.notes)
     hashes = {name: prepared.digest for name, prepared in data.prepared.items()}
     study.write_splits(data.cohort.cases, data.splits, hashes)
-    return {"fingerprint": data.fingerprint, "folds": len(data.splits), "notes": data.notes}
+    return {"fingerprint": data.fingerprint, "notes": data.notes, "parameters": parameters}
 
 
-def _check_arm(name: str, spec: RunSpec, cohort: Cohort) -> None:
-    """Build everything that a run names, so that a modality, file or argument that is not there is found at once."""
+def _checked_size(name: str, spec: RunSpec, cohort: Cohort) -> int:
+    """Build everything that a run names, so that a modality, file or argument that is not there is found at once; the
+    number of parameters of its network."""
     try:
         network = make_network(spec, cohort)
         if isinstance(network, WholeNetwork):
@@ -54,6 +56,7 @@ def _check_arm(name: str, spec: RunSpec, cohort: Cohort) -> None:
             check_files(case, spec, spec.plan.modalities(cohort.modalities))
     except InputError as error:
         raise type(error)(f"arm {name!r}: {error}") from None
+    return count_parameters(network)
 
 
 def execute_run(spec_json: str, out: str, cache: str) -> str:

@@ -1,6 +1,7 @@
 """The folder of a study: the name of every file in it stands here.
 
 study.json       the design, and the run that answers each cell of it
+plan.json        what the first `mrfusion study` here declared that it would compare; never changed
 cohort.json      modalities, regions, classes, the cases and their patients, a fingerprint of the data, notes
 splits.json      train, val and test cases of each fold, with a digest of each case
 planning.json    what was planned from the data and why, where anything was
@@ -71,6 +72,19 @@ class StudyFolder:
     def read_design(self) -> dict[str, Any]:
         """The design."""
         return read_json(self.design)  # type: ignore[no-any-return]
+
+    @property
+    def plan(self) -> Path:
+        """The file of the frozen plan, for messages."""
+        return self.path / "plan.json"
+
+    def write_plan(self, content: Mapping[str, Any]) -> None:
+        """Write the frozen plan; see :mod:`mrfusion.study.frozen`."""
+        write_json(self.plan, content)
+
+    def read_plan(self) -> dict[str, Any] | None:
+        """The frozen plan; None where none was frozen, as in studies of one arm."""
+        return read_json(self.plan) if self.plan.exists() else None
 
     def write_cohort(self, cohort: Cohort, *, fingerprint: str, notes: Sequence[str]) -> None:
         """Write what the cases are, and what has to be said about them."""

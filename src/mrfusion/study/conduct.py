@@ -4,10 +4,11 @@ import json
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mrfusion import families
 from mrfusion.errors import MrFusionError, Note, OutputError
 from mrfusion.executors._base import Executor, Job
 from mrfusion.plan import parse_plan
@@ -15,7 +16,11 @@ from mrfusion.progress import forget_progress, read_progress
 from mrfusion.run_folder.study import StudyFolder
 from mrfusion.spec import RunSpec
 from mrfusion.study.design import PlannedRun, Study, describe, plan_runs
+from mrfusion.study.frozen import added, check, freeze
+from mrfusion.study.load import load_study
 from mrfusion.study.quest import Quest, account, answer_digest, quests_of, search_named, wanted
+from mrfusion.study.sequential import look
+from mrfusion.study.terms import terms_at_the_start
 
 PREPARE, EXECUTE, ESTIMATE = (
     "mrfusion.run.jobs:prepare_data",
@@ -30,12 +35,13 @@ Watch = Callable[[dict[str, dict[str, Any]], int], None]
 
 @dataclass(frozen=True)
 class Agenda:
-    """The runs of a study on its data, its searches, and what has to be said about the data."""
+    """The runs of a study on its data, its searches, and what has to be said about the data and the arms."""
 
     study: Study
     planned: tuple[PlannedRun, ...]
     notes: tuple[str, ...]
     quests: tuple[Quest, ...] = ()
+    terms: tuple[str, ...] = ()
 
     def now(self, out: Path) -> tuple[PlannedRun, ...]:
         """The planned runs, and those that the searches wait for; more may follow when these are done."""
@@ -45,18 +51,27 @@ class Agenda:
 def prepare(study: Study, executor: Executor, *, out: Path, cache: Path, watch: Watch) -> Agenda:
     """Read the cohort, plan what is ``auto``, fill the cache, split the patients, and plan the study's runs on them.
 
-    Leaves ``cohort.json``, ``splits.json``, ``study.json``, and ``planning.json`` where anything was planned.
+    Leaves ``cohort.json``, ``splits.json``, and ``planning.json`` where anything was planned, in ``out``.
     """
     study, said = _decided(study, executor, out=out, cache=cache, watch=watch)
     ones = {arm.name: study.spec(arm, fold=study.folds[0], seed=study.seeds[0]).model_dump_json() for arm in study.arms}
     job = Job("prepare", PREPARE, (study.base.model_dump_json(), str(out), str(cache), ones), "preparing the data")
     data = _results(executor, [job], lambda: watch(read_progress(StudyFolder(out).progress), 0))["prepare"]
+    return Agenda(
+        study,
+        tuple(plan_runs(study, data["fingerprint"])),
+        (*said, *data["notes"]),
+        _quests(study, data["fingerprint"], executor, out),
+        tuple(terms_at_the_start(study, data["parameters"])),
+    )
+
+
+def _quests(study: Study, fingerprint: str, executor: Executor, out: Path) -> tuple[Quest, ...]:
+    if not any(arm.search for arm in study.arms):
+        return ()
     spaces = _results(executor, _space_jobs(study, out), lambda: None)
-    quests = tuple(quests_of(study, data["fingerprint"], spaces))
-    notes = (*said, *data["notes"])
-    agenda = Agenda(study, tuple(plan_runs(study, data["fingerprint"])), notes, quests)
-    write_down(agenda, out)
-    return agenda
+    patients = {case["id"]: case["patient"] for case in StudyFolder(out).read_cohort()["cases"]}
+    return tuple(quests_of(study, fingerprint, spaces, patients))
 
 
 def _decided(study: Study, executor: Executor, *, out: Path, cache: Path, watch: Watch) -> tuple[Study, list[str]]:
@@ -78,9 +93,24 @@ def _decided(study: Study, executor: Executor, *, out: Path, cache: Path, watch:
     return study.decided(ask), said
 
 
-def write_down(agenda: Agenda, out: Path) -> None:
-    """``study.json``: the design and the run that answers each cell; ``searches.json``: how the searches stand."""
-    content = describe(agenda.study, agenda.planned)
+def write_down(agenda: Agenda, out: Path) -> Agenda:
+    """What of the agenda is due now, written into ``study.json`` and ``searches.json``; freezes the plan at first.
+
+    All of it is due, unless the study stops when it is decided: then a look at the finished runs says which seeds each
+    arm needs (:mod:`mrfusion.study.sequential`).
+    """
+    study, about = agenda.study, _frozen(agenda, out)
+    _write_design(agenda, about, out)
+    if study.most_seeds is None:
+        return agenda
+    found = look(study, load_study(out).judged)
+    now = replace(agenda, planned=found.due(study, agenda.planned), quests=found.due(study, agenda.quests))
+    _write_design(now, about | {"stopping": found.plain(study)}, out)
+    return now
+
+
+def _write_design(agenda: Agenda, about: dict[str, Any], out: Path) -> None:
+    content = describe(agenda.study, agenda.planned) | about
     content["plan"] += [
         {"arm": quest.arm, "fold": quest.fold, "seed": quest.seed, "digest": answer_digest(quest, out)}
         for quest in agenda.quests
@@ -88,6 +118,27 @@ def write_down(agenda: Agenda, out: Path) -> None:
     StudyFolder(out).write_design(content)
     if agenda.quests:
         StudyFolder(out).write_searches(account(agenda.quests, out))
+
+
+def _frozen(agenda: Agenda, out: Path) -> dict[str, Any]:
+    """The digest of the frozen plan, and what the study does beyond it; nothing where there is nothing to compare."""
+    study, folder = agenda.study, StudyFolder(out)
+    if len(study.arms) < 2:
+        return {}
+    scored = {"regions": [region.name for region in folder.read_outline().regions], "metrics": _metrics(study)}
+    plan = folder.read_plan()
+    if plan is None:
+        finished = len(agenda.planned) - len(missing(agenda.planned, out))
+        plan = freeze(study, **scored, finished=finished)
+        folder.write_plan(plan)
+    check(plan, str(folder.plan))
+    return {"frozen": plan["digest"], "added": added(plan, study, **scored).plain}
+
+
+def _metrics(study: Study) -> list[str]:
+    """What the runs are scored by, first what decides."""
+    task = families.load("tasks", study.base.task)()
+    return list(study.base.metrics or task.needed_metrics) or families.names(task.metrics)
 
 
 def _space_jobs(study: Study, out: Path) -> list[Job]:

@@ -1,9 +1,9 @@
 """The design of a study: arms that differ in what they say, and only in that, over the same folds and seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -19,7 +19,19 @@ from mrfusion.study import planned
 from mrfusion.study.planned import Planning
 from mrfusion.yaml_file import read_yaml
 
-OWN_KEYS = ("name", "question", "arms", "reference", "folds", "seeds", "hypotheses", "subsets", "planning")
+OWN_KEYS = (
+    "name",
+    "question",
+    "arms",
+    "reference",
+    "folds",
+    "seeds",
+    "hypotheses",
+    "subsets",
+    "planning",
+    "most_seeds",
+)
+MOST_SEEDS = 5  # of a study that stops when it is decided and does not say how many
 RENAMED = {"family": "hypotheses"}  # keys of version 0.1.0
 
 
@@ -66,6 +78,9 @@ class Study(Part):
     )
     hypotheses: Hypotheses = Hypotheses()
     subsets: bool = Field(False, description="score every finished run on every subset of its modalities")
+    most_seeds: int | None = Field(
+        None, ge=2, description="stop an arm when it is decided, at the latest after so many seeds; null: run all seeds"
+    )
     planning: Planning = Planning()
     auto: tuple[str, ...] = ()
 
@@ -99,13 +114,22 @@ class PlannedRun:
         return f"{self.arm}, fold {self.fold}, seed {self.seed}"
 
 
-def read_study(path: Path | str, *, data: Path | str | None = None, splits: Path | str | None = None) -> Study:
+def read_study(
+    path: Path | str,
+    *,
+    data: Path | str | None = None,
+    splits: Path | str | None = None,
+    until: Literal["all", "decided"] | None = None,
+    most_seeds: int | None = None,
+) -> Study:
     """A study from YAML: the keys of a run at the top level, and beside them what makes it a study.
 
     ``arms`` maps each arm's name to its changes, ``reference`` names the arm that the others are compared with
     (default: the first), ``seeds`` is a list, ``folds`` a list of fold numbers (default: all), ``subsets: true`` scores
     every finished run on every subset of its modalities. ``data`` stands in for the path of the file's only
-    source, ``splits`` for its ``data.split.file``. Raises SpecError.
+    source, ``splits`` for its ``data.split.file``. A study with ``most_seeds`` stops arms that are decided; its seeds
+    are those of the file and then the next numbers. ``until`` stands in for that key: ``decided`` with ``most_seeds``
+    (default: the file's, or 5), ``all`` for none. Raises SpecError.
     """
     path = Path(path)
     content, own = _divided(path)
@@ -118,9 +142,10 @@ def read_study(path: Path | str, *, data: Path | str | None = None, splits: Path
         "folds": tuple(range(base.data.split.folds)),
         "seeds": (base.seed,),
     }
+    own |= _stopping(until, most_seeds, own)
     each = [Arm(name=name, changes=changes, auto=keys) for name, (changes, keys) in arms.items()]
     given = {"base": base, "arms": each, "auto": auto}
-    study = read_part(Study, {**defaults, **own, **given}, str(path))
+    study = _with_all_seeds(read_part(Study, {**defaults, **own, **given}, str(path)), path)
     _check(study, path)
     return study
 
@@ -187,6 +212,31 @@ def _placed(base: RunSpec, path: Path, data: Path | str | None, splits: Path | s
         file = Path(file)
         changes["split"] = {"file": str(file), "folds": count_folds(file)}
     return base.changed({"data": changes})
+
+
+def _stopping(until: str | None, most_seeds: int | None, own: Mapping[str, Any]) -> dict[str, Any]:
+    """The key ``most_seeds`` as the command line asks for it; nothing where it asks for nothing."""
+    if until == "decided":
+        return {"most_seeds": most_seeds or own.get("most_seeds") or MOST_SEEDS}
+    if most_seeds is not None:
+        raise SpecError(f"--most-seeds {most_seeds} says when a study stops; write --until decided with it")
+    return {} if until is None else {"most_seeds": None}
+
+
+def _with_all_seeds(study: Study, path: Path) -> Study:
+    """A study that stops when it is decided, with every seed that it may come to: its own, then the next numbers."""
+    if study.most_seeds is None:
+        return study
+    if len(study.seeds) > study.most_seeds:
+        raise SpecError(
+            f"{path}: seeds names {len(study.seeds)} seeds, which is more than most_seeds, {study.most_seeds}; name "
+            "fewer seeds, or raise most_seeds"
+        )
+    if len(study.arms) < 2:
+        raise SpecError(f"{path}: most_seeds stops arms that are decided, and a single arm is compared with nothing")
+    first = max(study.seeds) + 1
+    more = range(first, first + study.most_seeds - len(study.seeds))
+    return study.model_copy(update={"seeds": (*sorted(study.seeds), *more)})
 
 
 def _arms(given: Any, path: Path) -> dict[str, dict[str, Any]]:

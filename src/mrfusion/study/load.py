@@ -5,29 +5,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-
-from mrfusion.class_metrics._votes import Votes
 from mrfusion.comparison import aggregate
 from mrfusion.comparison.aggregate import ArmMean, CaseRow, PairedRow
 from mrfusion.comparison.compare import Comparison, compare
-from mrfusion.comparison.fairness import Fairness, RunFacts, examine
+from mrfusion.comparison.fairness import Fairness, differing, examine
+from mrfusion.comparison.health import ArmHealth, arm_health
 from mrfusion.comparison.hypotheses import Hypotheses
+from mrfusion.comparison.spending import Spending
 from mrfusion.comparison.verdict import yardstick
 from mrfusion.errors import InputError
-from mrfusion.part import read_part
-from mrfusion.result import CaseScore, ScoreRow
-from mrfusion.run_folder.quantity import Quantity
-from mrfusion.run_folder.run import RunFolder
+from mrfusion.part import merge, read_part
+from mrfusion.result import ScoreRow
 from mrfusion.run_folder.searches import SearchAccount
 from mrfusion.run_folder.study import StudyFolder
 from mrfusion.scoring.pooled import Answered, pooled_scores
-
-State = Literal["done", "missing", "unreadable"]
-ALL = "*"  # the case of a row that is about all test cases together
-TARGET_VOLUME = "target_volume_mm3"  # the metric that tells which regions a target lacks
+from mrfusion.study.frozen import Added, added_from
+from mrfusion.study.load_run import TARGET_VOLUME, LoadedRun, answered_by, facts_of, load_run
 
 
 @dataclass(frozen=True)
@@ -48,35 +43,13 @@ class StudyCase:
 
 
 @dataclass(frozen=True)
-class LoadedRun:
-    """One planned run. ``problem`` says why an unreadable one is so; a missing one has neither scores nor history.
-
-    ``history`` holds (epoch, quantity, value); ``cohort_scores`` what was scored on all test cases together, as
-    (region or class, metric, value).
-    """
-
-    arm: str
-    fold: int
-    seed: int
-    digest: str
-    folder: RunFolder
-    state: State = "missing"
-    problem: str = ""
-    scores: tuple[ScoreRow, ...] = ()
-    history: tuple[tuple[int, Quantity, float], ...] = ()
-    cohort_scores: tuple[tuple[str, str, float], ...] = ()
-    environment: Mapping[str, Any] = field(default_factory=dict)
-    spec: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def slices(self) -> list[Path]:
-        """The pictures of the test cases, in their order; empty where none were written."""
-        return self.folder.slices if self.state == "done" else []
-
-
-@dataclass(frozen=True)
 class LoadedStudy:
-    """A study folder. ``splits_digest`` is the SHA-256 of splits.json, so that two reports can be told apart."""
+    """A study folder. ``splits_digest`` is the SHA-256 of splits.json, so that two reports can be told apart.
+
+    ``frozen`` is the digest of the plan that was frozen before the first run, and ``added`` what goes beyond it; empty
+    and None where none was. ``stopping`` says of a study that stops when it is decided what its last look found, and
+    ``seeds`` are all that it may come to.
+    """
 
     folder: StudyFolder
     name: str
@@ -91,24 +64,46 @@ class LoadedStudy:
     runs: tuple[LoadedRun, ...]
     searches: tuple[SearchAccount, ...]
     hypotheses: Hypotheses
+    base: Mapping[str, Any] = field(default_factory=dict)
+    seeds: tuple[int, ...] = ()
+    frozen: str = ""
+    added: Added | None = None
+    stopping: Mapping[str, Any] | None = None
 
     @cached_property
     def comparisons(self) -> tuple[Comparison, ...]:
         """Every arm against the reference, see :func:`mrfusion.comparison.compare.compare`."""
+        rule = Spending(most_seeds=len(self.seeds)) if self.stopping else None
+        planned = {arm.name: {(r.fold, r.seed) for r in self.runs if r.arm == arm.name} for arm in self.arms}
+        return tuple(compare(self.judged, self.reference, self.hypotheses, spending=rule, planned=planned))
+
+    @cached_property
+    def judged(self) -> tuple[ScoreRow, ...]:
+        """The scores that comparisons are made of: of the study's arms, with the pooled ones of a classification."""
         known = {arm.name for arm in self.arms}
-        rows = [row for row in (*self.scores, *pooled_scores(self.answered)) if row.arm in known]
-        return tuple(compare(rows, self.reference, self.hypotheses))
+        return tuple(row for row in (*self.scores, *pooled_scores(self.answered)) if row.arm in known)
 
     @cached_property
     def answered(self) -> tuple[Answered, ...]:
         """What the finished runs of a classification answered; empty for masks."""
         patients = {case.id: case.patient for case in self.cases}
-        return tuple(found for run in self.done if (found := _answered(run, patients)) is not None)
+        return tuple(found for run in self.done if (found := answered_by(run, patients)) is not None)
 
     @cached_property
     def fairness(self) -> Fairness:
         """Whether the arms met on equal terms, see :func:`mrfusion.comparison.fairness.examine`."""
-        return examine([_facts(run) for run in self.done], self.reference)
+        return examine([facts_of(run) for run in self.done], self.reference, self.changed)
+
+    @cached_property
+    def changed(self) -> dict[str, tuple[str, ...]]:
+        """Arm to the keys of its specification that differ from the reference's."""
+        whole = {arm.name: merge(self.base, arm.changes) for arm in self.arms}
+        return {name: differing(content, whole[self.reference]) for name, content in whole.items()}
+
+    @cached_property
+    def health(self) -> dict[str, ArmHealth]:
+        """Arm to the health of its finished runs, see :func:`mrfusion.comparison.health.health`."""
+        return {arm.name: arm_health(arm.name, [run.health for run in self.runs_of(arm.name)]) for arm in self.arms}
 
     @cached_property
     def scores(self) -> tuple[ScoreRow, ...]:
@@ -197,9 +192,14 @@ def load_study(folder: Path | str) -> LoadedStudy:
             cohort_regions=tuple(name for name, _ in cohort["regions"]),
             splits_digest=hashlib.sha256(here.splits.read_bytes()).hexdigest(),
             fingerprint=str(cohort.get("fingerprint") or ""),
-            runs=_with_searches(searches, tuple(_run(here, planned, patients) for planned in study["plan"])),
+            runs=_with_searches(searches, tuple(load_run(here, planned, patients) for planned in study["plan"])),
             searches=searches,
             hypotheses=_hypotheses(study, here.design),
+            base=study["base"],
+            seeds=tuple(study["seeds"]),
+            frozen=study.get("frozen", ""),
+            added=added_from(study["added"]) if "added" in study else None,
+            stopping=study.get("stopping"),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
@@ -231,66 +231,3 @@ def usual_question(arms: list[str]) -> str:
         if len(arms) <= 4
         else f"Which of {len(arms)} arms is best?"
     )
-
-
-def _run(study: StudyFolder, planned: Mapping[str, Any], patients: Mapping[str, str]) -> LoadedRun:
-    home = study.run(str(planned["digest"]))
-    run = LoadedRun(planned["arm"], int(planned["fold"]), int(planned["seed"]), home.digest, home)
-    if not home.is_done:
-        return run
-    try:
-        scores = home.read_scores()
-        return replace(
-            run,
-            state="done",
-            scores=_scores(run, scores, patients),
-            cohort_scores=tuple((s.region, s.metric, s.value) for s in scores if s.case == ALL),
-            history=tuple(home.read_history().rows),
-            environment=home.read_environment(),
-            spec=home.read_spec_values(),
-        )
-    except (InputError, KeyError, TypeError, ValueError) as error:
-        problem = str(error) if isinstance(error, InputError) else f"{home.path}: {error!r}"
-        return replace(run, state="unreadable", problem=problem)
-
-
-def _scores(run: LoadedRun, scores: Iterable[CaseScore], patients: Mapping[str, str]) -> tuple[ScoreRow, ...]:
-    """The scores of cases with their place in the study, and whether the target holds the region."""
-    given = [score for score in scores if score.case != ALL]
-    absent = {(s.case, s.region) for s in given if s.metric == TARGET_VOLUME and s.value == 0}
-    return tuple(
-        ScoreRow(
-            arm=run.arm,
-            fold=run.fold,
-            seed=run.seed,
-            case=score.case,
-            patient=patients[score.case],
-            region=score.region,
-            metric=score.metric,
-            value=score.value,
-            status=score.status,
-            in_target=(score.case, score.region) not in absent,
-        )
-        for score in given
-    )
-
-
-def _answered(run: LoadedRun, patients: Mapping[str, str]) -> Answered | None:
-    """The answers of a classification on the cases whose class is known; None for masks, or where none is known."""
-    if not run.folder.has_probabilities:
-        return None
-    classes, answers = run.folder.read_probabilities()
-    known = [answer for answer in answers if answer.target and answer.case in patients]
-    if not known:
-        return None
-    targets = np.array([classes.index(answer.target) for answer in known])
-    votes = Votes(np.array([answer.probabilities for answer in known]), targets, classes)
-    cases = tuple(answer.case for answer in known)
-    return Answered(run.arm, run.fold, run.seed, cases, tuple(patients[case] for case in cases), votes)
-
-
-def _facts(run: LoadedRun) -> RunFacts:
-    data = run.spec.get("data")
-    fingerprint = str(data.get("fingerprint", "")) if isinstance(data, Mapping) else ""
-    cases = frozenset(row.case for row in run.scores)
-    return RunFacts(run.arm, run.fold, cases, str(run.spec.get("plan", "")), fingerprint, run.environment)

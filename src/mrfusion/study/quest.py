@@ -4,7 +4,7 @@ Nothing is kept but run folders. A search's trials are read out of them anew eac
 where it was, and two searches that ask for the same network share its run.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -38,6 +38,7 @@ class Quest:
     ensemble: bool
     base: RunSpec
     space: Space
+    patients: Mapping[str, str]
 
     @cached_property
     def search(self) -> Search:
@@ -125,11 +126,16 @@ def search_named(text: str) -> Search:
     return search
 
 
-def quests_of(study: Study, fingerprint: str, costs: dict[str, Sequence[int]]) -> list[Quest]:
-    """The searches of a study; ``costs`` has, for each arm that searches, a module's parameters at each level."""
+def quests_of(
+    study: Study, fingerprint: str, costs: dict[str, Sequence[int]], patients: Mapping[str, str]
+) -> list[Quest]:
+    """The searches of a study; ``costs`` has, for each arm that searches, a module's parameters at each level.
+
+    ``patients`` maps cases to their patients.
+    """
     on_data = {"data": {"fingerprint": fingerprint}}
     return [
-        Quest(arm.name, fold, seed, arm.search, arm.is_ensemble, base, Space(tuple(costs[arm.name]), seed))
+        Quest(arm.name, fold, seed, arm.search, arm.is_ensemble, base, Space(tuple(costs[arm.name]), seed), patients)
         for seed in study.seeds
         for fold in study.folds
         for arm in study.arms
@@ -141,11 +147,10 @@ def quests_of(study: Study, fingerprint: str, costs: dict[str, Sequence[int]]) -
 def standing(quest: Quest, out: Path) -> Standing:
     """Read the runs that a search asked for, round by round, as far as they are there."""
     search, trials, task = quest.search, list[Trial](), quest.base.task
-    patients = {case["id"]: case["patient"] for case in StudyFolder(out).read_cohort()["cases"]}
     while proposed := search.propose(quest.space, trials):
         folders = {candidate: StudyFolder(out).run(quest.digest_of(candidate)) for candidate in proposed}
         done = [
-            Trial(candidate, loss_of(folder, task), scores_of(folder, task, patients))
+            Trial(candidate, loss_of(folder, task), scores_of(folder, task, quest.patients))
             for candidate, folder in folders.items()
             if folder.is_done
         ]

@@ -15,7 +15,8 @@ from mrfusion.errors import InputError
 from mrfusion.run_folder.energies import EnergyMaps, read_maps
 from mrfusion.run_folder.pictures import read_slice
 from mrfusion.run_folder.quantity import Quantity
-from mrfusion.study.load import LoadedRun, LoadedStudy
+from mrfusion.study.load import LoadedStudy
+from mrfusion.study.load_run import LoadedRun
 
 PARTS = ("evidence", "hierarchy", "dependency")
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from mrfusion.report.energy.load import ArmEnergies, maps_of
 from mrfusion.report.heat import heat_uri, picture_uri, span_of
 from mrfusion.run_folder.energies import EnergyMaps
-from mrfusion.study.load import LoadedRun
+from mrfusion.study.load_run import LoadedRun
 
 MARGIN = 3  # pixels around the body
 

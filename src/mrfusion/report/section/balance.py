@@ -11,7 +11,8 @@ from mrfusion.report.overlay import data_uri
 from mrfusion.report.part import Section, render
 from mrfusion.run_folder.fused import FusedSlice, read_fused
 from mrfusion.run_folder.quantity import Quantity
-from mrfusion.study.load import Arm, LoadedRun, LoadedStudy
+from mrfusion.study.load import Arm, LoadedStudy
+from mrfusion.study.load_run import LoadedRun
 
 _KINDS = (  # the kind of quantity, the button, the axis, whether it spans orders of magnitude
     ("cosine", "Conflict", "cosine of the losses' gradients", False),

@@ -19,7 +19,8 @@ from mrfusion.report.overlay import contrast, data_uri, outline
 from mrfusion.report.part import Section, render
 from mrfusion.report.wording import region
 from mrfusion.run_folder.pictures import Slice, read_slice
-from mrfusion.study.load import LoadedRun, LoadedStudy, StudyCase
+from mrfusion.study.load import LoadedStudy, StudyCase
+from mrfusion.study.load_run import LoadedRun
 
 MOST_DRAWN = 150
 Pictures = dict[str, dict[str, tuple[LoadedRun, Slice]]]  # case to arm to its picture

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from mrfusion.report.metric import Metric, metric_named
 from mrfusion.report.part import Section, render
-from mrfusion.study.load import ALL, LoadedStudy
+from mrfusion.study.load import LoadedStudy
+from mrfusion.study.load_run import ALL
 
 
 @dataclass(frozen=True)

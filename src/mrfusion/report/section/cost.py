@@ -4,9 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mrfusion.comparison.fairness import ArmFacts
+from mrfusion.comparison.health import ArmHealth
 from mrfusion.report.part import Section, render
 from mrfusion.report.wording import count, duration, ratio
-from mrfusion.study.load import Arm, LoadedRun, LoadedStudy
+from mrfusion.study.load import Arm, LoadedStudy
+from mrfusion.study.load_run import LoadedRun
 
 _ROWS: tuple[tuple[str, str, Callable[[float], str]], ...] = (  # environment's key, heading, how it is written
     ("parameters", "Parameters", count),
@@ -26,8 +28,10 @@ class Cost:
     runs: int
     cells: tuple[tuple[str, str, bool], ...]
     places: str
+    terms: str
     violations: tuple[str, ...]
     controls: tuple[str, ...]
+    health: ArmHealth
 
 
 def section(study: LoadedStudy) -> Section | None:
@@ -49,8 +53,16 @@ def _cost(study: LoadedStudy, arm: Arm, runs: Sequence[LoadedRun]) -> Cost:
         (write(a := mine.costs[key]), ratio(a, b := theirs.costs[key]), abs(a - b) > 0.1 * b) for key, _, write in _ROWS
     )
     places = sorted({_machine(run.environment.get("machine")) for run in runs})
-    terms = study.fairness.violations.get(arm.name, ())
-    return Cost(arm, len(runs), cells, ", ".join(places), terms, _controls(mine))
+    return Cost(
+        arm=arm,
+        runs=len(runs),
+        cells=cells,
+        places=", ".join(places),
+        terms=str(study.fairness.terms.get(arm.name, "")),
+        violations=study.fairness.violations.get(arm.name, ()),
+        controls=_controls(mine),
+        health=study.health[arm.name],
+    )
 
 
 def _controls(facts: ArmFacts) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from mrfusion.comparison.aggregate import ArmMean
 from mrfusion.comparison.compare import Comparison
+from mrfusion.report.caution import words
 from mrfusion.report.figure import colour
 from mrfusion.report.metric import Metric, metric_named
 from mrfusion.report.part import Section, render
@@ -24,6 +25,7 @@ class Row:
     colour: str
     seconds: float
     parameters: float
+    cautions: tuple[str, ...]
 
 
 def section(study: LoadedStudy) -> Section:
@@ -47,6 +49,7 @@ def section(study: LoadedStudy) -> Section:
         facts=_facts(study),
         absent=[run for run in study.runs if run.state != "done"],
         unfair=study.fairness.violations,
+        dropped=study.added.dropped if study.added else (),
     )
     return Section("answer", "Answer", html)
 
@@ -68,6 +71,7 @@ def _row(study: LoadedStudy, comparison: Comparison) -> Row:
         colour=colour(place),
         seconds=seconds,
         parameters=parameters,
+        cautions=words(study, comparison),
     )
 
 

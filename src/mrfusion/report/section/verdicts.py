@@ -1,6 +1,9 @@
 """Every comparison: each arm against the reference in every region and metric, with what its verdict rests on."""
 
+from functools import partial
+
 from mrfusion.comparison.aggregate import MEAN
+from mrfusion.report.caution import reasons
 from mrfusion.report.metric import metric_named
 from mrfusion.report.part import Section, render
 from mrfusion.report.sentence import SIGNS, of_metric, p_value
@@ -14,5 +17,6 @@ def section(study: LoadedStudy) -> Section | None:
     if not tables:
         return None
     others = {row.family for row in study.comparisons if row.family.startswith("other ")}
-    html = render("section/verdicts.html", study=study, tables=tables, p=p_value, signs=SIGNS, MEAN=MEAN, others=others)
+    values = {"study": study, "tables": tables, "p": p_value, "signs": SIGNS, "MEAN": MEAN, "others": others}
+    html = render("section/verdicts.html", **values, exploratory=partial(reasons, study))
     return Section("verdicts", "Verdicts", html)

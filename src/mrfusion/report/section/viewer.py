@@ -10,7 +10,8 @@ from mrfusion.errors import InputError
 from mrfusion.report.part import Section, render
 from mrfusion.report.volume import image_uri, mask_uri
 from mrfusion.run_folder.pictures import Volume, read_volume
-from mrfusion.study.load import LoadedRun, LoadedStudy
+from mrfusion.study.load import LoadedStudy
+from mrfusion.study.load_run import LoadedRun
 
 MOST_CASES = 3
 Found = dict[str, dict[str, tuple[LoadedRun, Volume]]]  # case to arm to its volume
