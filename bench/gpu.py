@@ -6,9 +6,10 @@
 In this order: our loop against steps on one batch that stays on the GPU (aim at most 1.05), samples per second against
 nnU-Net's trainer (aim at least 1.5) and MONAI's loop (1.0) on the same network, in 2-D (256 x 256) and 3-D (128^3);
 peak memory; energies against the mean; a study of three tiny arms from its start to its report (aim below 60 s).
-Nothing is made or loaded twice: ours runs in this process, each peer in one of its own, which loads while ours is measured. A step
-that takes longer than 90 s is given up, and what is left is skipped when the minutes are over; both are said. Needs
-mrfusion's own dependencies, and for nnU-Net a Python that has it (default: this one, if it has). Torch's compilation is
+Nothing is made or loaded twice: ours runs in this process, each peer in one of its own, which loads while ours is
+measured. A step that takes longer than 90 s is given up, and what is left is skipped when the minutes are over; both
+are said. Needs mrfusion's own dependencies, and for nnU-Net a Python that has it (default: this one, if it has).
+Torch's compilation is
 off for nnU-Net, which would take longer than all the rest. The last line is JSON.
 """
 
