@@ -1,6 +1,6 @@
 """A GPU that is there for minutes: each figure printed as soon as it is known, the most valuable first.
 
-    python bench/gpu.py [--device cuda] [--nnunet PYTHON] [--minutes 8]
+    python bench/gpu.py [--nnunet PYTHON] [--minutes 8]
     python bench/gpu.py --device cpu --smoke            the same path on small grids; its figures mean nothing
 
 In this order: our loop against steps on one batch that stays on the GPU (aim at most 1.05), samples per second against
@@ -40,6 +40,7 @@ from mrfusion.data.batch import Batch
 from mrfusion.data.read import read_data
 from mrfusion.progress import silent
 from mrfusion.run.execute import parts_of
+from mrfusion.run_folder.quantity import SCORE, Quantity
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import make_fabric, make_training, said_precision
@@ -105,7 +106,8 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda")
+    usual = "cuda" if torch.cuda.is_available() else "cpu"
+    parser.add_argument("--device", choices=("cpu", "cuda"), default=usual, help="default: a GPU where there is one")
     parser.add_argument("--nnunet", type=Path, help="a Python that has nnunetv2; default: this one")
     parser.add_argument("--minutes", type=float, default=8.0)
     parser.add_argument("--smoke", action="store_true", help="small grids, to see that the way is open")
@@ -233,10 +235,10 @@ def _epochs(training: Training) -> list[float]:
     """Seconds of all epochs but the first, which warms up; the checkpoint after an epoch is not among them."""
     spent = []
 
-    def validate(_: torch.nn.Module) -> dict[str, float]:
+    def validate(_: torch.nn.Module) -> dict[Quantity, float]:
         _wait(training.fabric.device)
         spent.append(time.perf_counter())
-        return {"val/score": 0.0}
+        return {SCORE: 0.0}
 
     batches, begun = training.batches.epoch, []
 

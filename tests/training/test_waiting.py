@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from mrfusion.run_folder.quantity import SCORE
 from mrfusion.training import assemble, environment
 from mrfusion.training.assemble import prepare_device, said_precision
 from tiny import fitted, run_spec, training_of
@@ -33,7 +34,7 @@ def waits(per_case: int, folder: Path, **changes: Any) -> list[str]:
     """What waits in one epoch of 3 x ``per_case`` / 4 steps."""
     spec = run_spec(sampling={"per_case": per_case}, budget={"epochs": 1}, **changes)
     training = training_of(spec, folder)
-    training.validate = lambda network: {"val/score": 0.0}
+    training.validate = lambda network: {SCORE: 0.0}
     with Counter() as counter:
         fitted(spec, training)
     return counter.found
