@@ -75,10 +75,10 @@ def test_the_variance_of_runs_comes_back():
 
 
 def test_noise_of_single_patients_is_not_taken_for_that_of_runs():
-    found = moments(made((4000,), 12, 1, 2, noise=6.0))
+    found = moments(made((4000,), 12, 1, 3, noise=6.0))
     assert found.runs is not None
-    assert float(found.runs.value.mean()) < 0.7 * 36.0 / 12 / 2  # what it would be if noise were not taken out
-    assert coverage(made((4000,), 12, 1, 2, noise=6.0, run=1.0), 0.0) >= 0.94
+    assert float(found.runs.value.mean()) < 0.7 * 36.0 / 12 / 3  # what it would be if noise were not taken out
+    assert coverage(made((4000,), 12, 1, 3, noise=6.0, run=1.0), 0.0) >= 0.94
 
 
 def test_unfinished_runs_do_not_count_and_nothing_is_filled_in():

@@ -212,7 +212,9 @@ def _runs(values: Floats, done: npt.NDArray[np.bool_], groups: Floats, weights: 
     means = np.einsum("pf,...ps->...fs", groups / sizes, np.where(done, values, 0.0))
     centre = means.sum(axis=-1, keepdims=True) / seeds[:, None]
     moved = np.where(ran, means - centre, 0.0)
-    shared = (moved**2).sum(axis=(-2, -1)) / freedom - _noise(values, done, groups, moved)
+    shared = (moved**2).sum(axis=(-2, -1)) / freedom
+    if freedom > 1:  # with a single degree, what is cut off at 0 would make intervals too short
+        shared = shared - _noise(values, done, groups, moved)
     return Variance(np.maximum(0.0, shared) * float((weights**2 / seeds).sum()), float(freedom))
 
 
