@@ -35,6 +35,12 @@ def test_an_arm_that_patients_leave_undecided_is_hopeless():
     assert found.state == "hopeless"
 
 
+def test_one_training_set_is_hopeless_however_many_seeds():
+    (found,) = standing(planted(0.05, folds=1, seeds=2, regions=("WT",)), "ref")
+    assert (found.state, found.hope) == ("hopeless", 0.0)
+    assert "3 folds or more" in found.reason
+
+
 def test_arms_that_deserve_the_next_runs_come_first():
     found = standing(planted(0.02, arms=("a", "b"), run=0.03, seeds=2, regions=("WT",)), "ref")
     hopes = [one.hope for one in found]

@@ -25,7 +25,6 @@ from scipy import special
 
 from mrfusion.comparison.advice import Design, Numbers, chance, design_of, half_width, seen
 from mrfusion.comparison.compare import Comparison, compare
-from mrfusion.comparison.evidence import FEWEST
 from mrfusion.comparison.hypotheses import Hypotheses
 from mrfusion.comparison.interval import Differences, Moments, moments
 from mrfusion.comparison.pairs import Key, paired_differences
@@ -69,11 +68,12 @@ def standing(
         mine = [row for row in asked if row.arm == arm]
         seeds = max(pairs[_key(row)].complete_seeds for row in mine)
         hopes = [_hope(row, pairs[_key(row)].data, rule, len(asked)) for row in mine if row.verdict == "undecided"]
-        arms.append(_standing(arm, seeds, hopes, rule))
+        why = next((row.reasons[0] for row in mine if row.reasons and not row.advice), "")
+        arms.append(_standing(arm, seeds, hopes, rule, why=why))
     return sorted(arms, key=lambda one: (one.state != "go on", -one.hope))
 
 
-def _standing(arm: str, seeds: int, hopes: Sequence[float], rule: Spending) -> Standing:
+def _standing(arm: str, seeds: int, hopes: Sequence[float], rule: Spending, *, why: str) -> Standing:
     if not hopes:
         return Standing(arm, "decided", seeds, 0.0, f"decided with {seeds} seeds")
     if seeds < rule.fewest_seeds:
@@ -82,7 +82,9 @@ def _standing(arm: str, seeds: int, hopes: Sequence[float], rule: Spending) -> S
         return Standing(arm, "finished", seeds, 0.0, f"undecided with all {rule.most_seeds} seeds")
     hope = max(hopes)
     text = f"another seed decides with a chance of about {hope:.0%}"
-    return Standing(arm, "go on" if hope >= HOPE else "hopeless", seeds, hope, text)
+    if hope >= HOPE:
+        return Standing(arm, "go on", seeds, hope, text)
+    return Standing(arm, "hopeless", seeds, hope, why or text)
 
 
 def hope(found: Moments, now: Design, margin: float, rule: Spending) -> Numbers:
@@ -106,7 +108,7 @@ def hope(found: Moments, now: Design, margin: float, rule: Spending) -> Numbers:
 
 
 def _hope(row: Comparison, data: Differences, rule: Spending, family: int) -> float:
-    if row.patients < FEWEST or np.isnan(row.margin):
+    if not row.advice or np.isnan(row.margin):  # what leaves a row without advice, no seed mends
         return 0.0
     return float(hope(moments(data), design_of(data, rule.times * family), row.margin, rule))
 
