@@ -103,6 +103,7 @@ class Sampling(Part):
     slices: tuple[float, float] | None = Field(None, description="only slices in this range of shares of the depth")
     per_case: int = Field(10, ge=1, description="samples of each case in an epoch")
     foreground: float = Field(0.7, ge=0, le=1, description="share of the samples that hold a labelled voxel")
+    centred: bool = Field(False, description="in their middle, as nnU-Net's third of the samples (foreground 0.33)")
 
     @field_validator("size")
     @classmethod
@@ -248,6 +249,7 @@ class RunSpec(Part):
         unsaid: dict[str, Any] = {"members": [], "origin": None, "absence": "none", "mirror": False}
         content = _without(content, unsaid) | {"data": _without(content["data"], {"modalities": []})}
         content["data"]["preparation"] = without_unsaid(self.data.preparation)
+        content["sampling"] = _without(content["sampling"], {"centred": False})
         if "origin" in content:
             content["origin"] = _without(content["origin"], {"new_head": False})
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

@@ -159,3 +159,18 @@ def test_cut_converts(dtype: type) -> None:
     into = np.zeros((1, 2, 2), np.float32)
     cut(np.ones((1, 2, 2), dtype), (0, 0, 0), (1, 2, 2), into)
     assert into.tolist() == [[[1.0, 1.0], [1.0, 1.0]]]
+
+
+@pytest.mark.parametrize("size", [(1, 8, 8), (4, 9, 8)])
+def test_centred_boxes_hold_their_voxel_in_the_middle(size: tuple[int, int, int]) -> None:
+    """As nnU-Net's: the box is only moved where it would leave the case."""
+    labels = np.zeros((10, 30, 40), np.uint8)
+    labels[5, 15, 12] = 1
+    labels[0, 29, 39] = 2
+    sampler = Sampler([case_of(labels)], size, per_case=60, foreground=1.0, every_slice=False, seed=1, centred=True)
+    middle = tuple(at - n // 2 for at, n in zip((5, 15, 12), size, strict=True))
+    corner = (0, 30 - size[1], 40 - size[2])
+    assert {draw.start for draw in sampler.epoch(0)} == {middle, corner}
+    third = Sampler([case_of(labels)], size, per_case=900, foreground=0.33, every_slice=False, seed=1, centred=True)
+    share = np.mean([draw.start in (middle, corner) for draw in third.epoch(0)])
+    assert 0.28 < share < 0.42

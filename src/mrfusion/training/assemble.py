@@ -133,6 +133,7 @@ def make_training(
         parts.size,
         per_case=sampling.per_case,
         foreground=sampling.foreground,
+        centred=sampling.centred,
         every_slice=sampling.slices is not None and parts.size[0] == 1,
         seed=spec.seed,
     )
