@@ -49,9 +49,11 @@ def test_label_maps_of_any_type_and_order_score_alike(kind):
 def test_regions_with_the_same_masks_have_the_same_scores():
     pred, target = label_maps()
     pred[pred == 2], target[target == 2] = 0, 0
+    only_et = {"pred": np.where(pred == 3, 3, 0), "target": np.where(target == 3, 3, 0)}
     asked = {"target": target, "spacing_mm": (1, 1, 2), "metrics": ("dice", "hd95", "lesion_hd95")}
     together = score_case("a", pred, regions=WT_TC_ET, **asked)
-    alone = [score for region in WT_TC_ET for score in score_case("a", pred, regions=[region], **asked)]
+    alone = [score for region in WT_TC_ET[:2] for score in score_case("a", pred, regions=[region], **asked)]
+    alone += score_case("a", only_et["pred"], regions=WT_TC_ET[2:], **asked | {"target": only_et["target"]})
     assert together == alone
     assert [s.value for s in together[:3]] == [s.value for s in together[3:6]] != [s.value for s in together[6:]]
 
@@ -69,19 +71,21 @@ def test_specificity_and_diagonal_refer_to_the_whole_image_whatever_the_crop():
 def test_metric_names_stand_as_they_were_asked():
     pred, target = label_maps()
     found = score_case(
-        "a", pred, target=target, regions=ONE, spacing_mm=(1, 1, 1), metrics=("nsd( tolerance_mm = 2 )",)
+        "a", pred, target=target, regions=WT_TC_ET, spacing_mm=(1, 1, 1), metrics=("nsd( tolerance_mm = 2 )",)
     )
     assert found[0].metric == "nsd(tolerance_mm=2)"
 
 
 def test_what_does_not_fit_names_the_case():
     pred, target = label_maps()
-    with pytest.raises(CaseError, match=r"case a: prediction \(9, 11, 12\) and target \(10, 11, 12\)"):
+    with pytest.raises(
+        CaseError, match=r"case a: prediction and target differ in shape, \(9, 11, 12\) and \(10, 11, 12\)"
+    ):
         score_case("a", pred[1:], target=target, regions=ONE, spacing_mm=(1, 1, 1))
-    with pytest.raises(CaseError, match="case a: expected a label map"):
+    with pytest.raises(CaseError, match="case a: the prediction: expected a label map"):
         score_case("a", pred[None], target=target, regions=WT_TC_ET, spacing_mm=(1, 1, 1))
     with pytest.raises(SpecError, match="dice"):
-        score_case("a", pred, target=target, regions=ONE, spacing_mm=(1, 1, 1), metrics=("dise",))
+        score_case("a", pred, target=target, regions=WT_TC_ET, spacing_mm=(1, 1, 1), metrics=("dise",))
     with pytest.raises(SpecError, match="brats2023-MEN"):
         rule_named("brats2023-MNE")
 

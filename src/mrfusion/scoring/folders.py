@@ -1,5 +1,6 @@
 """Score folders of predictions against folders of labels, many cases side by side."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -9,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrfusion.data.nifti.labels import Stored, read_stored
-from mrfusion.errors import CaseError
+from mrfusion.errors import CaseError, Note
 from mrfusion.hardware import cores
 from mrfusion.result import CaseScore
-from mrfusion.scoring.masks import score_case
+from mrfusion.scoring.masks import score_checked
 from mrfusion.scoring.pairing import Files, Pair, pairs
 from mrfusion.scoring.question import Question, question
-from mrfusion.surface.box import window
+from mrfusion.scoring.values import check_values
 from mrfusion.surface.engine import engine
 
 Progress = Callable[[int, int, str], None]
@@ -72,16 +73,22 @@ def score_folders(
 
 
 def score_pair(pair: Pair, asked: Question) -> list[CaseScore]:
-    """Read one case and score it; a label map and masks per region may stand against each other."""
+    """Read one case and score it; a label map and masks per region may stand against each other.
+
+    Files whose axes run in other orders or directions are compared where they lie in the world.
+    """
     predicted = _read(pair.prediction, asked, f"case {pair.case}, prediction")
     wanted = _read(pair.label, asked, f"case {pair.case}, label")
-    _check_grids(pair.case, [*predicted, *wanted])
-    return score_case(
+    first, *others = _on_one_grid(pair.case, [*predicted, *wanted])
+    predicted, wanted = [first, *others[: len(predicted) - 1]], others[len(predicted) - 1 :]
+    for note in dict.fromkeys(note for stored in (*predicted, *wanted) for note in stored.notes):
+        warnings.warn(f"case {pair.case}: {note}", Note, stacklevel=2)
+    return score_checked(
         pair.case,
         _array(pair.prediction, predicted),
         target=_array(pair.label, wanted),
         regions=[asked.stored(region) for region in asked.regions],
-        spacing_mm=predicted[0].spacing_mm,
+        spacing_mm=first.spacing_mm,
         metrics=asked.metrics,
         rule=asked.rule,
     )
@@ -90,12 +97,17 @@ def score_pair(pair: Pair, asked: Question) -> list[CaseScore]:
 def _read(files: Files, asked: Question, what: str) -> list[Stored]:
     """The label map, or the masks in the order of the regions, with no value that the question does not explain."""
     if "" in files:
-        names, allowed = [""], sorted({0, *asked.values})
+        names, known = [""], set(asked.values)
     else:
-        names, allowed = [region.name for region in asked.regions], [0, 1]
+        names, known = [region.name for region in asked.regions], {1}
     maps = [read_stored(files[name]) for name in names]
     for stored in maps:
-        _check_values(stored, allowed, what)
+        check_values(
+            stored.array,
+            known,
+            f"{what} {stored.path}",
+            "say what they mean (values: brats2021 for 1/2/4, or as in '1=1,2=2,4=3,9=0')",
+        )
     return maps
 
 
@@ -103,31 +115,21 @@ def _array(files: Files, maps: Sequence[Stored]) -> NDArray[Any]:
     return maps[0].array if "" in files else np.stack([stored.array for stored in maps])
 
 
-def _check_values(stored: Stored, allowed: Sequence[int], what: str) -> None:
-    array = stored.array[window([stored.array])] if stored.array.ndim == 3 else stored.array
-    known = array == 0
-    for value in allowed:
-        known |= array == value
-    if not known.all():
-        found, counts = np.unique(array[~known], return_counts=True)
-        listed = ", ".join(f"{v} ({n} voxels)" for v, n in list(zip(found, counts, strict=True))[:8])
-        raise CaseError(
-            f"{what}: expected the values {allowed}, found {listed} in {stored.path}; say what they mean "
-            "(values: brats2021 for 1/2/4, or as in '1=1,2=2,4=3,9=0')"
-        )
-
-
-def _check_grids(case: str, maps: Sequence[Stored]) -> None:
-    first = maps[0]
-    for other in maps[1:]:
+def _on_one_grid(case: str, maps: Sequence[Stored]) -> list[Stored]:
+    """The maps in the axes of the first; CaseError where they do not lie in the same place of the world."""
+    first, *rest = maps
+    turned = [other.turned(first.grid) if first.grid and other.grid else other for other in rest]
+    for other, as_stored in zip(turned, rest, strict=True):
         if other.array.shape != first.array.shape:
             raise CaseError(
-                f"case {case}: {first.path} is {first.array.shape} but {other.path} is {other.array.shape}; "
+                f"case {case}: {first.path} is {first.array.shape} but {other.path} is {as_stored.array.shape}; "
                 "resample one to the other, or drop the case"
             )
         if first.grid and other.grid and not first.grid.same(other.grid):
             raise CaseError(
                 f"case {case}: {first.path} and {other.path} have one shape but lie up to "
-                f"{first.grid.offset_mm(other.grid):.1f} mm apart; write the prediction with the label's affine, "
-                "or drop the case"
+                f"{first.grid.offset_mm(other.grid):.1f} mm apart in the world. Resample the prediction onto the "
+                "label's grid, or predict from images that lie there, or drop the case; writing one file's affine over "
+                "the voxels of the other would hide the difference and not mend it"
             )
+    return [first, *turned]

@@ -13,6 +13,7 @@ from mrfusion.families import load, parse
 from mrfusion.metrics._pair import MaskPair
 from mrfusion.result import CaseScore, Value
 from mrfusion.rules import PLAIN, Rule
+from mrfusion.scoring.values import check_arrays
 from mrfusion.surface.box import window
 
 
@@ -29,9 +30,38 @@ def score_case(
     """Every metric of every region of one case.
 
     ``prediction`` and ``target`` are each a label map on the grid of ``spacing_mm`` whose values are those that
-    ``regions`` name, or one mask per region stacked in front: (region, *xyz). Metrics are named as in
-    ``hd95(variant=voxel)``. Raises CaseError, naming the case, where the two do not fit together.
+    ``regions`` name, or one mask of 0 and 1 per region stacked in front: (region, *xyz). Metrics are named as in
+    ``hd95(variant=voxel)``. Raises CaseError, naming the case, where the two do not fit together, and for values that
+    are in no region: probabilities, NaN, 255.
     """
+    arrays = {"prediction": np.asarray(prediction), "target": np.asarray(target)}
+    try:
+        check_arrays(arrays, regions, spacing_mm)
+    except CaseError as error:
+        raise CaseError(f"case {case_id}: {error}") from None
+    return score_checked(
+        case_id,
+        arrays["prediction"],
+        target=arrays["target"],
+        regions=regions,
+        spacing_mm=spacing_mm,
+        metrics=metrics,
+        rule=rule,
+    )
+
+
+def score_checked(
+    case_id: str,
+    prediction: NDArray[Any],
+    *,
+    target: NDArray[Any],
+    regions: Sequence[Region],
+    spacing_mm: Sequence[float],
+    metrics: Sequence[str],
+    rule: Rule,
+) -> list[CaseScore]:
+    """As :func:`score_case`, of arrays whose values were checked when they were read; values that are in no region
+    count as background."""
     readers = [reader(text) for text in metrics]
     spacing = tuple(float(s) for s in spacing_mm)
     scores = []

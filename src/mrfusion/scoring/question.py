@@ -1,13 +1,14 @@
 """What an evaluation is asked: rules, regions, metrics, and what the values in the files mean."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from mrfusion.case import Region
-from mrfusion.errors import SpecError, nearest
+from mrfusion.errors import Note, SpecError, nearest
 from mrfusion.families import names, parse
-from mrfusion.rules import PLAIN, Rule, rule_named
+from mrfusion.rules import PLAIN, WT_TC_ET, Rule, rule_named
 from mrfusion.scoring.masks import reader
 
 CONVENTIONS: Mapping[str, Mapping[int, int]] = {
@@ -49,7 +50,7 @@ def question(
     """The question as a command line asks it.
 
     ``rules``    a preset: plain, paper, brats2023-GLI, ...
-    ``regions``  ``WT=1+2+3,TC=1+3,ET=3``; default: those of the rules, or ``mask=1``
+    ``regions``  ``WT=1+2+3,TC=1+3,ET=3``; default: those of the rules, of the convention, or ``mask=1``
     ``metrics``  ``dice,nsd(tolerance_mm=2)``; default: those of the rules, or all that no challenge has for itself
     ``values``   what stands in the files: a convention (brats2021, brats2023) or ``1=1,2=2,4=3,9=0``; default: the
                  values of the regions stand for themselves
@@ -58,11 +59,14 @@ def question(
     Raises SpecError that names what cannot be used.
     """
     rule = rule_named(rules)
-    wanted = _regions(regions) if regions else rule.regions or MASK
+    usual = WT_TC_ET if values in CONVENTIONS else MASK
+    wanted = _regions(regions) if regions else rule.regions or usual
     asked = tuple(_listed(metrics)) if metrics else _all_metrics(rule, variant)
     for text in asked:
         reader(text)
-    return Question(rule, wanted, asked, _values(values, wanted))
+    explained = _values(values, wanted)
+    _check_regions(explained, wanted, chosen=bool(regions or rule.regions))
+    return Question(rule, wanted, asked, explained)
 
 
 def few_metrics(rules: str) -> str:
@@ -107,6 +111,23 @@ def _values(text: str | None, regions: tuple[Region, ...]) -> Mapping[int, int]:
             f"values: expected 'file=meaning' as in '1=1,2=2,4=3', or a convention: {nearest(text, CONVENTIONS)}"
         )
     return {int(stored): int(meant) for stored, meant in pairs}
+
+
+def _check_regions(values: Mapping[int, int], regions: tuple[Region, ...], *, chosen: bool) -> None:
+    """Values that are in no region would count as background: a note where the regions were chosen, else SpecError."""
+    inside = {value for region in regions for value in region.labels}
+    lost = sorted(stored for stored, meant in values.items() if meant and meant not in inside)
+    if not lost:
+        return
+    named = ", ".join(f"{region.name}={'+'.join(map(str, sorted(region.labels)))}" for region in regions)
+    said = f"values: {', '.join(map(str, lost))} in the files would be in no region ({named})"
+    if not chosen:
+        every = "+".join(str(value) for value in sorted({value for value in values.values() if value}))
+        raise SpecError(
+            f"{said} and count as background; name the regions, as in --regions 'whole={every}', or say with 0 what is "
+            f"background, as in '{lost[0]}=0'"
+        )
+    warnings.warn(f"{said}; they count as background", Note, stacklevel=4)
 
 
 def _listed(text: str) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation, ornt_transform
 from numpy.typing import NDArray
 
 from mrfusion.data.grid import Grid
@@ -37,6 +38,27 @@ class Stored:
     grid: Grid | None
     notes: tuple[str, ...] = ()
 
+    def turned(self, onto: Grid) -> "Stored":
+        """The same in the order and direction of axes that is nearest to that of another grid."""
+        if self.grid is None:
+            return self
+        own, theirs = (io_orientation(grid.affine) for grid in (self.grid, onto))
+        if np.array_equal(own, theirs):
+            return self
+        change = ornt_transform(own, theirs)
+        array = apply_orientation(self.array.reshape(self.grid.shape, order="F"), change)
+        x, y, z = array.shape
+        grid = Grid((x, y, z), self.grid.affine @ inv_ornt_aff(change, self.grid.shape))
+        return _flat(self.path, array, grid, self.notes)
+
+
+def _flat(path: Path, array: NDArray[Any], grid: Grid, notes: tuple[str, ...]) -> Stored:
+    """Without the axes along which there is a single voxel, but for two."""
+    kept = [axis for axis in range(3) if grid.shape[axis] > 1]
+    kept = [0, 1] if len(kept) < 2 else kept
+    flat = array.reshape([grid.shape[axis] for axis in kept], order="F")
+    return Stored(path, flat, tuple(grid.spacing_mm[axis] for axis in kept), grid, notes)
+
 
 def read_labels(path: Path) -> Image:
     """Whole numbers as int32 in RAS+; CaseError for anything else, see :func:`whole_numbers`."""
@@ -52,17 +74,7 @@ def read_stored(path: Path) -> Stored:
         return Stored(path, array, (1.0,) * array.ndim, None)
     (raw,) = read_raw(path, None, most_bytes=MAX_BYTES)
     array, notes = whole_numbers(raw)
-    shape = raw.header.shape
-    grid = Grid(shape, raw.header.affine)
-    kept = [axis for axis in range(3) if shape[axis] > 1]
-    kept = [0, 1] if len(kept) < 2 else kept
-    return Stored(
-        path,
-        array.reshape([shape[axis] for axis in kept], order="F"),
-        tuple(grid.spacing_mm[axis] for axis in kept),
-        grid,
-        (*raw.notes, *notes),
-    )
+    return _flat(path, array, Grid(raw.header.shape, raw.header.affine), (*raw.notes, *notes))
 
 
 def whole_numbers(raw: Raw) -> tuple[NDArray[Any], tuple[str, ...]]:

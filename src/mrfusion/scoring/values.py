@@ -1,0 +1,61 @@
+"""Which values may stand in what is scored: whole numbers that somebody explained, and nothing else."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mrfusion.case import Region
+from mrfusion.errors import CaseError
+from mrfusion.surface.box import window
+
+
+def check_arrays(arrays: dict[str, NDArray[Any]], regions: Sequence[Region], spacing_mm: Sequence[float]) -> None:
+    """CaseError unless each is a label map of the regions' values, or a mask of 0 and 1 for each region.
+
+    What only looks like one is refused: probabilities, NaN, 0 and 255, a value that is in no region, a grid without
+    voxels, a spacing that is none.
+    """
+    dimensions = len(spacing_mm)
+    if dimensions not in (2, 3) or not all(np.isfinite(s) and s > 0 for s in spacing_mm):
+        raise CaseError(f"expected 2 or 3 voxel edges above 0 mm as spacing_mm, found {tuple(spacing_mm)}")
+    shapes = [array.shape[array.ndim - dimensions :] for array in arrays.values()]
+    if len(set(shapes)) > 1:
+        raise CaseError(
+            f"{' and '.join(arrays)} differ in shape, {shapes[0]} and {shapes[1]}; resample one to the other"
+        )
+    for name, array in arrays.items():
+        if array.ndim not in (dimensions, dimensions + 1) or (array.ndim > dimensions and len(array) != len(regions)):
+            raise CaseError(
+                f"the {name}: expected a label map in {dimensions} dimensions or one mask for each of {len(regions)} "
+                f"regions, found the shape {array.shape}"
+            )
+        if not array.size or array.dtype.kind not in "biuf":
+            raise CaseError(f"the {name}: expected an array of numbers, found {array.dtype} of the shape {array.shape}")
+        is_map = array.ndim == dimensions
+        known = {value for region in regions for value in region.labels} if is_map else {1}
+        check_values(array, known, f"the {name}", _cure(is_map))
+
+
+def check_values(array: NDArray[Any], known: Collection[int], what: str, cure: str) -> None:
+    """CaseError, naming the values and how often they are there, where any but 0 and the known ones stands."""
+    if array.dtype == bool and 1 in known:
+        return
+    part = array[window([array])] if array.ndim == 3 else array
+    explained = part == 0
+    for value in known:
+        explained |= part == value
+    if not explained.all():
+        found, counts = np.unique(part[~explained], return_counts=True)
+        several = list(zip(found, counts, strict=True))
+        listed = ", ".join(f"{v} ({n} voxels)" for v, n in several[:8]) + (", .." if len(several) > 8 else "")
+        raise CaseError(f"{what}: expected the values {sorted({0, *known})}, found {listed}; {cure}")
+
+
+def _cure(is_map: bool) -> str:
+    if is_map:
+        return (
+            "give regions that hold these values, or set to 0 what is background; probabilities are thresholded first"
+        )
+    return "a mask is 1 inside its region and 0 outside; probabilities are thresholded first"
