@@ -3,7 +3,7 @@
 import pytest
 
 from mrfusion.errors import SpecError
-from mrfusion.planning.doubts import doubts
+from mrfusion.planning.doubts import few_slices, too_large
 from mrfusion.planning.presets import PRESETS, preset_named
 from mrfusion.planning.topology import Room, coarsen, fit_batch, fit_memory, map_points
 
@@ -69,9 +69,11 @@ def test_every_preset_plans_for_both_dimensions(name: str) -> None:
 
 
 def test_bad_fits_are_said() -> None:
-    assert doubts((1, 64, 64), (1, 16, 16), (3, 60, 61)) == []
-    (few,) = doubts((4, 64, 64), (1, 16, 16), (5, 60, 61))
+    assert not list(few_slices(2, (3, 60, 61)))
+    assert not list(few_slices(3, (8, 60, 61)))
+    (few,) = few_slices(3, (5, 60, 61))
     assert "5 slices" in few
-    (large,) = doubts((1, 96, 64), (1, 16, 16), (30, 60, 61))
+    assert not list(too_large((1, 64, 64), (1, 16, 16), (3, 60, 61)))
+    (large,) = too_large((1, 96, 64), (1, 16, 16), (30, 60, 61))
     assert "96 rows" in large
     assert "the median case 60" in large

@@ -11,6 +11,7 @@ from mrfusion.phantom.cohort import write_cohort
 from mrfusion.planning.fingerprint import CaseFacts, Fingerprint, fingerprint_of
 from mrfusion.planning.values import changes_of
 from mrfusion.progress import silent
+from mrfusion.run.jobs import prepare_data
 from mrfusion.run.propose import propose_values
 from mrfusion.run.timing import Measured
 from mrfusion.schedules._base import Phase
@@ -69,6 +70,15 @@ def test_test_cases_are_not_looked_at(heads: Path, tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("mrfusion.run.propose.fingerprint_of", remember)
     propose_values(spec_of(heads).model_dump_json(), ("network",), json.dumps(ASKED), str(tmp_path), str(tmp_path))
     assert seen == [3], "one of four heads is the hold-out's"
+
+
+def test_samples_that_do_not_fit_the_cases_are_told_before_a_training(heads: Path, tmp_path: Path) -> None:
+    fits = spec_of(heads).changed({"network": "unet(base=4,stages=1)", "sampling": {"size": [16, 16]}})
+    large = fits.changed({"sampling": {"size": [16, 96]}})
+    arms = {"a": fits.model_dump_json(), "b": large.model_dump_json(), "c": large.model_dump_json()}
+    notes = prepare_data(fits.model_dump_json(), str(tmp_path / "out"), str(tmp_path / "cache"), arms)["notes"]
+    (said,) = [note for note in notes if "zeros" in note]  # type: ignore[attr-defined]
+    assert "a sample has 96 columns" in said
 
 
 def test_the_epochs_that_fit_a_time_count_every_phase() -> None:

@@ -1,5 +1,6 @@
 """Looking at a data set: what is there, what is wrong with it, a montage."""
 
+import json
 from pathlib import Path
 from statistics import median
 
@@ -7,11 +8,17 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from mrfusion.case import Cohort
 from mrfusion.command.cohort import cohort_at
 from mrfusion.command.display import console, one_bar, say
 from mrfusion.files import write_json
+from mrfusion.hardware import gpus
 from mrfusion.inspection.look import Inspection, inspect_cohort
 from mrfusion.inspection.montage import write_montage
+from mrfusion.planning.fingerprint import fingerprint_of
+from mrfusion.planning.presets import preset_named
+from mrfusion.planning.proposal import Wishes, propose
+from mrfusion.study.planned import KEYS, Planning
 
 
 def inspect_data(data: Path, *, layout: str | None, resample_to: str | None, out: Path | None) -> bool:
@@ -26,6 +33,8 @@ def inspect_data(data: Path, *, layout: str | None, resample_to: str | None, out
             given.cohort, resample_to=given.resample_to, incomplete=given.incomplete, progress=progress
         )
     _show(found)
+    if found.facts:
+        _show_plan(found, given.cohort)
     for case in found.cases:
         for note in case.notes:
             say(f"{case.case}: note: {note}")
@@ -36,6 +45,18 @@ def inspect_data(data: Path, *, layout: str | None, resample_to: str | None, out
         write_json(out / "inspection.json", found.as_json())
         say(f"montage: {out / 'montage.png'}")
     return not found.faulty
+
+
+def _show_plan(found: Inspection, cohort: Cohort) -> None:
+    """What ``auto`` would plan for all of these cases, in short."""
+    preset = preset_named(Planning().like)
+    wishes = Wishes(frozenset(KEYS), preset, preset.memory_gb, gpu=bool(gpus()))
+    proposal = propose(fingerprint_of(found.facts, cohort), wishes)
+    say("auto would plan (mrfusion plan says why):")
+    for one in proposal.planned:
+        say(f"  {one.key}: {one.value if isinstance(one.value, str) else json.dumps(one.value)}")
+    for doubt in proposal.doubts:
+        say(f"  {doubt}")
 
 
 def _show(found: Inspection) -> None:

@@ -22,6 +22,7 @@ from mrfusion.data.registration import misplaced
 from mrfusion.data.volume import Target, Volume, read_volume
 from mrfusion.errors import CaseError
 from mrfusion.layouts._base import DOORS
+from mrfusion.planning.fingerprint import CaseFacts, facts_of
 from mrfusion.progress import Progress
 from mrfusion.run_folder.slice_view import grey, upright
 
@@ -47,6 +48,7 @@ class Found:
     faults: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     content: str = ""
+    facts: CaseFacts | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +92,13 @@ class Inspection:
             "classes": self.classes,
             "patients": self.patients,
             "grids": self.grids(),
-            "cases": [asdict(found) for found in self.cases],
+            "cases": [asdict(replace(found, facts=None)) for found in self.cases],
         }
+
+    @property
+    def facts(self) -> tuple[CaseFacts, ...]:
+        """What planning goes by, of the cases that could be read."""
+        return tuple(found.facts for found in self.cases if found.facts is not None)
 
 
 def inspect_cohort(
@@ -146,7 +153,7 @@ def _look(case: Case, cohort: Cohort, onto: Target | None) -> tuple[Found, Volum
     except CaseError as error:
         return replace(found, faults=(*faults, *(_each_file(case) or [str(error)]))), None
     faults += _registered(case)
-    measured = _measured(found, volume, cohort)
+    measured = replace(_measured(found, volume, cohort), facts=facts_of(case, volume, cohort))
     return replace(measured, faults=tuple(faults)), volume
 
 

@@ -1,22 +1,26 @@
 """Jobs: the doors through which executors call runs; plain text in, plain values out."""
 
-from collections.abc import Mapping
+import statistics
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from torch import nn
+
 from mrfusion.case import Cohort
 from mrfusion.data.absence import absence_of, check_files
-from mrfusion.data.read import read_data
+from mrfusion.data.read import RunData, read_data
 from mrfusion.errors import InputError, SpecError
 from mrfusion.families import load
 from mrfusion.model.network import FusionNetwork
 from mrfusion.model.whole import WholeNetwork
+from mrfusion.planning.doubts import few_slices, too_large
 from mrfusion.progress import ProgressFile, silent
 from mrfusion.run.execute import execute
 from mrfusion.run.timing import measured
 from mrfusion.run_folder.study import StudyFolder
 from mrfusion.spec import RunSpec
-from mrfusion.training.assemble import check_mirror, make_network
+from mrfusion.training.assemble import check_mirror, make_network, sample_size
 from mrfusion.training.objective import make_objective
 from mrfusion.training.optimiser import count_parameters
 
@@ -31,16 +35,21 @@ def prepare_data(spec_json: str, out: str, cache: str, arms: Mapping[str, str]) 
     with ProgressFile(study.progress_of("prepare")) as progress:
         data = read_data(spec.data, task=spec.task, cache=Path(cache), progress=progress)
     specs = {name: RunSpec.model_validate_json(arm_json) for name, arm_json in arms.items()}
-    parameters = {name: _checked_size(name, arm, data.cohort) for name, arm in specs.items()}
-    study.write_cohort(data.cohort, fingerprint=data.fingerprint, notes=data.notes)
+    parameters, doubts = dict[str, int](), list[str]()
+    for name, arm in specs.items():  # one network in memory at a time
+        network = _checked_network(name, arm, data.cohort)
+        parameters[name] = count_parameters(network)
+        doubts += _doubts(arm, data, network)
+    notes = tuple(dict.fromkeys((*data.notes, *doubts)))
+    study.write_cohort(data.cohort, fingerprint=data.fingerprint, notes=notes)
     hashes = {name: prepared.digest for name, prepared in data.prepared.items()}
     study.write_splits(data.cohort.cases, data.splits, hashes)
-    return {"fingerprint": data.fingerprint, "notes": data.notes, "parameters": parameters}
+    return {"fingerprint": data.fingerprint, "notes": notes, "parameters": parameters}
 
 
-def _checked_size(name: str, spec: RunSpec, cohort: Cohort) -> int:
+def _checked_network(name: str, spec: RunSpec, cohort: Cohort) -> nn.Module:
     """Build everything that a run names, so that a modality, file or argument that is not there is found at once; the
-    number of parameters of its network."""
+    network."""
     try:
         network = make_network(spec, cohort)
         if isinstance(network, WholeNetwork):
@@ -56,7 +65,17 @@ def _checked_size(name: str, spec: RunSpec, cohort: Cohort) -> int:
             check_files(case, spec, spec.plan.modalities(cohort.modalities))
     except InputError as error:
         raise type(error)(f"arm {name!r}: {error}") from None
-    return count_parameters(network)
+    return network
+
+
+def _doubts(spec: RunSpec, data: RunData, network: nn.Module) -> Iterator[str]:
+    """Sentences about samples that do not fit the cases; a size that was not given is fitted by itself."""
+    shapes = [one.shape(one.modalities) for one in data.prepared.values()]
+    size, median = sample_size(spec, shapes, network), [statistics.median(axis) for axis in zip(*shapes, strict=True)]
+    yield from few_slices(spec.sampling.dimensions, median)
+    if spec.sampling.size is not None:
+        stride = tuple(network.stride)  # type: ignore[arg-type]
+        yield from too_large(size, (1, *stride)[-3:], median)
 
 
 def execute_run(spec_json: str, out: str, cache: str) -> str:

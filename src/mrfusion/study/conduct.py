@@ -53,14 +53,15 @@ def prepare(study: Study, executor: Executor, *, out: Path, cache: Path, watch: 
 
     Leaves ``cohort.json``, ``splits.json``, and ``planning.json`` where anything was planned, in ``out``.
     """
-    study, said = _decided(study, executor, out=out, cache=cache, watch=watch)
+    decided = decide(study, executor, out=out, cache=cache, watch=watch)
+    study = decided.study
     ones = {arm.name: study.spec(arm, fold=study.folds[0], seed=study.seeds[0]).model_dump_json() for arm in study.arms}
     job = Job("prepare", PREPARE, (study.base.model_dump_json(), str(out), str(cache), ones), "preparing the data")
     data = _results(executor, [job], lambda: watch(read_progress(StudyFolder(out).progress), 0))["prepare"]
     return Agenda(
         study,
         tuple(plan_runs(study, data["fingerprint"])),
-        (*said, *data["notes"]),
+        tuple(dict.fromkeys((*decided.sentences, *decided.doubts, *data["notes"]))),
         _quests(study, data["fingerprint"], executor, out),
         tuple(terms_at_the_start(study, data["parameters"])),
     )
@@ -74,9 +75,24 @@ def _quests(study: Study, fingerprint: str, executor: Executor, out: Path) -> tu
     return tuple(quests_of(study, fingerprint, spaces, patients))
 
 
-def _decided(study: Study, executor: Executor, *, out: Path, cache: Path, watch: Watch) -> tuple[Study, list[str]]:
-    """The study with nothing left to plan, and a sentence for each key that was planned."""
-    said: list[str] = []
+@dataclass(frozen=True)
+class Decided:
+    """A study with nothing left to plan; what was planned, by arm (empty: for all), and what does not fit well."""
+
+    study: Study
+    planned: tuple[tuple[str, Mapping[str, Any]], ...]
+    doubts: tuple[str, ...]
+
+    @property
+    def sentences(self) -> list[str]:
+        """Each planned key with its value and its reason."""
+        return [f"{_of(arm)}{one['key']} is {json.dumps(one['value'])}: {one['reason']}" for arm, one in self.planned]
+
+
+def decide(study: Study, executor: Executor, *, out: Path, cache: Path, watch: Watch) -> Decided:
+    """Plan what the study's file leaves to planning; the same question on the same data is answered from ``out``."""
+    planned: list[tuple[str, Mapping[str, Any]]] = []
+    doubts: list[str] = []
 
     def ask(arm: str, spec: RunSpec, keys: tuple[str, ...]) -> list[dict[str, Any]]:
         if not keys:
@@ -85,12 +101,16 @@ def _decided(study: Study, executor: Executor, *, out: Path, cache: Path, watch:
         given = (spec.model_dump_json(), keys, json.dumps(asked), str(out), str(cache))
         jobs = [Job("propose", PROPOSE, given, "planning from the data")]
         found = _results(executor, jobs, lambda: watch(read_progress(StudyFolder(out).progress), 0))["propose"]
-        where = f"arm {arm!r}: " if arm else ""
-        said.extend(f"{where}{one['key']} is {json.dumps(one['value'])}: {one['reason']}" for one in found["planned"])
-        said.extend(f"{where}{doubt}" for doubt in found["doubts"])
+        planned.extend((arm, one) for one in found["planned"])
+        doubts.extend(_of(arm) + doubt for doubt in found["doubts"])
         return list(found["planned"])
 
-    return study.decided(ask), said
+    decided = study.decided(ask)
+    return Decided(decided, tuple(planned), tuple(doubts))
+
+
+def _of(arm: str) -> str:
+    return f"arm {arm!r}: " if arm else ""
 
 
 def write_down(agenda: Agenda, out: Path) -> Agenda:

@@ -59,6 +59,11 @@ def divided(
     return merge(values, rest), tuple(key for key in KEYS if key in keys and _get(values, key) is None)
 
 
+def ungiven(content: Mapping[str, Any]) -> tuple[str, ...]:
+    """The keys that can be planned from the data alone and that a file says nothing of."""
+    return tuple(key for key in KEYS if key != "budget.epochs" and _get(content, key) is None)
+
+
 def check(planning: Planning, keys: Iterable[str], place: str) -> None:
     """SpecError where the epochs are to be planned and no minutes are given for them."""
     if "budget.epochs" in keys and planning.minutes is None:
