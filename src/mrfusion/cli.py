@@ -145,8 +145,10 @@ def report(
     from mrfusion.command.study import show_report
     from mrfusion.report.export import write_tables
     from mrfusion.report.page import build_report
+    from mrfusion.study.load import load_study
 
-    show_report(study, build_report(study, out) if kind == "html" else write_tables(study, kind, out))
+    found = load_study(study)
+    show_report(found, build_report(found, out) if kind == "html" else write_tables(found, kind, out))
 
 
 @app.command()

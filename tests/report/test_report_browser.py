@@ -6,6 +6,7 @@ import pytest
 from chromium import PROGRAM, Browser
 
 from mrfusion.report.page import build_report
+from mrfusion.study.load import load_study
 
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium on this machine")
 READY = """new Promise(done => {
@@ -18,7 +19,7 @@ EVIL = "<img src=x onerror=alert(1)><script>alert(1)</script>"
 
 @pytest.fixture(scope="module")
 def page(study_folder, tmp_path_factory):
-    return build_report(study_folder, tmp_path_factory.mktemp("page") / "report.html")
+    return build_report(load_study(study_folder), tmp_path_factory.mktemp("page") / "report.html")
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +129,7 @@ def test_names_do_nothing(browser, make_study, tmp_path):
         )
     for file in folder.glob("runs/*/scores.*"):
         file.write_text(file.read_text().replace("case-01", EVIL))
-    browser.open(build_report(folder))
+    browser.open(build_report(load_study(folder)))
     browser.js(READY)
     assert browser.complaints == []
     assert len(browser.requests) == 1

@@ -3,8 +3,10 @@
 import json
 import math
 import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -12,12 +14,16 @@ import pytest
 
 from mrfusion.errors import InputError
 from mrfusion.files import read_json, read_rows, write_json, write_rows
-from mrfusion.report.energy.load import detection, load_energies, maps_of
+from mrfusion.report import subsets
+from mrfusion.report.energy import maps as maps_module
+from mrfusion.report.energy.load import load_energies
+from mrfusion.report.energy.maps import detection
 from mrfusion.report.energy.words import Detection, _of_voxels, account_of
 from mrfusion.report.export import as_json
 from mrfusion.report.heat import heat_uri
-from mrfusion.report.page import page
+from mrfusion.report.page import build_report, page
 from mrfusion.report.section import balance, curves, energy
+from mrfusion.study import load
 from mrfusion.study.load import load_study
 
 MODALITIES = ("t1n", "t1c", "t2w", "t2f")
@@ -175,7 +181,8 @@ def test_a_broken_table_and_a_broken_map_are_named(folder: Path) -> None:
 
 def test_detection_is_the_share_of_pairs(folder: Path) -> None:
     with_energies(folder, "energy")
-    maps = next(maps_of(load_study(folder).runs_of("energy")[0], []))
+    (arm,) = load_energies(load_study(folder))
+    maps = arm.maps.shown.maps["highest"]
     wrong, right = maps.energy[0][maps.body & maps.error], maps.energy[0][maps.body & ~maps.error]
     pairs = (wrong[:, None] > right[None]).mean() + 0.5 * (wrong[:, None] == right[None]).mean()
     rho, higher = detection(maps)
@@ -195,3 +202,27 @@ def test_seeds_that_disagree_show_nothing() -> None:
     assert said.startswith("The map of e is not shown to go with the error map")
     assert "; by seed 85, 92, 35 %" in said
     assert _of_voxels(replace(found, by_seed=(0.85, 0.92, 0.6))).startswith("Inside the body e is higher")
+
+
+def test_a_study_is_judged_once_and_its_maps_are_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_energies(folder, "energy")
+    counts: Counter[str] = Counter()
+
+    def counted(module: ModuleType, name: str) -> None:
+        function = getattr(module, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            counts[f"{name} {args[0]}" if name == "read_maps" else name] += 1
+            return function(*args, **kwargs)
+
+        monkeypatch.setattr(module, name, call)
+
+    study = load_study(folder)
+    counted(load, "compare")
+    counted(load, "examine")
+    counted(maps_module, "read_maps")
+    counted(subsets, "summarise_subsets")
+    build_report(study)
+    kept = [maps for run in study.runs_of("energy") for maps, _ in run.folder.energy_maps]
+    assert len(kept) >= 4
+    assert counts == Counter(["compare", "examine", *(f"read_maps {path}" for path in kept)])

@@ -60,7 +60,7 @@ def read(path: Path) -> Reader:
 
 @pytest.fixture(scope="module")
 def report(study_folder, tmp_path_factory) -> Path:
-    return build_report(study_folder, tmp_path_factory.mktemp("out") / "report.html")
+    return build_report(load_study(study_folder), tmp_path_factory.mktemp("out") / "report.html")
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +147,7 @@ def test_names_are_text(make_study, tmp_path):
         csv_file.write_text(csv_file.read_text().replace("case-01", EVIL))
     study = json.loads((folder / "study.json").read_text())
     write_json(folder / "study.json", study | {"question": f"Is {EVIL} <b>bold</b>?", "name": "</title>" + EVIL})
-    html = build_report(folder).read_text(encoding="utf-8")
+    html = build_report(load_study(folder)).read_text(encoding="utf-8")
     assert EVIL not in html
     page = read(folder / "report.html")
     assert sum(tag == "script" for tag, _ in page.tags) == 5
@@ -168,7 +168,7 @@ def test_missing_and_unreadable_runs_are_named(make_study, tmp_path):
     (study.runs[4].folder.path / "slices" / "0.npz").write_bytes(b"no zip")
     again = load_study(folder)
     assert [run.state for run in again.runs] == ["missing", "done", "done", "unreadable", "done", "done"]
-    text = " ".join("".join(read(build_report(folder)).text).split())
+    text = " ".join("".join(read(build_report(load_study(folder))).text).split())
     assert "4 of 6 runs are there" in text
     assert f"{gone.digest}missing" in text
     assert f"{broken.folder.path / 'scores.csv'} lacks the columns metric, value" in text
@@ -178,7 +178,7 @@ def test_missing_and_unreadable_runs_are_named(make_study, tmp_path):
 def test_no_run_yet(make_study, tmp_path):
     folder = make_study(tmp_path / "s", cases=2, folds=1, seeds=1, size=32)
     (folder / "runs").rename(tmp_path / "elsewhere")
-    text = " ".join("".join(read(build_report(folder)).text).split())
+    text = " ".join("".join(read(build_report(load_study(folder))).text).split())
     assert "No run of this study has finished yet." in text
     assert "0 of 3 runs" in text
 
@@ -187,7 +187,7 @@ def test_one_arm_without_pictures(make_study, tmp_path):
     folder = make_study(tmp_path / "s", arms={"alone": 0.0}, cases=1, folds=1, seeds=1, size=32)
     for picture in folder.glob("runs/*/slices/*.npz"):
         picture.unlink()
-    text = " ".join("".join(read(build_report(folder)).text).split())
+    text = " ".join("".join(read(build_report(load_study(folder))).text).split())
     assert "alone reaches a mean Dice of " in text
     assert "No picture was kept of this case." in text
 
@@ -197,7 +197,7 @@ def test_of_a_large_cohort_the_worst_are_drawn_and_one_metric_stands_in_full(mak
     monkeypatch.setattr("mrfusion.report.section.cases.MOST_DRAWN", 2)
     for section in ("appendix", "points"):
         monkeypatch.setattr(f"mrfusion.report.section.{section}.MOST_CASES", 5)
-    page = read(build_report(folder))
+    page = read(build_report(load_study(folder)))
     text = " ".join("".join(page.text).split())
     assert text.count("Not drawn: only the 2 worst cases are.") == 2, "nor the best and the median"
     assert "The scores of 6 cases are too many for this page" in text
@@ -215,7 +215,7 @@ def test_arms_on_one_slice_share_its_images_and_others_keep_their_own(make_study
             found = dict(file) | {key: np.array(value) for key, value in change.items()}
         found["images"] = found["images"][: len(found["modalities"])]
         np.savez(path, **found)
-    page = read(build_report(folder))
+    page = read(build_report(load_study(folder)))
     text = " ".join("".join(page.text).split())
     assert f"at {only.slices[2]}, found unheard-of; it is not drawn" in text
     images = sorted(v for v in page.attributes("id") if re.fullmatch(r"case-\d-\d-m\d", v))
@@ -230,7 +230,7 @@ def test_a_classification_shows_accuracy_and_what_is_scored_together(make_study,
         rows = [CaseScore(f"case-0{n}", "*", "correct", float(n < right)) for n in range(4)]
         rows += [CaseScore("case-00", "HGG", "probability", 0.8), CaseScore("*", "*", "auc", 0.875)]
         run.folder.write_scores(rows, {})
-    text = " ".join("".join(read(build_report(folder)).text).split())
+    text = " ".join("".join(read(build_report(load_study(folder))).text).split())
     assert "late has the best mean Accuracy of 2 arms: 75.0 % of cases" in text
     assert "AUC, points (higher is better) concat" in text
     assert "87.5[87.5 to 87.5]1 run" in text
@@ -248,23 +248,24 @@ def test_a_study_that_asks_nothing_asks_which_is_best(make_study, tmp_path, arms
 
 def test_not_a_study_is_said(tmp_path):
     with pytest.raises(InputError, match=r"study\.json"):
-        build_report(tmp_path)
+        build_report(load_study(tmp_path))
     for name in ("study", "cohort", "splits"):
         write_json(tmp_path / f"{name}.json", [])
     with pytest.raises(InputError, match="of another form"):
-        build_report(tmp_path)
+        build_report(load_study(tmp_path))
 
 
 def test_a_failed_report_leaves_the_old_one(study_folder, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError):
-        build_report(study_folder, tmp_path / "file" / "report.html")
+        build_report(load_study(study_folder), tmp_path / "file" / "report.html")
 
 
 def test_built_without_torch(study_folder, tmp_path):
     program = (
         "import sys, pathlib; from mrfusion.report.page import build_report;"
-        f"build_report(pathlib.Path({str(study_folder)!r}), pathlib.Path({str(tmp_path / 'r.html')!r}));"
+        "from mrfusion.study.load import load_study;"
+        f"build_report(load_study({str(study_folder)!r}), pathlib.Path({str(tmp_path / 'r.html')!r}));"
         "heavy = {'torch', 'monai', 'pandas', 'plotly.graph_objects'} & set(sys.modules); assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

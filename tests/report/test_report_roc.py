@@ -30,7 +30,7 @@ def classified(folder, gap):
 def test_a_classification_is_judged_by_auc_f1_and_the_rest(make_study, tmp_path):
     folder = make_study(tmp_path / "s", arms={"concat": 0.0, "late": 0.0}, cases=60, folds=5, seeds=2, size=16)
     classified(folder, 3.0)
-    page = build_report(folder)
+    page = build_report(load_study(folder))
     rows = json.loads(page.with_suffix(".json").read_text())["comparisons"]
     found = {(row["metric"], row["region"]): row for row in rows}
     assert found["auc", "*"]["verdict"] == "helps"

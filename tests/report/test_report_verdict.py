@@ -31,7 +31,7 @@ def folder(make_study, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def found(folder):
-    return json.loads(build_report(folder).with_suffix(".json").read_text())
+    return json.loads(build_report(load_study(folder)).with_suffix(".json").read_text())
 
 
 def test_every_comparison_has_exactly_these_keys(found):
@@ -88,7 +88,7 @@ def test_the_sentence_opens_with_what_has_not_converged(make_study, tmp_path):
     said = str(sentence(study, leading(study)[0]))
     assert said.startswith("Not converged: late, 1 of 6 runs: the validation score still rises, by 29% of its gain")
     assert ". late is undecided against concat" in said
-    words = build_report(folder).read_text()
+    words = build_report(load_study(folder)).read_text()
     assert '<span class="caution">Not converged: late' in words
     assert '<span class="what unequal">not converged</span>' in words
     assert "1 of 6 runs" in json.loads((folder / "report.json").read_text())["not_converged"]["late"]
@@ -107,7 +107,7 @@ def test_what_goes_beyond_the_plan_is_called_exploratory(make_study, tmp_path):
         "added": added | {"dropped": ["seeds 7 of the plan are no longer part of the study"]},
     }
     write_json(folder / "study.json", design)
-    found = json.loads(build_report(folder).with_suffix(".json").read_text())
+    found = json.loads(build_report(load_study(folder)).with_suffix(".json").read_text())
     marked = {(row["arm"], row["metric"]): tuple(row["exploratory"]) for row in found["comparisons"]}
     assert marked["late", "dice"] == ()
     assert marked["late", "iou"] == ("metric iou was added",)
@@ -122,7 +122,7 @@ def test_what_goes_beyond_the_plan_is_called_exploratory(make_study, tmp_path):
 
 def test_an_undecided_arm_says_what_would_decide(make_study, tmp_path):
     folder = make_study(tmp_path / "s", arms={"concat": 0.0, "late": 0.006}, cases=10, folds=2, seeds=2, size=16)
-    rows = json.loads(build_report(folder).with_suffix(".json").read_text())
+    rows = json.loads(build_report(load_study(folder)).with_suffix(".json").read_text())
     page = (folder / "report.html").read_text()
     assert "late is undecided" in rows["verdict"][0]
     assert "would decide" in rows["verdict"][0]
@@ -133,7 +133,7 @@ def test_an_undecided_arm_says_what_would_decide(make_study, tmp_path):
 
 def test_a_single_hold_out_speaks_of_these_trainings(make_study, tmp_path):
     folder = make_study(tmp_path / "s", arms={"concat": 0.0, "separate": 0.1}, cases=12, folds=1, seeds=3, size=16)
-    rows = json.loads(build_report(folder).with_suffix(".json").read_text())
+    rows = json.loads(build_report(load_study(folder)).with_suffix(".json").read_text())
     assert "separate is undecided against concat" in rows["verdict"][0]
     assert "for these trainings it helps" in rows["verdict"][0]
     assert "3 folds or more would earn a word" in rows["verdict"][0]
@@ -143,7 +143,7 @@ def test_a_single_hold_out_speaks_of_these_trainings(make_study, tmp_path):
 
 def test_one_arm_and_no_runs_compare_nothing(make_study, tmp_path):
     folder = make_study(tmp_path / "s", arms={"alone": 0.0}, cases=2, folds=1, seeds=1, size=16)
-    assert json.loads(build_report(folder).with_suffix(".json").read_text())["comparisons"] == []
+    assert json.loads(build_report(load_study(folder)).with_suffix(".json").read_text())["comparisons"] == []
     assert "One arm, so nothing is compared." in (folder / "report.html").read_text()
     assert "We compared 1 arm" in as_markdown(load_study(folder))
 
@@ -165,11 +165,11 @@ def test_tables_for_papers(folder, tmp_path):
     assert latex.count(r" \\") == 2 * (1 + 12)
     assert r"95 \% interval" in latex
     assert not re.search(r"(?<!\\)[%_#]", latex)
-    markdown = write_tables(folder, "markdown", tmp_path / "tables.md").read_text()
+    markdown = write_tables(load_study(folder), "markdown", tmp_path / "tables.md").read_text()
     assert sum(line.startswith("| ") for line in markdown.splitlines()) == 2 * (2 + 12)
-    assert write_tables(folder, "latex") == folder / "report.tex"
+    assert write_tables(load_study(folder), "latex") == folder / "report.tex"
     with pytest.raises(SpecError, match="latex"):
-        write_tables(folder, "latx")
+        write_tables(load_study(folder), "latx")
 
 
 def test_names_are_text_in_tables_too(make_study, tmp_path):

@@ -12,7 +12,6 @@ from mrfusion.layouts._base import MAY_LACK
 from mrfusion.run_folder.study import StudyFolder
 from mrfusion.spec import Source
 from mrfusion.study.design import Arm, Study
-from mrfusion.study.load import load_study
 
 
 def adapt_run(
@@ -25,8 +24,8 @@ def adapt_run(
     for note in found.notes:
         say(f"note: {note}")
     keep_parent(run, out)
-    show_study(study_of(found), executor, out=out, cache=None)
-    (child,) = load_study(out).runs_of(AFTER)
+    done = show_study(study_of(found), executor, out=out, cache=None)
+    (child,) = done.runs_of(AFTER)
     share = moved(StudyFolder(out).run(run.spec.digest), child.folder)
     percent = 100 * share.trained / share.parameters
     say(f"trained: {share.trained} of {share.parameters} parameters ({percent:.2g} %), of which {share.moved} moved")

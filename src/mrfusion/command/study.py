@@ -29,6 +29,8 @@ from mrfusion.study.conduct import (
 from mrfusion.study.design import Study
 from mrfusion.study.load import LoadedStudy, load_study
 
+Report = Callable[[LoadedStudy], object]
+
 
 def run_study(
     study: Study,
@@ -47,14 +49,13 @@ def run_study(
     """
     out = Path(out)
     runner, prepared = executor_named(executor, workers=workers), Path(cache or StudyFolder(out).cache)
-    _conduct(study, runner, out=out, cache=prepared, report=build_report)
-    return load_study(out)
+    return _conduct(study, runner, out=out, cache=prepared, report=build_report)
 
 
-def show_study(study: Study, executor: Executor, *, out: Path, cache: Path | None) -> None:
+def show_study(study: Study, executor: Executor, *, out: Path, cache: Path | None) -> LoadedStudy:
     """Conduct a study and show its answer. Ctrl-C is one message; the same command goes on from there."""
     try:
-        _conduct(study, executor, out=out, cache=cache or StudyFolder(out).cache, report=_report)
+        return _conduct(study, executor, out=out, cache=cache or StudyFolder(out).cache, report=_report)
     except KeyboardInterrupt:
         raise MrFusionError("stopped; finished runs and epochs are kept, the same command goes on from there") from None
 
@@ -66,7 +67,7 @@ def executor_named(text: str, **options: Any) -> Executor:
     return executor
 
 
-def _conduct(study: Study, executor: Executor, *, out: Path, cache: Path, report: Callable[[Path], object]) -> None:
+def _conduct(study: Study, executor: Executor, *, out: Path, cache: Path, report: Report) -> LoadedStudy:
     """Run what is missing, then report; where runs fail, a report of the others comes before their failure is told."""
     with alone(StudyFolder(out).lock_of("study"), f"the study in {out}", patience_seconds=1):
         sweep(out.iterdir())
@@ -74,9 +75,18 @@ def _conduct(study: Study, executor: Executor, *, out: Path, cache: Path, report
         try:
             _run_all(agenda, executor, out=out, cache=cache)
         except MrFusionError:
-            report(out)
+            report(_finished(out))
             raise
-        report(out)
+        found = _finished(out)
+        report(found)
+    return found
+
+
+def _finished(out: Path) -> LoadedStudy:
+    """What has been run, its scores written as one long table too."""
+    found = load_study(out)
+    found.folder.write_scores(found.scores)
+    return found
 
 
 def _run_all(agenda: Agenda, executor: Executor, *, out: Path, cache: Path) -> None:
@@ -133,11 +143,11 @@ def _prepared(study: Study, executor: Executor, out: Path, cache: Path) -> Agend
     return agenda
 
 
-def _report(out: Path) -> None:
-    show_report(out, build_report(out))
+def _report(study: LoadedStudy) -> None:
+    show_report(study, build_report(study))
 
 
-def show_report(study: Path, written: Path) -> None:
+def show_report(study: LoadedStudy, written: Path) -> None:
     """The answer in the terminal, and where it is written."""
-    console.print(terminal_answer(load_study(study)))
+    console.print(terminal_answer(study))
     say(f"report: {written}")

@@ -14,8 +14,7 @@ from mrfusion.report.metric import metric_named
 from mrfusion.report.sentence import leading, of_metric, p_value, sentence
 from mrfusion.report.subsets import load_subsets
 from mrfusion.report.wording import region
-from mrfusion.run_folder.study import StudyFolder
-from mrfusion.study.load import LoadedStudy, load_study
+from mrfusion.study.load import LoadedStudy
 
 COLUMNS = (
     "arm", "reference", "region", "metric", "effect", "ci_low", "ci_high", "scope", "p_holm",
@@ -80,13 +79,13 @@ FORMATS: dict[str, tuple[str, Callable[[LoadedStudy], str]]] = {
 }
 
 
-def write_tables(study_dir: Path, kind: str, out: Path | None = None) -> Path:
+def write_tables(study: LoadedStudy, kind: str, out: Path | None = None) -> Path:
     """Write the tables as ``kind`` to ``out`` (default: ``report.md`` or ``report.tex`` in the study's folder)."""
     if kind not in FORMATS:
         raise SpecError(f"no format is called {kind!r}; {nearest(kind, ('html', *FORMATS))}")
     suffix, write = FORMATS[kind]
-    place = out or StudyFolder(study_dir).report(suffix)
-    write_text(place, write(load_study(study_dir)))
+    place = out or study.folder.report(suffix)
+    write_text(place, write(study))
     return place
 
 

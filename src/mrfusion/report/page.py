@@ -33,8 +33,7 @@ from mrfusion.report.section import (
     verdicts,
     viewer,
 )
-from mrfusion.run_folder.study import StudyFolder
-from mrfusion.study.load import LoadedStudy, load_study
+from mrfusion.study.load import LoadedStudy
 
 # the page, top to bottom
 SECTIONS = (
@@ -44,14 +43,13 @@ SECTIONS = (
 _HERE = Path(__file__).parent
 
 
-def build_report(study_dir: Path, out: Path | None = None) -> Path:
-    """Write the report of a study's folder to ``out`` (default: ``report.html`` in it), whole or not at all.
+def build_report(study: LoadedStudy, out: Path | None = None) -> Path:
+    """Write the report of a study to ``out`` (default: ``report.html`` in its folder), whole or not at all.
 
     Its comparisons stand beside it as JSON under the same name. Missing and unreadable runs are named in it. Raises
-    InputError where the folder holds no study, OutputError where the file cannot be written.
+    InputError where a run left broken tables of energies or subsets, OutputError where the file cannot be written.
     """
-    place = out or StudyFolder(study_dir).report(".html")
-    study = load_study(study_dir)
+    place = out or study.folder.report(".html")
     write_text(place, page(study))
     write_json(place.with_suffix(".json"), as_json(study))
     return place

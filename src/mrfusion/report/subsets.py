@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from mrfusion.comparison.subset_scores import SubsetSummary, summarise_subsets
@@ -30,8 +31,12 @@ class ArmSubsets:
         return {"arm": self.arm, "runs": self.runs, "trained_for": self.trained} | self.summary.as_json()
 
 
+@lru_cache(maxsize=2)
 def load_subsets(study: LoadedStudy) -> list[ArmSubsets]:
-    """One entry for each arm that has such runs; InputError where a table is broken."""
+    """One entry for each arm that has such runs; InputError where a table is broken.
+
+    Kept, for the page and its JSON ask for the same.
+    """
     found = ((arm.name, [r for r in study.runs_of(arm.name) if r.folder.subsets.path.is_dir()]) for arm in study.arms)
     return [_arm(name, runs) for name, runs in found if runs]
 

@@ -48,6 +48,9 @@ class RunFolder:
         """The folder is a path to whoever opens files in it."""
         return str(self.path)
 
+    def __str__(self) -> str:
+        return str(self.path)
+
     @property
     def digest(self) -> str:
         """The digest of the run's specification, which is the folder's name."""

@@ -38,6 +38,9 @@ class StudyFolder:
         """The folder is a path to whoever opens files in it."""
         return str(self.path)
 
+    def __str__(self) -> str:
+        return str(self.path)
+
     @property
     def runs(self) -> Path:
         """Where the runs lie."""

@@ -42,7 +42,7 @@ class StudyCase:
     fingerprint: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LoadedStudy:
     """A study folder. ``splits_digest`` is the SHA-256 of splits.json, so that two reports can be told apart.
 

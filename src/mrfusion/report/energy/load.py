@@ -2,18 +2,17 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from statistics import fmean
 
 import numpy as np
-from scipy import stats
 
 from mrfusion.comparison.aggregate import MEAN
 from mrfusion.comparison.correlation import Point
 from mrfusion.errors import InputError
-from mrfusion.run_folder.energies import EnergyMaps, read_maps
-from mrfusion.run_folder.pictures import read_slice
+from mrfusion.report.energy.maps import MapsSeen, see_maps
 from mrfusion.run_folder.quantity import Quantity
 from mrfusion.study.load import LoadedStudy
 from mrfusion.study.load_run import LoadedRun
@@ -41,7 +40,7 @@ class Change:
     after: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ArmEnergies:
     """An arm's energies over its runs: what the history says of each quantity, and rows of its test cases."""
 
@@ -49,6 +48,11 @@ class ArmEnergies:
     runs: tuple[LoadedRun, ...]
     history: dict[Quantity, Change]
     cases: tuple[CaseEnergy, ...]
+
+    @cached_property
+    def maps(self) -> MapsSeen:
+        """What the maps of its runs show, read once."""
+        return see_maps(self.runs, self.energies())
 
     @property
     def levels(self) -> tuple[int, ...]:
@@ -95,8 +99,12 @@ class ArmEnergies:
         return _mean([share for share in shares if not math.isnan(share)])
 
 
+@lru_cache(maxsize=2)
 def load_energies(study: LoadedStudy) -> list[ArmEnergies]:
-    """One entry for each arm with a run that recorded energies; InputError where a table is broken."""
+    """One entry for each arm with a run that recorded energies; InputError where a table is broken.
+
+    Kept, for the page and its JSON ask for the same.
+    """
     found = ((arm.name, [r for r in study.runs_of(arm.name) if r.folder.has_energies]) for arm in study.arms)
     return [_arm(study, name, runs) for name, runs in found if runs]
 
@@ -114,28 +122,6 @@ def points(study: LoadedStudy, arm: ArmEnergies, metric: str, level: int | None 
         for (fold, seed, case), values in scores.items()
         if (fold, seed, case) in energies
     ]
-
-
-def maps_of(run: LoadedRun, problems: list[str]) -> Iterator[EnergyMaps]:
-    """The kept maps of a run's test cases, one after the other; what cannot be read is added to ``problems``."""
-    for path, picture in run.folder.energy_maps:
-        try:
-            yield read_maps(path, read_slice(picture))
-        except InputError as error:
-            problems.append(str(error))
-
-
-def detection(maps: EnergyMaps) -> tuple[float, float]:
-    """Of the map of e (mean over levels) with the error map inside the body: Spearman's rho, and how often a wrong
-    voxel has the higher energy than a right one; NaN where all voxels are right, or all wrong."""
-    wrong = maps.error[maps.body]
-    count = int(wrong.sum())
-    if count in (0, wrong.size):
-        return math.nan, math.nan
-    ranks = np.asarray(stats.rankdata(maps.energy.mean(axis=0)[maps.body]))
-    higher = (ranks[wrong].sum() - count * (count + 1) / 2) / (count * (wrong.size - count))
-    rho = float(np.corrcoef(ranks, wrong)[0, 1]) if ranks.std() else math.nan
-    return rho, float(higher)
 
 
 def _arm(study: LoadedStudy, name: str, runs: Sequence[LoadedRun]) -> ArmEnergies:

@@ -1,15 +1,13 @@
 """One slice of a case as tiles: its images, the weight of each modality and the energy at every level, the errors."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from mrfusion.report.energy.load import ArmEnergies, maps_of
+from mrfusion.report.energy.load import ArmEnergies
 from mrfusion.report.heat import heat_uri, picture_uri, span_of
 from mrfusion.run_folder.energies import EnergyMaps
-from mrfusion.study.load_run import LoadedRun
 
 MARGIN = 3  # pixels around the body
 
@@ -44,24 +42,11 @@ class CaseTiles:
 
 def tiles_of(arm: ArmEnergies) -> list[CaseTiles]:
     """The cases with the highest and the lowest energy in the arm's first run that kept maps."""
-    for run in sorted(arm.runs, key=lambda run: (run.seed, run.fold)):
-        chosen = _ends(run, arm.energies())
-        if chosen:
-            return [_case(maps, f"{role} energy, fold {run.fold}, seed {run.seed}") for role, maps in chosen.items()]
-    return []
-
-
-def _ends(run: LoadedRun, energies: dict[tuple[int, int, str], float]) -> dict[str, EnergyMaps]:
-    """The maps of a run's cases with the highest and the lowest energy; no more than these are held in memory."""
-    found: dict[str, tuple[float, EnergyMaps]] = {}
-    for maps in maps_of(run, []):  # what cannot be read is named beside the correlations, which read all of them
-        value = energies.get((run.fold, run.seed, maps.picture.case), math.nan)
-        if "highest" not in found or value > found["highest"][0]:
-            found["highest"] = (value, maps)
-        if "lowest" not in found or value < found["lowest"][0]:
-            found["lowest"] = (value, maps)
-    cases = {maps.picture.case: (role, maps) for role, (_, maps) in reversed(found.items())}
-    return dict(reversed(cases.values()))
+    shown = arm.maps.shown
+    if shown is None:
+        return []
+    where = f"fold {shown.run.fold}, seed {shown.run.seed}"
+    return [_case(maps, f"{role} energy, {where}") for role, maps in shown.maps.items()]
 
 
 def _case(maps: EnergyMaps, says: str) -> CaseTiles:

@@ -3,6 +3,7 @@
 import math
 from collections import defaultdict
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from statistics import fmean
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from mrfusion.comparison.correlation import FEWEST, Correlation, rank_correlation
 from mrfusion.comparison.stats import holm, signed_rank
-from mrfusion.report.energy.load import ArmEnergies, detection, load_energies, maps_of, points
+from mrfusion.report.energy.load import ArmEnergies, load_energies, points
 from mrfusion.report.metric import metric_named
 from mrfusion.report.sentence import p_value
 from mrfusion.report.wording import several
@@ -56,19 +57,21 @@ class Account:
         return _of_cases(self), _of_voxels(self.voxels)
 
 
+@lru_cache(maxsize=64)
 def account_of(study: LoadedStudy, arm: ArmEnergies) -> Account:
-    """The correlations of an arm; the mean over levels is the one that was fixed before looking."""
+    """The correlations of an arm; the mean over levels is the one that was fixed before looking.
+
+    Kept, for the page and its JSON ask for the same.
+    """
     metric = study.metrics[0] if study.metrics else ""
     each = [rank_correlation(points(study, arm, metric, level)) for level in arm.levels]
     corrected = holm([one.p for one in each])
-    problems: list[str] = []
-    voxels = _detection(arm, {case.id: case.patient for case in study.cases}, problems)
     return Account(
         metric,
         rank_correlation(points(study, arm, metric)),
         tuple(zip(arm.levels, each, corrected, strict=True)),
-        voxels,
-        tuple(problems),
+        _detection(arm, {case.id: case.patient for case in study.cases}),
+        arm.maps.problems,
     )
 
 
@@ -107,15 +110,12 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _detection(arm: ArmEnergies, patients: dict[str, str], problems: list[str]) -> Detection:
+def _detection(arm: ArmEnergies, patients: dict[str, str]) -> Detection:
     found: dict[str, list[tuple[float, float]]] = defaultdict(list)
     seeds: dict[int, list[float]] = defaultdict(list)
-    for run in arm.runs:
-        for maps in maps_of(run, problems):
-            one = detection(maps)
-            if not math.isnan(one[1]):
-                found[patients.get(maps.picture.case, maps.picture.case)].append(one)
-                seeds[run.seed].append(one[1])
+    for one in arm.maps.detections:
+        found[patients.get(one.case, one.case)].append((one.rho, one.higher))
+        seeds[one.seed].append(one.higher)
     rho, higher = (np.array([fmean(one[i] for one in each) for each in found.values()]) for i in (0, 1))
     if not found:
         return Detection(math.nan, math.nan, math.nan, 0)
