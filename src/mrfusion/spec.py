@@ -165,7 +165,7 @@ class RunSpec(Part):
     plan: Plan = Field(FusionPlan(), description="how modalities meet, as in separate[mean,mmtm]>mean")
     members: tuple[Plan, ...] = Field((), description="plans of the networks whose probabilities are averaged")
     origin: Origin | None = None
-    network: str = Field("residual", description="the backbone, the same in all arms of a fair study")
+    network: str = Field("residual", description="the backbone, the same in all arms of a fair study; auto plans it")
     head: Literal["regions", "labels"] = Field("regions", description="overlapping regions or exclusive labels")
     sampling: Sampling = Sampling()
     absence: str | dict[str, float] = Field("none", description="none, uniform, or the rate of each modality")

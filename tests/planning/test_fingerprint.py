@@ -74,6 +74,15 @@ def test_ct_is_planned_by_the_cohorts_foreground_and_mri_is_not() -> None:
     np.testing.assert_allclose(scale["high"], np.quantile(images[0], 0.995), rtol=0.02)
 
 
+def test_without_labels_the_foreground_is_what_is_not_0() -> None:
+    image = np.zeros((4, 4, 4), np.float32)
+    image[1:3] = np.arange(32).reshape(2, 4, 4) + 1
+    volume = Volume(("CT",), image[None], None, np.eye(4), (1.0, 1.0, 1.0))
+    facts = facts_of(Case("x", "x", {}), volume, Cohort(("CT",), (), (), ("high", "low")))
+    assert facts.foreground["CT"][:4] == pytest.approx((16.5, np.arange(1, 33).std(), 1, 32))
+    assert facts.label_voxels == {}
+
+
 def test_the_median_case_on_a_grid_keeps_axes_that_are_left_alone() -> None:
     cohort = Cohort(("a",), (), REGIONS)
     volumes = [Volume(("a",), np.ones((1, 10, 12, n), np.float32), None, np.diag((1.0, 2.0, 5.0, 1.0)), (1.0, 2.0, 5.0))

@@ -15,7 +15,7 @@ from mrfusion.run_folder.run import RunFolder
 from mrfusion.training.assemble import make_model
 from mrfusion.training.energies import has_energy
 from mrfusion.training.quantify import Classes, Quantifier
-from tiny import cohort_of, cpu, fitted, loaded_cases, run_spec, training_of
+from tiny import NETWORK, cohort_of, cpu, fitted, loaded_cases, run_spec, training_of
 
 PLAN = "separate[energy(width=8,steps=2),mean]"
 DEEP = {"dimensions": 3, "per_case": 1}
@@ -57,9 +57,11 @@ def test_a_plan_without_energies_records_none(tmp_path: Path) -> None:
     assert not (tmp_path / "energy.csv").exists()
 
 
-@pytest.mark.parametrize("dimensions", [2, 3])
-def test_the_table_and_the_maps_of_a_case(dimensions: int, tmp_path: Path) -> None:
-    spec = run_spec(plan="separate[energy(width=8)]", sampling={"dimensions": dimensions})
+@pytest.mark.parametrize(
+    ("dimensions", "network"), [(2, NETWORK), (3, NETWORK), (3, "residual(base=(4,8),strides=(1,(1,2,2)))")]
+)
+def test_the_table_and_the_maps_of_a_case(dimensions: int, network: str, tmp_path: Path) -> None:
+    spec = run_spec(plan="separate[energy(width=8)]", sampling={"dimensions": dimensions}, network=network)
     cases, size = loaded_cases(1, shape=(4, 15, 18)), (1, 16, 16) if dimensions == 2 else (2, 8, 10)
     training = training_of(spec, tmp_path)
     model = make_model(spec, cohort_of(cases), network=training.network, size=size, fabric=cpu())

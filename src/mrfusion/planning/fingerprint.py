@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mrfusion.case import Case, Cohort
 from mrfusion.data.prepare import box_of, slice_axis
@@ -36,7 +37,8 @@ class CaseFacts:
     """One case: the box of its images in grid points and its spacing in mm, both in the order (S, H, W).
 
     ``kept`` is the share of the voxels inside the box; ``label_voxels`` counts each label value. ``foreground`` has for
-    each modality the mean, standard deviation, least and most of its voxels that have a label, and ``STEPS`` quantiles.
+    each modality the mean, standard deviation, least and most of its voxels that have a label, and ``STEPS`` quantiles;
+    of a case without a label map, as of a classification, of its voxels that are not 0.
     """
 
     case: str
@@ -72,21 +74,22 @@ def facts_of(case: Case, volume: Volume, cohort: Cohort) -> CaseFacts:
     box = box_of(np.any(volume.images_MXYZ != 0, axis=0))
     sides = [box[a].stop - box[a].start for a in order]
     labels, counts = volume.labels_XYZ, {}
-    foreground: dict[str, tuple[float, ...]] = {}
     if labels is not None:
         found = np.bincount(labels.ravel(), minlength=len(cohort.label_values) + 1)[1:]
         counts = {value: int(count) for value, count in zip(cohort.label_values, found, strict=True)}
-        inside = labels > 0
-        for name, image in zip(volume.modalities, volume.images_MXYZ, strict=True):
-            values = image[inside].astype(np.float64)
-            if values.size:
-                quantiles = np.quantile(values, (np.arange(STEPS) + 0.5) / STEPS)
-                whole = (values.mean(), values.std(), values.min(), values.max(), *quantiles)
-                foreground[name] = tuple(map(float, whole))
+    inside = [image != 0 if labels is None else labels > 0 for image in volume.images_MXYZ]
+    each = zip(volume.modalities, volume.images_MXYZ, inside, strict=True)
+    foreground = {name: _summary(image[where]) for name, image, where in each if where.any()}
     spacing = [float(volume.spacing_mm[a]) for a in order]
     kept = float(np.prod(sides) / np.prod(volume.grid.shape))
     shape, apart = (sides[0], sides[1], sides[2]), (spacing[0], spacing[1], spacing[2])
     return CaseFacts(case.id, shape, apart, kept, counts, foreground)
+
+
+def _summary(values: NDArray[np.float32]) -> tuple[float, ...]:
+    exact = values.astype(np.float64)
+    quantiles = np.quantile(exact, (np.arange(STEPS) + 0.5) / STEPS)
+    return tuple(map(float, (exact.mean(), exact.std(), exact.min(), exact.max(), *quantiles)))
 
 
 def read_facts(
