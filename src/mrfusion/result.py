@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Status = Literal["scored", "penalised", "undefined"]
+TARGET_VOLUME = "target_volume_mm3"  # the metric that tells which regions a target lacks
+CONTRADICTORY = "contradictory_voxels"  # counts the voxels of a region that one label map could not hold
 
 
 @dataclass(frozen=True)

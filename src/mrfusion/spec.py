@@ -39,7 +39,7 @@ class Source(Part):
     options: dict[str, Any] = Field({}, description="options of the layout that its text does not hold")
 
 
-NUMBERS = 4  # to be raised whenever the same specification gives other numbers: old runs are then made again
+NUMBERS = 5  # to be raised whenever the same specification gives other numbers: old runs are then made again
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Millimetres = Positive | None

@@ -13,9 +13,11 @@ from torch import Tensor, nn
 
 from mrfusion.case import Case, Cohort, Region
 from mrfusion.data.cache import prepare_cohort
+from mrfusion.data.label_map import can_be_painted
 from mrfusion.data.load import load_case
+from mrfusion.data.nifti.labels import read_labels
 from mrfusion.losses._base import Output
-from mrfusion.run.prediction import predict_masks, safe_name, write_prediction
+from mrfusion.run.prediction import Prediction, as_written, predict_masks, safe_name, write_prediction
 from mrfusion.run_folder.pictures import Panel, write_panel
 from mrfusion.spec import Preparation
 from mrfusion.training.assemble import make_model
@@ -84,7 +86,7 @@ def test_a_perfect_prediction_is_the_label_map_itself(case: Case, dimensions: in
     model = make_model(spec, cohort, network=ReadsTheAnswer(levels), size=size, fabric=cpu())
     prediction = predict_masks(case, prepared, loaded, ("t1",), model)
     assert prediction.masks.shape == (3, *SHAPE)
-    written = nib.load(write_prediction(tmp_path / "out", prediction, prepared, cohort))
+    written = nib.load(write_prediction(tmp_path / "out", prediction, prepared, cohort)[0])
     given, source = nib.load(tmp_path / "a_seg.nii.gz"), nib.load(case.images["t1"])
     assert np.array_equal(np.asarray(written.dataobj), np.asarray(given.dataobj))
     assert set(np.unique(np.asarray(written.dataobj))) == {0, 1, 2, 4}
@@ -172,3 +174,49 @@ def test_the_pixels_of_a_panel_have_their_size(tmp_path: Path) -> None:
 def test_a_picture_of_nothing_is_black(tmp_path: Path) -> None:
     write_panel(tmp_path / "0.npz", panel_of(images=np.zeros((4, 2, 5, 6), np.float16)))
     assert read(tmp_path / "0.npz")["images"].max() == 0
+
+
+def masks(*rows: list[int]) -> NDArray[np.bool_]:
+    """Regions in a row of voxels, as (R, 1, 1, n)."""
+    return np.array(rows, bool)[:, None, None]
+
+
+def test_what_is_scored_is_what_a_label_map_can_hold() -> None:
+    """ET outside of TC and WT is painted as ET, and so is in all three; NCR that no WT holds likewise; both counted."""
+    cohort = Cohort(("t1",), (), REGIONS)
+    found = masks([1, 1, 0, 0, 1], [0, 1, 0, 1, 0], [0, 0, 1, 0, 0])
+    written = as_written(Prediction(Case("a", "a", {}), found, found), cohort)
+    assert written.masks[:, 0, 0].tolist() == [
+        [True] * 5,
+        [False, True, True, True, False],
+        [False, False, True, False, False],
+    ]
+    assert written.contradictory == (2, 1, 0)
+    assert np.array_equal(written.prepared_masks, written.masks)
+    again = as_written(written, cohort)
+    assert again.contradictory == (0, 0, 0)
+    assert np.array_equal(again.masks, written.masks), "painting twice changes nothing more"
+
+
+CROSSING = (Region("A", frozenset({1, 2})), Region("B", frozenset({2, 3})), Region("C", frozenset({1, 3})))
+
+
+def test_which_regions_one_label_map_can_hold() -> None:
+    assert can_be_painted(REGIONS)
+    assert can_be_painted(CROSSING[:2]), "A, B and both have a label each, so nothing can contradict"
+    assert not can_be_painted(CROSSING), "a voxel of all three has no label, and none of them comes first"
+    assert not can_be_painted(tuple(Region(str(k), frozenset({k})) for k in range(1, 18)))
+
+
+def test_regions_without_order_are_written_one_file_each_and_scored_as_they_are(case: Case, tmp_path: Path) -> None:
+    cohort = Cohort(("t1",), (case,), CROSSING)
+    prepared = prepare_cohort(cohort, Preparation(), tmp_path / "cache")["a"]
+    found = np.zeros((3, *SHAPE), bool)
+    found[:, 2:5, 3:6, 4] = True
+    written = as_written(Prediction(case, np.moveaxis(found, 3, 1), found), cohort)
+    assert np.array_equal(written.masks, found)
+    assert written.contradictory == (0, 0, 0)
+    paths = write_prediction(tmp_path / "out", written, prepared, cohort)
+    assert [path.name for path in paths] == ["a_A.nii.gz", "a_B.nii.gz", "a_C.nii.gz"]
+    for path in paths:
+        assert np.array_equal(read_labels(path).array, found[0])

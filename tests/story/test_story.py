@@ -327,3 +327,31 @@ def test_list() -> None:
     assert said.code == 0
     assert "mean" in said.out
     assert "brats" not in said.out
+
+
+def test_predictions_given_back_as_folders_get_the_same_numbers_and_the_same_verdicts(
+    phantom: Path, out: Path, tmp_path: Path
+) -> None:
+    """What is scored is what is written: `compare` on a study's own predictions repeats its report."""
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    for path in phantom.rglob("*-seg.nii.gz"):
+        shutil.copy(path, labels)
+    plan = json.loads((out / "study.json").read_text())["plan"]
+    words: list[object] = ["compare", "--labels", labels, "--rules", "brats2023-GLI", "--reference", "concat"]
+    for arm in ("concat", "only t1c"):
+        folders = [out / "runs" / cell["digest"] / "predictions" for cell in plan if cell["arm"] == arm]
+        words += ["--arm", f"{arm}={','.join(map(str, folders))}"]
+    words += ["--metrics", "dice,volume_mm3,target_volume_mm3", "--patients", r"BraTS-GLI-\d+", "--out", tmp_path / "o"]
+    said = mrfusion(*words)
+    assert said.code == 0, said
+    ours, given = (json.loads((place / "report.json").read_text()) for place in (out, tmp_path / "o"))
+    assert given["comparisons"] == ours["comparisons"]
+    assert "training terms and seeds not known" in given["verdict"][0]
+    arm_of = {cell["digest"]: cell["arm"] for cell in plan}
+    runs = [(arm_of[digest], row) for digest, rows in tables(out, "scores.csv").items() for row in rows]
+    written = {(arm, r["case"], r["region"], r["metric"]): r["value"] for arm, r in runs}
+    with (tmp_path / "o" / "scores.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 2 * 8 * 3 * 3
+    assert not [r for r in rows if written[r["arm"], r["case"], r["region"], r["metric"]] != r["value"]]

@@ -87,6 +87,22 @@ def region_masks(index: NDArray[np.uint8], regions: Sequence[Region], label_valu
     return np.stack([row[index] for row in table]) if len(regions) else np.zeros((0, *index.shape), bool)
 
 
+def can_be_painted(regions: Sequence[Region]) -> bool:
+    """Whether one label map can hold these regions: at most 16, and whatever contradicts has an order to be painted in.
+
+    That is so where every two are disjoint or one lies in the other, or where no regions can contradict each other,
+    because each of their combinations has a label of its own.
+    """
+    if len(regions) > MAX_REGIONS:
+        return False
+    ordered = all(
+        a.labels <= b.labels or b.labels <= a.labels or not a.labels & b.labels for a in regions for b in regions
+    )
+    labels = {label for region in regions for label in region.labels}
+    patterns = {tuple(label in region.labels for region in regions) for label in labels}
+    return ordered or len(patterns) == 2 ** len(regions) - 1
+
+
 def paint_regions(masks: NDArray[Any], regions: Sequence[Region], label_values: Sequence[int]) -> NDArray[np.uint8]:
     """(R, *shape) masks of overlapping regions -> index map of that shape, the reverse of :func:`region_masks`.
 

@@ -5,9 +5,8 @@ from typing import Any, get_args
 
 from mrfusion.errors import InputError
 from mrfusion.importers._base import Imported, scored
-from mrfusion.result import Status
+from mrfusion.result import TARGET_VOLUME, Status
 
-TARGET_VOLUME = "target_volume_mm3"  # the metric that tells which regions a target lacks
 _IN_TARGET = {"yes": True, "no": False, "true": True, "false": False, "": True}
 
 

@@ -5,9 +5,8 @@ from pathlib import Path
 
 from mrfusion.errors import SpecError
 from mrfusion.importers._base import Imported
-from mrfusion.importers._records import TARGET_VOLUME
 from mrfusion.progress import Progress
-from mrfusion.result import CaseScore
+from mrfusion.result import TARGET_VOLUME, CaseScore
 from mrfusion.scoring.folders import score_folders
 from mrfusion.scoring.question import Question
 

@@ -1,5 +1,6 @@
 """What a trained network answers for cases, and what becomes of it: the pieces that a task names as its ``answers``."""
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
@@ -13,10 +14,18 @@ from mrfusion.data.label_map import region_masks
 from mrfusion.data.load import OpenedCase
 from mrfusion.data.prepared import Prepared
 from mrfusion.data.sample import LoadedCase
-from mrfusion.errors import SpecError
-from mrfusion.result import CaseScore
+from mrfusion.errors import Note, SpecError
+from mrfusion.result import CONTRADICTORY, CaseScore
 from mrfusion.rules import rule_named
-from mrfusion.run.prediction import Answering, Prediction, predict_classes, predict_masks, write_maps, write_prediction
+from mrfusion.run.prediction import (
+    Answering,
+    Prediction,
+    as_written,
+    predict_classes,
+    predict_masks,
+    write_maps,
+    write_prediction,
+)
 from mrfusion.run_folder.probabilities import FILE, Answer, write_probabilities
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.scoring.classes import answers_of, class_table, score_classes
@@ -75,7 +84,8 @@ class RegionAnswers(Answers[Prediction]):
     has_volumes = True
 
     def predict(self, one: OpenedCase) -> Prediction:
-        return predict_masks(one.case, one.prepared, one.loaded, self.modalities, self.model, probabilities=self.maps)
+        found = predict_masks(one.case, one.prepared, one.loaded, self.modalities, self.model, probabilities=self.maps)
+        return as_written(found, self.cohort)
 
     def shown(self, one: OpenedCase, answer: Prediction) -> NDArray[np.bool_]:
         del one
@@ -88,19 +98,26 @@ class RegionAnswers(Answers[Prediction]):
         return np.moveaxis(masks, 0, 1).astype(np.float32)
 
     def judge(self, answered: Iterable[tuple[OpenedCase, Prediction]], folder: RunFolder) -> list[CaseScore]:
-        """Dice and the run's other metrics of every region of every case."""
+        """Dice and the run's other metrics of every region of every case, and how many voxels contradicted others."""
         scores, metrics = list[CaseScore](), self.spec.metrics or METRICS
         for one, answer in answered:
             scores += masks_scored(self.spec, self.cohort, answer.masks, prepared=one.prepared, metrics=metrics)
+            scores += self._contradictory(answer)
             write_prediction(folder.predictions, answer, one.prepared, self.cohort)
         return scores
 
     def write(self, answered: Iterable[tuple[OpenedCase, Prediction]], folder: Path) -> list[Path]:
         written = []
         for one, answer in answered:
-            written.append(write_prediction(folder, answer, one.prepared, self.cohort))
+            written += write_prediction(folder, answer, one.prepared, self.cohort)
             written += write_maps(folder, answer, one.prepared, self.cohort) if self.maps else []
+            _tell_contradictory(self._contradictory(answer))
         return written
+
+    def _contradictory(self, answer: Prediction) -> list[CaseScore]:
+        """A row a region: its voxels that are written otherwise than they were predicted."""
+        pairs = zip(self.cohort.regions, answer.contradictory, strict=True)
+        return [CaseScore(answer.case.id, region.name, CONTRADICTORY, float(count)) for region, count in pairs]
 
     def judge_subset(self, one: OpenedCase | None, *, case: Case, prepared: Prepared) -> list[CaseScore]:
         """By Dice and what else of the run's metrics is better when higher; of empty masks where nothing is seen."""
@@ -184,6 +201,18 @@ def masks_scored(
         metrics=metrics,
         rule=rule_named(spec.rules),
     )
+
+
+def _tell_contradictory(rows: Sequence[CaseScore]) -> None:
+    """A note where a case's regions contradicted each other."""
+    found = [f"{row.value:g} of {row.region}" for row in rows if row.value]
+    if found:
+        warnings.warn(
+            f"case {rows[0].case}: regions contradict each other in some voxels, which one label map cannot hold; "
+            f"written otherwise than predicted: {', '.join(found)}",
+            Note,
+            stacklevel=2,
+        )
 
 
 def _truth(prepared: Prepared) -> NDArray[np.uint8]:

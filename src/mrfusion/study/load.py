@@ -17,12 +17,12 @@ from mrfusion.comparison.spending import Spending
 from mrfusion.comparison.verdict import yardstick
 from mrfusion.errors import InputError
 from mrfusion.part import merge, read_part
-from mrfusion.result import ScoreRow
+from mrfusion.result import TARGET_VOLUME, ScoreRow
 from mrfusion.run_folder.searches import SearchAccount
 from mrfusion.run_folder.study import StudyFolder
 from mrfusion.scoring.pooled import Answered, pooled_scores
 from mrfusion.study.frozen import Added, added_from
-from mrfusion.study.load_run import TARGET_VOLUME, LoadedRun, answered_by, facts_of, load_run
+from mrfusion.study.load_run import LoadedRun, answered_by, facts_of, load_run
 
 
 @dataclass(frozen=True)

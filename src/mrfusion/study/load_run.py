@@ -11,7 +11,7 @@ from mrfusion.class_metrics._votes import Votes
 from mrfusion.comparison.fairness import RunFacts
 from mrfusion.comparison.health import Health, health
 from mrfusion.errors import InputError
-from mrfusion.result import CaseScore, ScoreRow
+from mrfusion.result import TARGET_VOLUME, CaseScore, ScoreRow
 from mrfusion.run_folder.quantity import Quantity
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.run_folder.study import StudyFolder
@@ -19,7 +19,6 @@ from mrfusion.scoring.pooled import Answered
 
 State = Literal["done", "missing", "unreadable"]
 ALL = "*"  # the case of a row that is about all test cases together
-TARGET_VOLUME = "target_volume_mm3"  # the metric that tells which regions a target lacks
 
 
 @dataclass(frozen=True)
