@@ -177,13 +177,21 @@ def main() -> None:
         with notes_to(lambda text: typer.secho(f"note: {_plain(text)}", err=True)):
             app()
     except (MrFusionError, OSError) as error:
-        typer.secho(f"mrfusion: {_plain(str(error))}", err=True, fg=typer.colors.RED)
+        said = _of_the_system(error) if isinstance(error, OSError) else str(error)
+        typer.secho(f"mrfusion: {_plain(said)}", err=True, fg=typer.colors.RED)
         sys.exit(2)
 
 
 def _stop(*_: object) -> None:
     """Being asked to end is Ctrl-C: workers are ended too, and what is finished is kept."""
     raise KeyboardInterrupt
+
+
+def _of_the_system(error: OSError) -> str:
+    """What the system refused, and where, if it said so."""
+    place = f"{error.filename}: " if error.filename else ""
+    where = "" if error.filename else "; the system does not say where: look at --out, --cache and the temporary folder"
+    return f"{place}the system refused: {error.strerror or error}{where}"
 
 
 def _plain(text: str) -> str:

@@ -152,3 +152,17 @@ def test_what_a_job_notes_comes_back_with_its_outcome(calls: str) -> None:
     assert found["a"].result == "last.pt"
     assert found["a"].notes == ("last.pt was damaged",) * 2
     assert found["b"].notes == ()
+
+
+def test_no_shared_memory_is_needed(calls: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Containers may forbid to write /dev/shm, where semaphores lie."""
+
+    def refused(*_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("_multiprocessing.SemLock", refused)
+    executor: Executor = families.load("executors", "local")(workers=2)
+    jobs = [Job(str(number), f"{calls}:add", (number, 1)) for number in range(3)]
+    assert {outcome.job.name: outcome.result for outcome in executor.run(jobs, lambda: None)} == {
+        "0": 1, "1": 2, "2": 3
+    }  # fmt: skip

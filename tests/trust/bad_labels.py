@@ -74,7 +74,7 @@ def no_prediction(path: Path) -> None:
 COLOURS = np.random.default_rng(0).integers(0, 255, (20, 20, 3)).astype(np.uint8)
 SQUARE = np.eye(20, dtype=np.uint8)
 PREDICTIONS = {
-    "gzip cut short": (bytes_of(lambda content: content[:-100]), "fetch the file again"),
+    "gzip cut short": (bytes_of(lambda content: content[:-100]), "fetch it again"),
     "text": (bytes_of(lambda _: b"text"), "expected a gzip file"),
     "absurd dimensions": (dims(30000, 30000, 30000), "announces (30000, 30000, 30000)"),
     "a bomb": (bomb(np.float64, 512, 512, 256), "smaller data type"),

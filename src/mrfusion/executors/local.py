@@ -1,15 +1,15 @@
 """Processes on this machine, as many side by side as it has GPUs, or cores where it has none."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
+from multiprocessing.connection import Connection, wait
 from types import ModuleType
 
 from mrfusion.executors._base import Executor, Job, Outcome
@@ -28,8 +28,8 @@ class Local(Executor):
     The share is the cores over ``workers``, however few runs are left: a run's last bits depend on its threads, and
     must not depend on what was finished before an interruption.
 
-    Processes are started afresh (spawn), so that nothing of the parent leaks into a run. Each has a pool of its own:
-    where one is killed, its job alone is lost.
+    Processes are started afresh (spawn), so that nothing of the parent leaks into a run. Where one is killed, its job
+    alone is lost.
 
     Options:
         workers: processes side by side; default: one for each GPU, or for each core where there is no GPU
@@ -42,34 +42,67 @@ class Local(Executor):
 
     def run(self, jobs: Sequence[Job], tick: Callable[[], None]) -> Iterator[Outcome]:
         rest, count = iter(jobs), max(1, min(self.workers, len(jobs)))
-        pools = [self._pool(number) for number in range(count)]
-        running = {_start(pools[number], job): (number, job) for number, job in zip(range(count), rest, strict=False)}
+        workers = [self._worker(number) for number in range(count)]
+        running = dict(zip(range(count), rest, strict=False))
         try:
+            for number, job in running.items():
+                workers[number].begin(job)
             while running:
-                done, _ = wait(running, timeout=TICK_SECONDS, return_when=FIRST_COMPLETED)
+                ready = wait([workers[number].connection for number in running], TICK_SECONDS)
                 tick()
-                for future in done:
-                    number, job = running.pop(future)
-                    outcome = _outcome(future, job)
+                for number in [n for n in running if workers[n].connection in ready]:
+                    outcome = workers[number].outcome(running.pop(number))
                     if outcome.failure == KILLED:
-                        pools[number] = self._pool(number)
-                    running |= {_start(pools[number], job): (number, job) for job in islice(rest, 1)}
+                        workers[number] = self._worker(number)
+                    for job in islice(rest, 1):
+                        workers[number].begin(job)
+                        running[number] = job
                     yield outcome
         finally:
-            for pool in pools:
-                pool.shutdown(wait=False, cancel_futures=True)
-            for child in multiprocessing.active_children():
-                child.terminate()
+            for worker in workers:
+                worker.end()
 
-    def _pool(self, number: int) -> ProcessPoolExecutor:
-        settings = (number, max(1, self.cores // self.workers), self.gpus)
+    def _worker(self, number: int) -> "Worker":
+        return Worker(number, max(1, self.cores // self.workers), self.gpus)
+
+
+class Worker:
+    """A process that carries out one job after the other, told and heard through a pipe: no semaphore is needed, so no
+    shared memory either, which some containers do not let one write."""
+
+    def __init__(self, number: int, threads: int, gpus: Sequence[str]) -> None:
         context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(1, context, initializer=_start_worker, initargs=settings)
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, number, threads, tuple(gpus)), daemon=False)
+        with _no_main_module():
+            self.process.start()
+        theirs.close()  # so that its end is heard
+
+    def begin(self, job: Job) -> None:
+        """Send a job; where the process has ended, :meth:`outcome` says so."""
+        with contextlib.suppress(OSError):
+            self.connection.send(job)
+
+    def outcome(self, job: Job) -> Outcome:
+        """What came of the job that the process was given."""
+        try:
+            answer: Outcome = self.connection.recv()
+        except (EOFError, OSError):
+            return Outcome(job, failure=KILLED, expected=True)
+        return answer
+
+    def end(self) -> None:
+        """End the process, whatever it does."""
+        self.connection.close()
+        self.process.terminate()
 
 
-def _start(pool: ProcessPoolExecutor, job: Job) -> Future[Outcome]:
-    with _no_main_module():
-        return pool.submit(carry_out, job)
+def _serve(connection: Connection, number: int, threads: int, gpus: Sequence[str]) -> None:
+    """What a worker does until its parent has no more jobs."""
+    _start_worker(number, threads, gpus)
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            connection.send(carry_out(connection.recv()))
 
 
 @contextmanager
@@ -85,13 +118,6 @@ def _no_main_module() -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = main
-
-
-def _outcome(future: Future[Outcome], job: Job) -> Outcome:
-    try:
-        return future.result()
-    except BrokenProcessPool:
-        return Outcome(job, failure=KILLED, expected=True)
 
 
 def _start_worker(number: int, threads: int, gpus: Sequence[str]) -> None:

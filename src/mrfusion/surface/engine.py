@@ -12,9 +12,10 @@ try:
 except ImportError as error:
     if (error.name or "").startswith("mrfusion"):
         raise
+    cure = "unset it" if "NUMBA_DISABLE_JIT" in str(error) else "pip install numba"
     warnings.warn(
         f"numba cannot be used ({error}): metrics are the same to the last bit but take ten to fifteen times as long; "
-        "pip install numba",
+        f"{cure} to have the fast ones",
         Note,
         stacklevel=2,
     )
