@@ -3,7 +3,7 @@
 import pytest
 
 from mrfusion.errors import SpecError
-from mrfusion.planning.doubts import few_slices, too_large
+from mrfusion.planning.doubts import few_slices, never_labelled, too_large
 from mrfusion.planning.presets import PRESETS, preset_named
 from mrfusion.planning.topology import Room, coarsen, fit_batch, fit_memory, map_points
 
@@ -69,6 +69,7 @@ def test_every_preset_plans_for_both_dimensions(name: str) -> None:
 
 
 def test_bad_fits_are_said() -> None:
+    assert ["region core" in said for said in never_labelled({"lesion": 1e-6, "core": 0.0})] == [True]
     assert not list(few_slices(2, (3, 60, 61)))
     assert not list(few_slices(3, (8, 60, 61)))
     (few,) = few_slices(3, (5, 60, 61))

@@ -1,9 +1,16 @@
 """What is a bad fit between samples and cases, said before anything is trained."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 FEW_SLICES = 8  # of which a 3-D network learns little that slices do not tell
+
+
+def never_labelled(shares: Mapping[str, float]) -> Iterator[str]:
+    """Sentences on regions that no case has; ``shares`` are of the voxels of all cases' boxes."""
+    for name, share in shares.items():
+        if share == 0:
+            yield f"no case that is trained or validated on has the region {name}: nothing can be learnt about it"
 
 
 def few_slices(dimensions: int, median_shape: Sequence[float]) -> Iterator[str]:

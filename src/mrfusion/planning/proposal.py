@@ -6,7 +6,7 @@ from math import prod
 from typing import Any
 
 from mrfusion.families import Call, parse
-from mrfusion.planning.doubts import FEW_SLICES, few_slices, too_large
+from mrfusion.planning.doubts import FEW_SLICES, few_slices, never_labelled, too_large
 from mrfusion.planning.fingerprint import Fingerprint
 from mrfusion.planning.preparation import plan_preparation
 from mrfusion.planning.presets import Preset
@@ -75,7 +75,8 @@ def propose(fingerprint: Fingerprint, wishes: Wishes) -> Proposal:
         Planned(BATCH, fit.batch, _batch_reason(fit, voxels, wishes)),
     ]
     size, multiple = ((1,) * first + axes for axes in (topology.patch, topology.multiple))
-    found = [*few_slices(dimensions, target.median_shape), *too_large(size, multiple, target.median_shape)]
+    found = [*never_labelled(fingerprint.shares), *few_slices(dimensions, target.median_shape)]
+    found += too_large(size, multiple, target.median_shape)
     return Proposal(tuple(one for one in planned if one.key in wishes.keys), tuple(found))
 
 
