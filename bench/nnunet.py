@@ -38,14 +38,20 @@ from mrfusion.conversion.nnunet import write_nnunet
 from mrfusion.data.read import read_cohort, read_data
 from mrfusion.files import read_json, read_rows, write_json
 from mrfusion.phantom.cohort import write_cohort
+from mrfusion.planning.values import changes_of
 from mrfusion.progress import silent
 from mrfusion.rules import rule_named
 from mrfusion.run.execute import execute
+from mrfusion.run.propose import propose_values
 from mrfusion.scoring.masks import score_case
 from mrfusion.spec import RunSpec, Source
 
 PEER = "nnU-Net"
-OURS: dict[str, Any] = {"plan": "concat", "sampling": {"dimensions": 2}}
+OURS: dict[str, Any] = {"plan": "concat", "mirror": True}
+PLANNED = (
+    "network", "sampling.dimensions", "sampling.size", "budget.batch_size", "budget.epochs",
+    "data.preparation.spacing_mm", "data.preparation.interpolation", "data.preparation.intensities",
+)  # fmt: skip
 PARTS = (12, 3, 25)  # patients to train on, to choose the epoch by, and to test on at most
 Scores = list[ScoreRow]
 
@@ -177,7 +183,8 @@ def _ours(options: argparse.Namespace, out: Path, raw: Path) -> tuple[Scores, di
     about = {}
     for name, changes in variants.items():
         spec = _spec(options, out, raw).changed(changes)
-        folder = _timed_run(spec, out, 60 * options.minutes)
+        planned = _planned(spec, out, options.minutes)
+        folder = execute(planned, out=out, cache=out / "cache", progress=silent)
         about[name] = read_json(folder / "environment.json") | {"spec": read_json(folder / "spec.json")}
         rows += [
             ScoreRow(name, 0, 0, row["case"], row["case"], row["region"], row["metric"], float(row["value"]))
@@ -199,16 +206,13 @@ def _spec(options: argparse.Namespace, out: Path, raw: Path) -> RunSpec:
     return spec.changed({"data": {"fingerprint": data.fingerprint}})
 
 
-def _timed_run(spec: RunSpec, out: Path, seconds: float) -> Path:
-    """The run whose epochs fit the time, from the second and third epoch of a short one."""
-    noted = out / "epochs" / f"{spec.changed({'budget': {'epochs': 1}}).digest}-{seconds:g}.json"
-    if not noted.exists():
-        short = execute(spec.changed({"budget": {"epochs": 3}}), out=out, cache=out / "cache", progress=silent)
-        times = [float(row["value"]) for row in read_rows(short / "history.csv", ("epoch", "quantity", "value"))
-                 if row["quantity"] == "seconds"]  # fmt: skip
-        write_json(noted, {"epochs": max(1, round(seconds / fmean(times[1:])))})
-    epochs = read_json(noted)["epochs"]
-    return execute(spec.changed({"budget": {"epochs": epochs}}), out=out, cache=out / "cache", progress=silent)
+def _planned(spec: RunSpec, out: Path, minutes: float) -> RunSpec:
+    """The specification with its keys to plan in, so many epochs among them as fit the minutes on this machine."""
+    asked = json.dumps({"like": "residual", "memory_gb": None, "minutes": minutes, "folds": [0]})
+    found = propose_values(spec.model_dump_json(), PLANNED, asked, str(out), str(out / "cache"))
+    for one in found["planned"]:
+        print(f"  {one['key']}: {one['value']} ({one['reason']})", file=sys.stderr, flush=True)
+    return spec.changed(changes_of(found["planned"]))
 
 
 def _mean(rows: Scores, arm: str, region: str = MEAN) -> float:
