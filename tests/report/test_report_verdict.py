@@ -86,11 +86,13 @@ def test_the_sentence_opens_with_what_has_not_converged(make_study, tmp_path):
     write_rows(folder / "runs" / run.digest / "history.csv", ("epoch", "quantity", "value"), rising)
     study = load_study(folder)
     said = str(sentence(study, leading(study)[0]))
-    assert said.startswith("Not converged: late, 1 of 6 runs: the validation score still rises, by 29% of its gain")
-    assert ". late is undecided against concat" in said
+    assert said.startswith(
+        "Not converged: late, 1 of 6 runs: the validation score still rises. late is undecided against concat"
+    )
     words = build_report(load_study(folder)).read_text()
     assert '<span class="caution">Not converged: late' in words
     assert '<span class="what unequal">not converged</span>' in words
+    assert "the validation score still rises, 29% of its gain is of the last quarter" in words
     assert "1 of 6 runs" in json.loads((folder / "report.json").read_text())["not_converged"]["late"]
 
 

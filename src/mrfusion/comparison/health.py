@@ -16,7 +16,7 @@ is looked for, of the last phase of a training (the one whose best epoch is kept
 """
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -31,10 +31,14 @@ Rows = Iterable[tuple[int, str, float]]
 
 @dataclass(frozen=True)
 class Concern:
-    """One thing that is wrong with a training, as a kind and as a clause."""
+    """One thing that is wrong with a training: its kind, a clause that is the same in every run, and its amount."""
 
     kind: Kind
     text: str
+    amount: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.text}, {self.amount}" if self.amount else self.text
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class Health:
 class ArmHealth:
     """The runs of one arm together: how many there are, how many have concerns, and the concerns in words.
 
-    Each kind of concern is said once, with the number of runs that it concerns.
+    Each concern is said once, with the number of runs that have it where not all of the unwell ones do.
     """
 
     arm: str
@@ -86,15 +90,10 @@ def health(history: Rows, scores: Sequence[ScoreRow], environment: Mapping[str, 
 
 
 def arm_health(arm: str, runs: Sequence[Health]) -> ArmHealth:
-    """What the runs of one arm have in common; a kind of concern that only some have is said with their number."""
-    texts: dict[Kind, list[str]] = defaultdict(list)
-    for run in runs:
-        for kind in dict.fromkeys(concern.kind for concern in run.concerns):
-            texts[kind].append(next(concern.text for concern in run.concerns if concern.kind == kind))
+    """What is wrong with the runs of one arm."""
+    texts = Counter(concern.text for run in runs for concern in run.concerns)
     unwell = sum(not run.converged for run in runs)
-    said = tuple(
-        found[0] if len(found) == unwell else f"{found[0]} (in {len(found)} of them)" for found in texts.values()
-    )
+    said = tuple(text if count == unwell else f"{text} (in {count} of them)" for text, count in texts.items())
     return ArmHealth(arm, len(runs), unwell, said)
 
 
@@ -111,19 +110,18 @@ def _losses(rows: Rows) -> Iterable[Concern]:
         epoch for epoch, quantity, value in rows if quantity.startswith(("train/", "val/")) and not math.isfinite(value)
     ]
     if bad:
-        yield Concern("loss", f"a loss or score is not finite in epoch {bad[0]}")
+        yield Concern("loss", "a loss or score is not finite", f"first in epoch {bad[0]}")
 
 
 def _steps(environment: Mapping[str, Any]) -> Iterable[Concern]:
     steps = environment.get("steps")
     if isinstance(steps, int | float) and steps < FEWEST_STEPS:
-        yield Concern("steps", f"{steps:g} optimiser steps are fewer than {FEWEST_STEPS}")
+        yield Concern("steps", f"fewer than {FEWEST_STEPS} optimiser steps", f"{steps:g}")
 
 
 def _epochs(curve: Sequence[float]) -> Iterable[Concern]:
     if len(curve) < FEWEST_EPOCHS:
-        count = len(curve)
-        yield Concern("epochs", f"{count} epoch{'s' if count != 1 else ''} cannot show whether it has converged")
+        yield Concern("epochs", f"fewer than {FEWEST_EPOCHS} epochs, which show no curve", f"{len(curve)}")
 
 
 def _rising(curve: Sequence[float]) -> Iterable[Concern]:
@@ -134,7 +132,7 @@ def _rising(curve: Sequence[float]) -> Iterable[Concern]:
     gained = best - curve[0]
     if best - before > STILL_RISING * gained:
         share = (best - before) / gained
-        yield Concern("rising", f"the validation score still rises, by {share:.0%} of its gain in the last quarter")
+        yield Concern("rising", "the validation score still rises", f"{share:.0%} of its gain is of the last quarter")
     elif curve[-1] - max(curve[:-1]) > LAST_GAIN * gained:
         yield Concern("last", "the best epoch is the last")
 
@@ -144,9 +142,8 @@ def _unpredicted(scores: Sequence[ScoreRow]) -> Iterable[Concern]:
     regions = dict.fromkeys(row.region for row in scores if row.in_target and row.metric in ("dice", "volume_mm3"))
     measured = {row.region for row in scores if row.metric == "volume_mm3"}
     never = [region for region in regions if _all_zero(scores, region, measured)]
-    never += _never_voted(scores)
-    if never:
-        yield Concern("unpredicted", f"{', '.join(never)} {'is' if len(never) == 1 else 'are'} never predicted")
+    for name in (*never, *_never_voted(scores)):
+        yield Concern("unpredicted", f"{name} is never predicted")
 
 
 def _all_zero(scores: Sequence[ScoreRow], region: str, measured: set[str]) -> bool:
