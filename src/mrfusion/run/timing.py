@@ -1,5 +1,6 @@
 """How long a run takes on this machine, from one shortened epoch of each phase and one predicted case."""
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +18,9 @@ from mrfusion.run_folder.run import RunFolder
 from mrfusion.schedules._base import Phase
 from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import make_fabric, make_model, make_training
-from mrfusion.training.loop import fit
+from mrfusion.training.loop import Training, fit
+
+STEPS = (1, 5)  # of the two epochs that are timed
 
 
 @dataclass(frozen=True)
@@ -45,23 +48,47 @@ class Measured:
 
 
 def measured(spec: RunSpec, data: RunData, out: Path) -> Measured:
-    """Time a run's steps; nothing of it is kept."""
-    short = spec.changed({"budget": {"epochs": 1}, "sampling": {"per_case": 1}})
+    """Time a run's steps; nothing of it is kept.
+
+    What an epoch takes beside its steps, such as its validation, is told from them by epochs of two lengths.
+    """
     fabric, parts = make_fabric(spec.machine, spec.budget.precision), parts_of(spec, data)
+    enough = [math.ceil(steps * spec.budget.batch_size / len(parts.train)) for steps in STEPS]
+    lengths = list(dict.fromkeys(min(samples, spec.sampling.per_case) for samples in enough))
     with temporary_folder(out) as folder:
-        trainings = [
-            make_training(one, data.cohort, parts, fabric=fabric, folder=RunFolder(folder), progress=silent)
-            for one in (short, spec)
-        ]
-        phases: list[Phase] = load("schedules", spec.schedule)().phases(trainings[0].network, spec.loss_names)
-        fit(trainings[0], phases)  # the first epoch of a process is slow: libraries choose their kernels in it
-        each = fit(replace(trainings[0], folder=RunFolder(folder / "again")), phases).of(SECONDS)  # one epoch a phase
-        model = make_model(spec, data.cohort, network=trainings[0].network, size=parts.size, fabric=fabric)
+
+        def training(samples: int, name: str) -> Training:
+            one = spec.changed({"budget": {"epochs": 1}, "sampling": {"per_case": samples}})
+            place = RunFolder(folder / name)
+            return make_training(one, data.cohort, parts, fabric=fabric, folder=place, progress=silent)
+
+        first = training(lengths[0], "first")
+        phases: list[Phase] = load("schedules", spec.schedule)().phases(first.network, spec.loss_names)
+        fit(first, phases)  # the first epoch of a process is slow: libraries choose their kernels in it
+        timed = []
+        for samples in lengths:
+            again = replace(training(samples, f"of {samples}"), network=first.network)
+            timed.append((len(again.batches), fit(again, phases).of(SECONDS)))  # one epoch a phase
+        model = make_model(spec, data.cohort, network=first.network, size=parts.size, fabric=fabric)
         started = time.perf_counter()
         make_answers(spec, data.cohort, model).predict(_first_of_validation(spec, data))
         prediction = time.perf_counter() - started
-    steps = len(trainings[1].batches) / len(trainings[0].batches)
-    return Measured(phases, [seconds * steps for seconds in each], prediction)
+        steps = len(training(spec.sampling.per_case, "whole").batches)
+    return Measured(phases, [_of_steps(steps, pairs) for pairs in _by_phase(timed)], prediction)
+
+
+def _by_phase(timed: Sequence[tuple[int, Sequence[float]]]) -> list[list[tuple[int, float]]]:
+    """The steps and seconds of each phase's epochs."""
+    return [[(steps, each[number]) for steps, each in timed] for number in range(len(timed[0][1]))]
+
+
+def _of_steps(steps: int, pairs: Sequence[tuple[int, float]]) -> float:
+    """Seconds of an epoch of so many steps: on the line through two epochs, or in proportion to a single one."""
+    (few, short), (more, long) = pairs[0], pairs[-1]
+    if more == few:
+        return long * steps / more
+    each = max(0.0, (long - short) / (more - few))
+    return max(0.0, short - few * each) + steps * each
 
 
 def _first_of_validation(spec: RunSpec, data: RunData) -> OpenedCase:
