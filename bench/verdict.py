@@ -1,7 +1,8 @@
 """Is the verdict right? Simulated studies whose truth is known, small learners, and phantoms whose answer is known.
 
-    python bench/verdict.py                        everything but the phantom controls: eight minutes of one core
+    python bench/verdict.py                        everything but controls and searches: five minutes of one core
     python bench/verdict.py --smoke                the same on a few cells: fifteen seconds, no figure to quote
+    python bench/verdict.py --searches             searches on null tasks and with a planted cue as well (hours)
     python bench/verdict.py --controls out/controls    the three phantom controls as well (hours without finished runs)
 
 The last line is JSON, see docs/verdict.md:
@@ -351,6 +352,16 @@ def control(name: str, folder: Path) -> dict[str, object]:
     return {"control": name, "right": row["verdict"] in right, "expected": right} | {key: row[key] for key in keys}
 
 
+def searches() -> dict[str, float]:
+    """What bench/search.py finds of searches on null tasks and with a planted cue: trainings, hours of one core."""
+    found: dict[str, float] = {}
+    for part in ("nothing", "planted"):
+        command = [sys.executable, str(HERE / "search.py"), "--only", part]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        found |= json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
 def table(rows: Iterable[Seen]) -> str:
     """docs/verdict.md's table: designs against the share of false words, coverage and power, worst over what varies."""
     groups: dict[tuple[int, int, int], list[Seen]] = defaultdict(list)
@@ -384,7 +395,7 @@ def simulate(smoke: bool, studies: int) -> tuple[dict[str, object], dict[str, ob
         "false_words_mean": whole.false_mean,
         "coverage_worst": whole.coverage_worst,
         "power_kept": power_kept(rows),
-        "family_false_words": families(200 if smoke else 4000),
+        "family_false_words": families(200 if smoke else 2000),
         "missing_false_words_worst": partial.false_worst,
         "missing_coverage_worst": partial.coverage_worst,
         **stopped,
@@ -405,11 +416,13 @@ def main() -> None:
     options.add_argument("--smoke", action="store_true", help="few cells, few studies: whether it runs")
     options.add_argument("--studies", type=int, default=2000, help="simulated studies of each cell")
     options.add_argument("--controls", type=Path, help="folder of the phantom controls' runs; they are run as well")
+    options.add_argument("--searches", action="store_true", help="bench/search.py's searches as well")
     options.add_argument("--out", type=Path, default=Path("out/bench_verdict.json"))
     given = options.parse_args()
     start = time.monotonic()
     summary, behind = simulate(given.smoke, 200 if given.smoke else given.studies)
     controls = [control(name, given.controls) for name in CONTROLS] if given.controls else []
+    summary |= searches() if given.searches else {}
     summary |= {"controls": len(controls), "controls_right": sum(bool(row["right"]) for row in controls),
                 "seconds": round(time.monotonic() - start)}  # fmt: skip
     write_json(given.out, {"controls": controls} | behind | summary)

@@ -14,6 +14,12 @@ KEYS = {
     "energy": {"time_ratio_2d", "memory_ratio_2d", "time_ratio_3d", "memory_ratio_3d", "mismatch_auc"},
     "memory": {"peak_gib", "anonymous_gib", "prepare_gib", "cases"},
     "report": {"build_seconds", "cpu_seconds", "megabytes"},
+    "verdict": {
+        "false_words_worst", "false_words_mean", "coverage_worst", "power_kept", "family_false_words",
+        "missing_false_words_worst", "missing_coverage_worst", "stopping_false_words", "stopping_false_words_at",
+        "stopping_runs_saved", "stopping_words_kept", "real_coverage_worst", "real_false_words_worst",
+        "through_compare", "controls", "controls_right", "seconds",
+    },
     "start": {"help_seconds_over_python", "list_seconds_over_python", "heavy_imports"},
     "train_loop": {"vs_nnunet", "vs_monai"},
     "trust": {"kills", "kills_identical", "bad_inputs", "bad_inputs_clear", "ray_node_lost_identical"},
