@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from mrfusion.comparison.compare import compare
 from mrfusion.comparison.spending import Spending
@@ -9,11 +10,19 @@ from mrfusion.comparison.stopping import standing
 from planted import planted
 
 
-def test_the_looks_together_spend_five_percent():
-    rule = Spending(most_seeds=5)
-    assert list(rule.looks) == [2, 3, 4, 5]
-    assert rule.level * len(rule.looks) == pytest.approx(0.05)
+@pytest.mark.parametrize(("most", "level"), [(1, 0.05), (2, 0.0294), (3, 0.0221), (4, 0.0182), (5, 0.0158)])
+def test_levels_are_those_of_pocock(most, level):
+    rule = Spending(most_seeds=most, fewest_seeds=1)
+    assert list(rule.looks) == list(range(1, most + 1))
+    assert rule.level == pytest.approx(level, abs=1e-4)  # Pocock 1977, table 1; equally spaced looks
     assert rule.times * rule.level == pytest.approx(0.05)
+
+
+def test_the_looks_from_the_second_seed_on_reject_a_true_null_in_five_percent():
+    rule = Spending(most_seeds=5)
+    seeds = np.random.default_rng(0).normal(size=(200_000, 5)).cumsum(axis=1) / np.sqrt(np.arange(1, 6))
+    bound = stats.norm.isf(rule.level / 2)
+    assert (np.abs(seeds[:, 1:]) > bound).any(axis=1).mean() == pytest.approx(0.05, abs=0.002)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +65,7 @@ def test_the_first_word_stands_and_looks_cost_something():
     assert compare(early, "ref", spending=rule)[0].verdict == "helps"
     assert compare(late, "ref", spending=rule)[0].verdict == "helps"
     assert compare(late, "ref")[0].verdict == "undecided"
-    assert compare(early, "ref", spending=rule)[0].p_holm == pytest.approx(3 * compare(early, "ref")[0].p_holm)
+    assert compare(early, "ref", spending=rule)[0].p_holm == pytest.approx(rule.times * compare(early, "ref")[0].p_holm)
 
 
 def test_before_the_first_look_nothing_is_said():

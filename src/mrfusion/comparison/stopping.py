@@ -1,6 +1,6 @@
 """When a study may stop: which arms are decided, which no further seed is likely to decide, and where to go on.
 
-A study that stops when it is decided looks after every complete seed. Each look spends an equal part of the 5 % (see
+A study that stops when it is decided looks after every complete seed, every time at the same stricter level (see
 :class:`mrfusion.comparison.spending.Spending`), and a word once said stands. An arm also stops where the remaining
 seeds would decide it with a chance below :data:`HOPE`, given the effect that was seen and the variances of its
 interval: seeds take away what runs add to the error, never what patients and training sets add. Stopping without a word

@@ -110,8 +110,9 @@ def _planned(study: LoadedStudy) -> list[str]:
         rule = Spending(most_seeds=len(study.seeds))
         found.append(
             f"The study stopped an arm when it was decided, or when no further seed was likely to decide it: it looked "
-            f"after {rule.looks.start} to {rule.most_seeds} complete seeds, and each look was given "
-            f"{100 * rule.level:.3g} % of the 5 %. {study.stopping['saved']} of {study.stopping['total']} runs were "
+            f"after {rule.looks.start} to {rule.most_seeds} complete seeds, and each look was held "
+            f"to the level {100 * rule.level:.2g} %, which makes 5 % of all of them together "
+            f"(Pocock 1977). {study.stopping['saved']} of {study.stopping['total']} runs were "
             "saved."
         )
     if study.frozen:
