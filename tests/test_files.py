@@ -14,6 +14,7 @@ from mrfusion.files import (
     building_anew,
     read_json,
     read_rows,
+    sweep,
     temporary_folder,
     write_json,
     write_rows,
@@ -191,3 +192,23 @@ def test_nothing_is_left_of_a_folder_that_was_not_finished(tmp_path: Path) -> No
         (work / "half").write_text("of it")
         raise ZeroDivisionError
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_folder_makes_room(tmp_path: Path) -> None:
+    (tmp_path / "done").mkdir()
+    with building_anew(tmp_path / "done") as work:
+        (work / "a").write_text("1")
+    assert (tmp_path / "done" / "a").read_text() == "1"
+    with building_anew(tmp_path / "done") as work:
+        (work / "b").write_text("2")
+    assert [path.name for path in (tmp_path / "done").iterdir()] == ["a"], "the first to end is the one that counts"
+
+
+def test_a_sweep_spares_what_is_younger(tmp_path: Path) -> None:
+    for name in (".mrfusion-old", ".mrfusion-new", "kept"):
+        (tmp_path / name).write_text("")
+    os.utime(tmp_path / ".mrfusion-old", (1, 1))
+    sweep(tmp_path.iterdir(), older_than_seconds=60)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".mrfusion-new", "kept"]
+    sweep(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]

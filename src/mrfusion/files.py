@@ -5,8 +5,9 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,15 @@ def writing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def sweep(paths: Iterable[Path]) -> None:
-    """Remove of these what a process left that was killed while it wrote, by its temporary name."""
+def sweep(paths: Iterable[Path], *, older_than_seconds: float = 0.0) -> None:
+    """Remove of these what a process left that was killed while it wrote, by its temporary name.
+
+    Where other processes may be writing beside it, ``older_than_seconds`` spares what they are at.
+    """
     for path in [path for path in paths if path.name.startswith(TEMPORARY)]:
+        with suppress(OSError):  # another process may have removed it
+            if time.time() - path.stat().st_mtime < older_than_seconds:
+                continue
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
@@ -139,6 +146,8 @@ def building_anew(folder: Path) -> Iterator[Path]:
 
 
 def _become(folder: Path, work: Path) -> None:
+    with suppress(OSError):  # an empty folder makes room; Windows replaces none
+        folder.rmdir()
     try:
         os.replace(work, folder)
     except OSError as error:

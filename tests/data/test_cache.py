@@ -165,13 +165,13 @@ def test_many_writers_of_one_case_leave_one_whole_result(make_case, cohort_of, t
 def test_what_a_killed_process_left_is_no_case_and_is_swept_after_a_day(make_case, cohort_of, tmp_path):
     case = make_case()
     home = prepared(cohort_of(case), tmp_path / "c")["a"].folder.parent
-    for name, age in ((".fresh", 0), (".old", 10**9)):
+    for name, age in ((".mrfusion-fresh", 0), (".mrfusion-old", 10**9)):
         (home / name).mkdir()
         (home / name / "images.npy").write_bytes(b"half")
         os.utime(home / name, (1, 1) if age else None)
     rewrite(case.images["t1"], np.ones((12, 14, 10), np.int16))
     again = prepared(cohort_of(case), tmp_path / "c")["a"]
-    assert {p.name for p in home.iterdir()} == {".fresh", again.folder.name}
+    assert {p.name for p in home.iterdir()} == {".mrfusion-fresh", again.folder.name}
 
 
 def test_workers_change_nothing_and_a_prepared_case_travels(make_case, cohort_of, tmp_path):

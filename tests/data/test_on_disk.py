@@ -26,6 +26,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
 from mrfusion.case import Case, Cohort
 from mrfusion.data.cache import prepare_cohort
 from mrfusion.data.load import load_cases
+from mrfusion.run_folder.quantity import Quantity
 from mrfusion.spec import Preparation
 from tiny import MODALITIES, REGIONS, fitted, run_spec, training_of
 
@@ -48,7 +49,7 @@ prepared = prepare_cohort(cohort, Preparation(), root / "cache")
 loaded = list(load_cases(cohort, prepared, MODALITIES, None).values())
 spec = run_spec(sampling={"per_case": 1}, budget={"epochs": 1, "batch_size": 50})
 history = fitted(spec, training_of(spec, root / "run", loaded))
-print(len(list(Path("/proc/self/fd").iterdir())), history.of("train/dice_ce")[0])
+print(len(list(Path("/proc/self/fd").iterdir())), history.of(Quantity.parse("train/dice_ce"))[0])
 """
 
 

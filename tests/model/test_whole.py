@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from mrfusion.errors import SpecError
 from mrfusion.model.whole import WholeNetwork, backbone_named
 from mrfusion.plan import parse_plan
+from mrfusion.run_folder.quantity import Quantity
 from tiny import fitted, run_spec, training_of, weights_of
 
 
@@ -82,7 +83,7 @@ def test_a_whole_network_is_trained(tmp_path: Path) -> None:
     training = training_of(spec, tmp_path / "run")
     before = weights_of(training)
     history = fitted(spec, training)
-    assert len(history.of("train/dice_ce")) == 2
+    assert len(history.of(Quantity.parse("train/dice_ce"))) == 2
     assert any(not torch.equal(value, before[name]) for name, value in weights_of(training).items())
 
 

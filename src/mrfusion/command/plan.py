@@ -17,6 +17,7 @@ from mrfusion.files import write_text
 from mrfusion.inspection.opening import study_text, understood
 from mrfusion.part import merge
 from mrfusion.planning.values import changes_of
+from mrfusion.run_folder.study import StudyFolder
 from mrfusion.study.conduct import Decided, decide
 from mrfusion.study.design import Study, read_study
 from mrfusion.study.planned import Planning, divided, ungiven
@@ -38,7 +39,7 @@ def write_plan(data: Path, out: Path, planning: Planning, *, layout: str | None,
         content = read_yaml(file)
         study = _asked(read_study(file), content, planning)
         with StudyView({"propose": "planning"}, 1) as view:
-            places = {"out": Path(work), "cache": cache or Path(work) / "cache"}
+            places = {"out": Path(work), "cache": cache or StudyFolder(Path(work)).cache}
             decided = decide(study, executor_named("local", workers=1), **places, watch=view.watch)
     write_text(out, _text(content, decided))
     read_study(out)  # what was written is read as any file of a user's is

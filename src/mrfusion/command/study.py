@@ -123,7 +123,7 @@ def foretell(study: Study, executor: Executor, *, out: Path, cache: Path | None)
     """
     kept = cache or StudyFolder(out).cache
     with temporary_folder(next(folder for folder in out.absolute().parents if folder.is_dir())) as place:
-        prepared = kept if kept.is_dir() else place / "cache"
+        prepared = kept if kept.is_dir() else StudyFolder(place).cache
         agenda = _prepared(study, executor, place, prepared)
         todo = missing(agenda.now(out), out)
         seconds = estimate_seconds(todo, executor, out=place, cache=prepared)

@@ -7,7 +7,6 @@ cohort's.
 
 import json
 import math
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from mrfusion.data.label_map import write_label_map
 from mrfusion.data.nifti.header import read_header
 from mrfusion.data.volume import Target, Volume, read_volume
 from mrfusion.errors import CaseError, OutputError, SpecError
-from mrfusion.files import temporary_folder, write_json, write_text
+from mrfusion.files import building_anew, write_json, write_text
 from mrfusion.progress import Progress
 
 ENDING = ".nii.gz"
@@ -38,8 +37,7 @@ def write_nnunet(
     names = file_names(cohort)
     content = dataset_json(cohort, names)
     try:
-        with temporary_folder(out.parent) as folder:
-            work = folder / out.name
+        with building_anew(out) as work:
             for number, case in enumerate(cohort.cases):
                 progress(number, len(cohort.cases), case.id)
                 _write_case(case, cohort, work, names[case.id], onto)
@@ -47,7 +45,6 @@ def write_nnunet(
             write_text(work / "dataset.json", json.dumps(content, indent=1) + "\n")
             if splits:
                 write_json(work / "splits_final.json", [_fold(split, names) for split in splits])
-            os.replace(work, out)
     except OSError as error:
         raise OutputError(f"cannot write {out}: {error.strerror or error}; nothing was kept of it") from None
     progress(len(cohort.cases), len(cohort.cases), "dataset.json")

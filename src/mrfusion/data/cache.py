@@ -10,8 +10,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -26,7 +24,7 @@ from mrfusion.data.prepare import VERSION, Arrays, Box, Placement, box_of, prepa
 from mrfusion.data.prepared import Prepared, resampler
 from mrfusion.data.volume import Target, read_volume
 from mrfusion.errors import CaseError, InputError, OutputError, SpecError, nearest
-from mrfusion.files import TEMPORARY, read_json, write_json
+from mrfusion.files import building_anew, read_json, sweep, temporary_folder, write_json
 from mrfusion.progress import Progress
 from mrfusion.spec import Preparation, without_unsaid
 
@@ -160,17 +158,9 @@ def _build(case: Case, cohort: Cohort, preparation: Preparation, *, folder: Path
     options: dict[str, Any] = {"spacing_mm": preparation.spacing_mm, "crop": preparation.crop}
     arrays = prepare(volume, **options, resample=resample, scaling=preparation.intensities)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(folder.parent)
-        temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=folder.parent))
-        try:
-            _write(temporary, arrays, cohort.label_values, asked)
-            os.replace(temporary, folder)
-        except OSError:
-            if not (folder / "meta.json").is_file():  # else another process was faster, and its result is the same
-                raise
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+        with building_anew(folder) as work:
+            sweep(folder.parent.iterdir(), older_than_seconds=_ABANDONED_S)
+            _write(work, arrays, cohort.label_values, asked)
     except OSError as error:
         raise OutputError(
             f"cannot write the prepared case {folder}: {error.strerror or error}; free the disk, or name another cache"
@@ -179,18 +169,8 @@ def _build(case: Case, cohort: Cohort, preparation: Preparation, *, folder: Path
 
 def _remove(folder: Path) -> None:
     """Out of sight at once, then deleted: a process killed in between leaves nothing that looks prepared."""
-    hidden = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=folder.parent))
-    with contextlib.suppress(OSError):  # another process may have removed it
-        os.replace(folder, hidden)
-    shutil.rmtree(hidden, ignore_errors=True)
-
-
-def _sweep(home: Path) -> None:
-    """Delete what killed processes left here a day ago or earlier."""
-    for left in home.glob(".*"):
-        with contextlib.suppress(OSError):
-            if time.time() - left.stat().st_mtime > _ABANDONED_S:
-                shutil.rmtree(left)
+    with temporary_folder(folder.parent) as hidden, contextlib.suppress(OSError):  # another process may have removed it
+        os.replace(folder, hidden / folder.name)
 
 
 def _write(folder: Path, arrays: Arrays, label_values: tuple[int, ...], asked: dict[str, Any]) -> None:
