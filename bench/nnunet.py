@@ -4,12 +4,13 @@
     python bench/nnunet.py --data FOLDER --minutes 3 --variant "{augmentation: light}" --variant "{seed: 1}"
 
 FOLDER holds hearts as MyoPS 2020 has them, brought to about 1.5 mm in the plane; without it phantoms at 3 mm are made.
-Both
-sides read the same files, train on the same patients for the same minutes, and are scored on the same test patients,
-which neither has seen. A ``--variant`` is a change of our specification that is trained as well, under the same budget,
-so that a table shows what each piece gives. nnU-Net's side is :mod:`nnunet_timed`, in an environment of its own; what
-lies finished in --out is not made again. Dice in points, the mean over regions and patients; the judge is
-``mrfusion.comparison.compare``. The last line is JSON.
+Both sides read the same files, train on the same patients for the same minutes, and are scored on the same test
+patients, which neither has seen. Ours is planned by ``auto``, its epochs for the minutes included. A ``--variant`` is
+a change of our specification that is planned and trained as well, so that a table shows what each piece gives. The
+other side is :mod:`nnunet_timed`, in an environment of its own; what lies finished in --out is not made again. Dice in
+points, the mean over regions and patients; the judge is ``mrfusion.comparison.compare``. The last line is JSON. Where
+other jobs share the machine the minutes are worth what the CPU seconds beside them say: nnU-Net's of its training,
+loaders included; ours of the whole run, preparation and predictions included.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -132,7 +134,8 @@ def _nnunet(
         write_json(work / "settings.json", settings)
         script = Path(__file__).parent / "peers" / "nnunet_timed.py"
         with (work / "log.txt").open("w") as log:
-            done = subprocess.run([str(python), str(script), str(work / "settings.json")], stdout=log, stderr=log)
+            command = [str(python), str(script), str(work / "settings.json")]
+            done = subprocess.run(command, stdout=log, stderr=log, start_new_session=True)
         if done.returncode:
             raise SystemExit(f"nnU-Net ended:\n{(work / 'log.txt').read_text()[-3000:]}")
     return _scores_of_files(work / "predictions", raw, cohort, split["test"]), read_json(work / "facts.json")
@@ -184,8 +187,10 @@ def _ours(options: argparse.Namespace, out: Path, raw: Path) -> tuple[Scores, di
     for name, changes in variants.items():
         spec = _spec(options, out, raw).changed(changes)
         planned = _planned(spec, out, options.minutes)
+        used = time.process_time()
         folder = execute(planned, out=out, cache=out / "cache", progress=silent)
-        about[name] = read_json(folder / "environment.json") | {"spec": read_json(folder / "spec.json")}
+        used = time.process_time() - used
+        about[name] = read_json(folder / "environment.json") | {"cpu_s": used}
         rows += [
             ScoreRow(name, 0, 0, row["case"], row["case"], row["region"], row["metric"], float(row["value"]))
             for row in read_rows(folder / "scores.csv", ("case", "region", "metric", "value"))
@@ -223,12 +228,16 @@ def _tell(options: argparse.Namespace, ours: Scores, theirs: Scores, about: Mapp
     found = {row.arm: row for row in compare([*ours, *theirs], PEER) if row.region == MEAN}
     regions = [*dict.fromkeys(row.region for row in theirs), MEAN]
     print(f"{options.minutes:g} minutes of training each, {options.threads} threads, {options.device}")
-    print(f"\n{'':44}" + "".join(f"{name:>12}" for name in regions) + f"{'epochs':>8}{'seconds':>9}{'parameters':>12}")
+    print(
+        f"\n{'':44}"
+        + "".join(f"{name:>12}" for name in regions)
+        + f"{'epochs':>8}{'seconds':>9}{'CPU-s':>8}{'parameters':>12}"
+    )
     for arm, rows in ((PEER, theirs), *((name, ours) for name in found)):
         facts = about[arm]
         seconds = facts.get("train_s", facts.get("train_seconds", 0.0))
         points = "".join(f"{100 * _mean(rows, arm, region):12.1f}" for region in regions)
-        print(f"{arm[:44]:44}{points}{facts['epochs']:8}{seconds:9.0f}{facts['parameters']:12}")
+        print(f"{arm[:44]:44}{points}{facts['epochs']:8}{seconds:9.0f}{facts['cpu_s']:8.0f}{facts['parameters']:12}")
     for arm, row in found.items():
         print(f"{arm} minus {PEER}: {100 * row.effect:+.1f} points, 95 % CI {100 * row.ci_low:+.1f} to "
               f"{100 * row.ci_high:+.1f}, {row.patients} patients: {row.verdict}")  # fmt: skip

@@ -7,10 +7,11 @@ import subprocess
 from pathlib import Path
 from typing import Any, Self
 
+from rounds import cpu_seconds
+
 HERE = Path(__file__).parent
 # threads that wait for each other sleep instead of spinning, else a busy machine turns waiting into CPU time
 PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE"}
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Contestant:
@@ -50,7 +51,7 @@ class Contestant:
 
     def begin(self) -> None:
         """Let it go on and say the word."""
-        self.used = self._cpu_seconds()
+        self.used = cpu_seconds(self.process.pid)
         self._signal(signal.SIGCONT)
         assert self.process.stdin
         self.process.stdin.write("go\n")
@@ -60,7 +61,7 @@ class Contestant:
         """Wait for the end of the round and halt it: seconds of wall time and of CPU time."""
         seconds = float(self._hear()["seconds"])
         self._signal(signal.SIGSTOP)
-        return seconds, self._cpu_seconds() - self.used
+        return seconds, cpu_seconds(self.process.pid) - self.used
 
     def _hear(self) -> dict[str, Any]:
         assert self.process.stdout
@@ -74,15 +75,3 @@ class Contestant:
             os.killpg(self.process.pid, number)
         except ProcessLookupError:  # it has ended by itself; ``_hear`` says so
             return
-
-    def _cpu_seconds(self) -> float:
-        """Of every process of the group, user and system."""
-        total = 0
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                fields = stat.read_text().rpartition(")")[2].split()
-            except OSError:  # the process has ended since
-                continue
-            if int(fields[2]) == self.process.pid:
-                total += int(fields[11]) + int(fields[12])
-        return total / TICKS

@@ -35,6 +35,7 @@ from nnunetv2.experiment_planning.plan_and_preprocess_api import (  # noqa: E402
 )
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor  # noqa: E402
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer  # noqa: E402
+from rounds import cpu_seconds  # noqa: E402
 
 VALIDATION_STEPS = 5
 
@@ -94,18 +95,19 @@ def _trainer(plans_name: str, prepared: Path) -> Any:
 
 def _train(trainer: Any, seconds: float) -> dict[str, Any]:
     """Epochs until the time is over, the first of them beside it."""
-    epochs, total, begun = 0, 10**6, 0.0
+    epochs, total, begun, used = 0, 10**6, 0.0, 0.0
     while epochs < total:
         _epoch(trainer)
         epochs += 1
         if epochs == 1:
-            begun = time.perf_counter()
+            begun, used = time.perf_counter(), cpu_seconds(os.getpgrp())
             continue
         each = (time.perf_counter() - begun) / (epochs - 1)
         total = max(epochs, 1 + round(seconds / each))
         trainer.lr_scheduler.max_steps = trainer.num_epochs = total
     return {
         "train_s": time.perf_counter() - begun,
+        "cpu_s": cpu_seconds(os.getpgrp()) - used,
         "epochs": epochs,
         "iterations": epochs * trainer.num_iterations_per_epoch,
     }
