@@ -237,14 +237,15 @@ class Verdict:
 def verdict_on(rows: list[Seen], studies: int, again: int = 24) -> Verdict:
     """The worst of the cells, those that came out worst simulated anew with ten times the studies."""
 
-    def anew(row: Seen, salt: int) -> Seen:
-        return measure(row.cell, 10 * studies, [salt, *map(int, _numbers(row.cell))], [row.effect])[0]
-
     enough = [row for row in rows if row.intervals >= studies / 10]
-    worst = [anew(row, 1) for row in sorted(rows, key=lambda r: -r.false)[:again]]
-    barest = [anew(row, 2) for row in sorted(enough, key=lambda r: r.coverage)[:again]]
-    false = max(worst, key=lambda r: r.false)
-    bare = min(barest, key=lambda r: r.coverage)
+    picked = [*sorted(rows, key=lambda r: -r.false)[:again], *sorted(enough, key=lambda r: r.coverage)[:again]]
+    places = {(_numbers(row.cell), row.effect): row for row in picked}
+    anew = [
+        measure(row.cell, 10 * studies, [1, *map(int, numbers)], [effect])[0]
+        for (numbers, effect), row in places.items()
+    ]
+    false = max(anew, key=lambda r: r.false)
+    bare = min((row for row in anew if row.intervals >= studies), key=lambda r: r.coverage)
     upper = false.false + 1.645 * np.sqrt(false.false * (1 - false.false) / false.studies)
     lower = bare.coverage - 1.645 * np.sqrt(bare.coverage * (1 - bare.coverage) / bare.intervals)
     null = [row.false for row in rows if row.effect == 0]

@@ -102,6 +102,16 @@ def test_it_covers_what_it_claims(folds, seeds, run, train, patients):
     assert coverage(data, 0.0) >= 0.94
 
 
+def test_satterthwaites_single_quantile_would_be_too_short_with_two_seeds():
+    found = moments(made((4000,), 30, 1, 2, run=2.83, seed=5))
+    assert found.runs is not None
+    patients, runs = found.patients, found.runs
+    both = patients.value + runs.value
+    freedom = both**2 / (patients.value**2 / patients.freedom + runs.value**2 / runs.freedom)
+    assert np.mean(np.abs(found.effect) > stats.t.ppf(0.975, freedom) * np.sqrt(both)) > 0.1
+    assert np.mean(excludes_zero(interval(found))) < 0.06
+
+
 def test_a_single_training_set_is_claimed_and_no_more():
     shared = np.random.default_rng(0).normal(0, 3.0, (4000, 1, 1))
     data = made((4000,), 40, 1, 3, run=1.0)
