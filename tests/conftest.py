@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from shape_checker import check_shapes
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny tensors, several test processes: more threads only wait
+check_shapes()
 
 SHARED = Path(__file__).parents[2] / "shared"
 

@@ -56,7 +56,7 @@ class Fusion(nn.Module, ABC):
 
 
 def where_present(
-    values: Float[Tensor, "b m ..."], present: Bool[Tensor, "b m"], fill: float = 0.0
+    values: Float[Tensor, "b #m ..."], present: Bool[Tensor, "b m"], fill: float = 0.0
 ) -> Float[Tensor, "b m ..."]:
     """``values`` with ``fill`` in the slots of absent modalities."""
     mask = present.view(*present.shape, *[1] * (values.ndim - 2))

@@ -31,7 +31,7 @@ def joined(
     change: Float[Tensor, "c n"],
     span: Float[Tensor, "d n"] | None,
     step: Sequence[int],
-) -> tuple[Float[Tensor, "b c v"], Float[Tensor, "b d *xyz"]]:
+) -> tuple[Float[Tensor, "b c v"], Float[Tensor, "b d *half"]]:
     """``change`` of the streams times their amounts side by side (n = m k), and ``span`` of the same on the grid that
     is half as fine along the axes whose ``step`` is 2.
 

@@ -1,7 +1,7 @@
 """Attention across modalities at each position, or across all modalities and positions of a window."""
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -61,7 +61,7 @@ class Attention(Fusion):
         mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=seen[:, None, None, :])
         return self.out(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
-    def _windows(self, values: Float[Tensor, "b m *xyz c"]) -> Float[Tensor, "n t c"]:
+    def _windows(self, values: Shaped[Tensor, "b m *xyz c"]) -> Shaped[Tensor, "n t c"]:
         """Tokens of each window: (windows of all cases, modalities and points of one window, c)."""
         w, d = self.window, values.ndim - 3
         for axis in range(d):

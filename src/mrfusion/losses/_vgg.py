@@ -37,7 +37,7 @@ class Vgg(nn.Module):
             number += 1  # a pooling between
         self.requires_grad_(False)
 
-    def forward(self, images: Float[Tensor, "b 1 h w"]) -> list[Float[Tensor, "b c h w"]]:
+    def forward(self, images: Float[Tensor, "b 1 h w"]) -> list[Float[Tensor, "b _ _ _"]]:
         """relu1_2, relu2_2, relu3_3, relu4_3 of grey images in 0-255, in three equal channels, nothing subtracted."""
         layers = iter(self.features.values())
         maps: list[Tensor] = []
