@@ -109,6 +109,7 @@ def test_the_digest_ignores_the_machine_and_where_things_lie(tmp_path: Path) -> 
 
 
 CHANGES: list[dict[str, Any]] = [
+    {"predictions": {"folders": ["nn"], "fingerprint": "f"}},
     {"data": {"sources": [{"path": "/data/a", "layout": "brats(year=2021)"}]}},
     {"data": {"sources": [{"path": "/data/a", "layout": "brats(year=2023)", "options": {"x": 1}}]}},
     {"data": {"fingerprint": "x"}},

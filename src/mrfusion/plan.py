@@ -18,6 +18,9 @@ Its text form is what users write and what a search mutates::
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer
 
 from mrfusion import families
 from mrfusion.errors import SpecError, nearest
@@ -144,3 +147,18 @@ def _pieces(text: str, separator: str) -> list[str]:
             pieces.append(text[start:index])
             start = index + 1
     return [p for p in (*pieces, text[start:]) if p] if text else []
+
+
+def _read_plan(value: Any) -> FusionPlan:
+    """A plan from its text; ValueError, to which pydantic adds the key, for what is none."""
+    try:
+        return value if isinstance(value, FusionPlan) else parse_plan(str(value))
+    except SpecError as error:
+        raise ValueError(str(error)) from None
+
+
+Plan = Annotated[
+    FusionPlan,
+    BeforeValidator(_read_plan),
+    PlainSerializer(str, return_type=str),
+]

@@ -6,29 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, field_validator
+from pydantic import Field, field_validator
 
 from mrfusion import families
 from mrfusion.errors import SpecError, nearest
 from mrfusion.files import write_text
 from mrfusion.part import Part, merge, read_part
-from mrfusion.plan import FusionPlan, parse_plan
+from mrfusion.plan import FusionPlan, Plan
 from mrfusion.rules import rule_named
-
-
-def _read_plan(value: Any) -> FusionPlan:
-    """A plan from its text; ValueError, to which pydantic adds the key, for what is none."""
-    try:
-        return value if isinstance(value, FusionPlan) else parse_plan(str(value))
-    except SpecError as error:
-        raise ValueError(str(error)) from None
-
-
-Plan = Annotated[
-    FusionPlan,
-    BeforeValidator(_read_plan),
-    PlainSerializer(str, return_type=str),
-]
 
 
 class Source(Part):
@@ -151,6 +136,13 @@ class Origin(Part):
     grace: int = Field(2, ge=1, description="epochs before a race may end a run")
 
 
+class Predictions(Part):
+    """Predictions that another program made: one folder, one for each fold, or that of a trainer of nnU-Net's."""
+
+    folders: tuple[str, ...] = Field(min_length=1, description="one, or one for each fold")
+    fingerprint: str = Field("", description="of the files that a run was planned for; a study fills it in")
+
+
 class RunSpec(Part):
     """Everything that decides a run.
 
@@ -161,6 +153,9 @@ class RunSpec(Part):
 
     not_in_a_file: ClassVar[frozenset[str]] = frozenset({"origin"})  # for searches and adapt
     data: Data
+    predictions: Predictions | None = Field(
+        None, description="of an arm: a folder of predictions made elsewhere, in place of a training"
+    )
     task: str = Field("segmentation", description="what is predicted: segmentation, classification, or a task of yours")
     plan: Plan = Field(FusionPlan(), description="how modalities meet, as in separate[mean,mmtm]>mean")
     members: tuple[Plan, ...] = Field((), description="plans of the networks whose probabilities are averaged")
@@ -242,11 +237,13 @@ class RunSpec(Part):
     @property
     def digest(self) -> str:
         """Sixteen hexadecimal digits that name the run's folder: of all that can change its numbers."""
-        content = self.model_dump(mode="json", exclude={"machine": True, "tracking": True, "data": {"sources": True}})
+        moves: dict[str, Any] = {"data": {"sources": True}, "predictions": {"folders": True}}
+        content = self.model_dump(mode="json", exclude={**moves, "machine": True, "tracking": True})
         content["numbers"] = NUMBERS
         content["data"]["sources"] = [s.model_dump(mode="json", exclude={"path"}) for s in self.data.sources]
         content["data"]["split"].pop("file")
         unsaid: dict[str, Any] = {"members": [], "origin": None, "absence": "none", "mirror": False}
+        unsaid |= {"predictions": None}
         content = _without(content, unsaid) | {"data": _without(content["data"], {"modalities": []})}
         content["data"]["preparation"] = without_unsaid(self.data.preparation)
         content["sampling"] = _without(content["sampling"], {"centred": False})

@@ -8,6 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from mrfusion.cli import app
@@ -60,6 +61,8 @@ def test_the_page_runs_from_top_to_bottom(tmp_path, monkeypatch, capsys):
                 "scores.csv",
             }
             assert json.loads((out / "report.json").read_text())["comparisons"]
+        elif kind == "yaml":
+            assert "predictions" in yaml.safe_load(text)["arms"]["nnU-Net"]
         else:
             exec(compile(text, "docs/compare.md", "exec"), {})
     assert "ours WT dice 0.02" in capsys.readouterr().out

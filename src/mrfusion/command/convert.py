@@ -1,5 +1,7 @@
 """Writing a data set the way another program reads it, with the same splits."""
 
+import re
+import shlex
 from pathlib import Path
 
 from mrfusion.case import Cohort, Split
@@ -30,13 +32,38 @@ def convert_data(
         if to == "nnunet":
             onto = Target(given.resample_to, resampler()) if given.resample_to else None
             write_nnunet(cohort, out, splits=parts, onto=onto, progress=progress)
-            said = [f"nnU-Net: {out}; it expects the folder as nnUNet_raw/Dataset<number>_<name>"]
-            said += ["and splits_final.json in nnUNet_preprocessed/Dataset<number>_<name>"] if parts else []
+            said = nnunet_commands(out, folds=len(parts))
         else:
             root = write_datalist(cohort, out, splits=parts, progress=progress)
             said = [f"datalist: {out / FILE}; its names are relative to {root} (base_dir in MONAI)"]
     for line in [*said, f"{len(cohort.cases)} cases, {len(parts)} folds"]:
         say(line)
+
+
+def nnunet_commands(out: Path, *, folds: int) -> list[str]:
+    """What to type so that nnU-Net trains on the folder, with the same splits, and how its results come back.
+
+    A folder that is not called Dataset<number>_<name>, as nnU-Net wants, is moved to such a name by the first line.
+    """
+    named = re.fullmatch(r"Dataset(\d{3})_\w+", out.name)
+    number = named.group(1) if named else "001"
+    name = out.name if named else f"Dataset{number}_{re.sub(r'[^A-Za-z0-9]', '', out.name) or 'data'}"
+    raw = out.absolute().parent
+    move = [] if named else [f"mv {shlex.quote(str(out.absolute()))} {shlex.quote(str(raw / name))}"]
+    split = [f'cp "$nnUNet_raw/{name}/splits_final.json" "$nnUNet_preprocessed/{name}/"'] if folds else []
+    train = [f"nnUNetv2_train {number} 3d_fullres {fold}" for fold in range(folds or 5)]
+    results = f"nnUNet_results/{name}/nnUNetTrainer__nnUNetPlans__3d_fullres"
+    return [
+        f"nnU-Net's raw data: {out}; in nnU-Net's environment:",
+        *move,
+        f"export nnUNet_raw={shlex.quote(str(raw))} nnUNet_preprocessed=$PWD/nnUNet_preprocessed "
+        "nnUNet_results=$PWD/nnUNet_results",
+        f"nnUNetv2_plan_and_preprocess -d {number} -c 3d_fullres --verify_dataset_integrity",
+        *split,
+        *train,
+        "and in the study, or with mrfusion compare --arm:",
+        f"arms: {{nnU-Net: {{predictions: {results}}}}}",
+    ]
 
 
 def _splits(path: Path | None, cohort: Cohort) -> list[Split]:

@@ -11,6 +11,9 @@ _AMOUNTS = (("parameters", "parameters", SIZE_SLACK), ("train_seconds", "trainin
 _BUDGETS = (("epochs", "epochs", BUDGET_SLACK), ("steps", "optimiser steps", BUDGET_SLACK))
 
 
+FOREIGN = "predictions"  # stands in the environment of a run whose predictions another program made
+
+
 @dataclass(frozen=True)
 class RunFacts:
     """What one finished run was: the cases it tested, the plan it followed, and what it cost (environment.json)."""
@@ -108,7 +111,7 @@ def examine(runs: Sequence[RunFacts], reference: str, changed: Mapping[str, Sequ
     names = list(dict.fromkeys(run.arm for run in runs))
     of = {name: [run for run in runs if run.arm == name] for name in names}
     bare = {name: ArmFacts(name, of[name][0].plan, _costs(of[name])) for name in names}
-    unknown = frozenset(name for name in names if not all(run.environment for run in of[name]))
+    unknown = frozenset(run.arm for run in runs if not run.environment or FOREIGN in run.environment)
     if reference not in of:
         return Fairness(bare, unknown=unknown)
     arms = {name: _with_controls(facts, bare, bare[reference]) for name, facts in bare.items()}

@@ -17,8 +17,8 @@ def paragraphs(study: LoadedStudy) -> list[str]:
         return []
     if not study.trained_here:
         return [_given(study), *_statistics(study)]
-    runs = [run for run in (*study.runs_of(study.reference), *study.done) if run.spec]
-    return [_design(study), _training(runs[0].spec) + _foreign(study), *_statistics(study)]
+    trained = [run for run in (*study.runs_of(study.reference), *study.done) if run.arm not in study.fairness.unknown]
+    return [_design(study), _training(trained[0].spec) + _foreign(study), *_statistics(study)]
 
 
 def _design(study: LoadedStudy) -> str:

@@ -1,6 +1,6 @@
 """A trained network on the cases that it is scored on: predict, score, and keep what a report shows."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from mrfusion.data.label_map import region_masks
 from mrfusion.data.load import OpenedCase, open_case
 from mrfusion.data.read import RunData
+from mrfusion.data.sample import LoadedCase
 from mrfusion.progress import Progress
 from mrfusion.run.answers import Answers, make_answers
 from mrfusion.run.energies import EnergyRecord
@@ -18,6 +19,7 @@ from mrfusion.scoring.masks import summarise
 from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import Model
 
+Seen = Callable[[int, LoadedCase, int], None]
 KEPT_VOLUMES = 2  # of each fold: the first test cases, so chosen before any result
 
 
@@ -31,22 +33,26 @@ class CaseEvaluation:
         self.names: tuple[str, ...] = getattr(data.splits[spec.fold], spec.score_on)
 
     def run(self, model: Model) -> None:
-        """Evaluate every case; leaves scores, predictions and panels."""
+        """Evaluate every case; leaves scores, predictions and panels, and what energies a network has."""
         energies = EnergyRecord(self.folder, model, self.spec, self.cohort)
-        answers = make_answers(self.spec, self.cohort, model)
-        scores = answers.judge(self._answered(answers, energies), self.folder)
-        self.folder.write_scores(scores, summarise(scores))
+        self.judge(make_answers(self.spec, self.cohort, model), energies.add)
         energies.write()
 
-    def _answered(self, answers: Answers[Any], energies: EnergyRecord) -> Iterator[tuple[OpenedCase, Any]]:
-        """One case after the other with its answer; a panel of each is kept, and its energies."""
+    def judge(self, answers: Answers[Any], seen: Seen | None = None) -> None:
+        """Score the answers for every case, and keep them; ``seen`` is told each case and the slice that is shown."""
+        scores = answers.judge(self._answered(answers, seen), self.folder)
+        self.folder.write_scores(scores, summarise(scores))
+
+    def _answered(self, answers: Answers[Any], seen: Seen | None) -> Iterator[tuple[OpenedCase, Any]]:
+        """One case after the other with its answer; a panel of each is kept."""
         for number, name in enumerate(self.names):
             self.progress(number, len(self.names), f"testing {name}")
             one = self._open(name)
             answer = answers.predict(one)
             yield one, answer
             index = self._keep_panel(number, one, answers.shown(one, answer), volumes=answers.has_volumes)
-            energies.add(number, one.loaded, index)
+            if seen is not None:
+                seen(number, one.loaded, index)
 
     def _open(self, name: str) -> OpenedCase:
         case, prepared = self.cohort.case(name), self.prepared[name]

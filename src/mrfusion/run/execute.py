@@ -13,6 +13,7 @@ from mrfusion.errors import InputError
 from mrfusion.lock import alone
 from mrfusion.progress import Progress
 from mrfusion.run.evaluate_cases import CaseEvaluation
+from mrfusion.run.foreign import score_foreign
 from mrfusion.run_folder.quantity import SECONDS
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.run_folder.study import StudyFolder
@@ -53,8 +54,11 @@ def _carry_out(spec: RunSpec, study: StudyFolder, *, cache: Path, progress: Prog
     if data.fingerprint != spec.data.fingerprint:
         raise InputError(f"the data are no longer those of run {spec.digest}; begin the study again in another --out")
     with study.run(spec.digest).building() as work:
-        train = partial(fit_and_try, spec=spec, data=data, folder=work, study=study, progress=progress)
-        make_fabric(spec.machine, spec.budget.precision).launch(train)
+        if spec.predictions is not None:
+            score_foreign(spec, data, work, progress)
+        else:
+            train = partial(fit_and_try, spec=spec, data=data, folder=work, study=study, progress=progress)
+            make_fabric(spec.machine, spec.budget.precision).launch(train)
         work.write_spec(spec)
         work.write_outline(data.cohort)
 

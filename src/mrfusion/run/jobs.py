@@ -98,6 +98,8 @@ def describe_space(spec_json: str, fusion: str, out: str) -> list[int]:
 def estimate_run(spec_json: str, out: str, cache: str) -> float:
     """Seconds that a run would take here, from one shortened epoch and one predicted case; nothing of it is kept."""
     spec = RunSpec.model_validate_json(spec_json)
+    if spec.predictions is not None:
+        return 0.0  # nothing is trained
     data = read_data(spec.data, task=spec.task, cache=Path(cache), progress=silent)
     found = measured(spec, data, Path(out))
     cases = len(getattr(data.splits[spec.fold], spec.score_on))

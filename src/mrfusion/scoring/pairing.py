@@ -31,7 +31,7 @@ def pairs(predictions: Path, labels: Path, region_names: Sequence[str], *, subse
 
     With ``subset`` the labels may have more cases than were predicted.
     """
-    predicted, labelled = (_cases(folder, region_names) for folder in (predictions, labels))
+    predicted, labelled = (cases_in(folder, region_names) for folder in (predictions, labels))
     for case in predicted:
         if case not in labelled:
             raise CaseError(
@@ -46,7 +46,7 @@ def pairs(predictions: Path, labels: Path, region_names: Sequence[str], *, subse
     return [Pair(case, predicted[case], labelled[case]) for case in sorted(predicted)]
 
 
-def _cases(folder: Path, region_names: Sequence[str]) -> Mapping[str, Files]:
+def cases_in(folder: Path, region_names: Sequence[str]) -> Mapping[str, Files]:
     """Case id -> its files, out of the files in a folder and in the folders right inside it."""
     if not folder.is_dir():
         raise CaseError(f"expected a folder at {folder}, found {'a file' if folder.exists() else 'nothing'}")

@@ -55,7 +55,8 @@ def prepare(study: Study, executor: Executor, *, out: Path, cache: Path, watch: 
     """
     decided = decide(study, executor, out=out, cache=cache, watch=watch)
     study = decided.study
-    ones = {arm.name: study.spec(arm, fold=study.folds[0], seed=study.seeds[0]).model_dump_json() for arm in study.arms}
+    trained = [arm for arm in study.arms if not arm.is_foreign]
+    ones = {arm.name: study.spec(arm, fold=study.folds[0], seed=study.seeds[0]).model_dump_json() for arm in trained}
     job = Job("prepare", PREPARE, (study.base.model_dump_json(), str(out), str(cache), ones), "preparing the data")
     data = _results(executor, [job], lambda: watch(read_progress(StudyFolder(out).progress), 0))["prepare"]
     return Agenda(
@@ -202,7 +203,7 @@ def without_subsets(out: Path) -> dict[str, str]:
     available, found = study.read_outline().modalities, {}
     for cell in study.read_design()["plan"]:
         folder = study.run(str(cell["digest"]))
-        if folder.is_done and not folder.subsets.is_done:
+        if folder.is_done and not folder.subsets.is_done and not folder.read_spec_values().get("predictions"):
             plan = parse_plan(str(folder.read_spec_values()["plan"]))
             if len(plan.modalities(available)) > 1:
                 found[folder.digest] = f"{cell['arm']}, fold {cell['fold']}, seed {cell['seed']}, subsets"

@@ -15,7 +15,7 @@ from mrfusion.part import Part, merge, read_part, unknown
 from mrfusion.plan import parse_plan
 from mrfusion.planning.values import changes_of
 from mrfusion.spec import RunSpec, check_choices
-from mrfusion.study import planned
+from mrfusion.study import foreign, planned
 from mrfusion.study.planned import Planning
 from mrfusion.yaml_file import read_yaml
 
@@ -51,6 +51,11 @@ class Arm(Part):
         """The search that answers for the arm, if one does."""
         text = self.changes.get("search", self.changes.get("ensemble"))
         return None if text is None else str(text)
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether another program made its predictions, so that nothing is trained and there are no seeds."""
+        return foreign.KEY in self.changes
 
     @property
     def is_ensemble(self) -> bool:
@@ -135,7 +140,8 @@ def read_study(
     content, own = _divided(path)
     content, auto = planned.divided(content)
     base = _placed(read_part(RunSpec, content, str(path), beside=Study), path, data, splits)
-    arms = {name: planned.divided(changes, content) for name, changes in _arms(own.get("arms"), path).items()}
+    named = {name: foreign.with_content(changes, name) for name, changes in _arms(own.get("arms"), path).items()}
+    arms = {name: planned.divided(changes, content) for name, changes in named.items()}
     defaults = {
         "name": path.stem,
         "reference": next(iter(arms)),
@@ -168,7 +174,8 @@ def read_single(path: Path, *, data: Path | None = None, splits: Path | None = N
 def plan_runs(study: Study, fingerprint: str) -> list[PlannedRun]:
     """Every run of a study on data with this fingerprint, seeds outermost, so that a first answer comes early.
 
-    Arms whose answer a search finds have no run that could be planned; see :mod:`mrfusion.study.quest`.
+    Arms whose answer a search finds have no run that could be planned; see :mod:`mrfusion.study.quest`. Predictions
+    that were made elsewhere are one run a fold, whatever the seeds.
     """
     on_data = {"data": {"fingerprint": fingerprint}}
     return [
@@ -176,7 +183,7 @@ def plan_runs(study: Study, fingerprint: str) -> list[PlannedRun]:
         for seed in study.seeds
         for fold in study.folds
         for arm in study.arms
-        if arm.search is None
+        if arm.search is None and (seed == study.seeds[0] or not arm.is_foreign)
     ]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from mrfusion.comparison import aggregate
 from mrfusion.comparison.aggregate import ArmMean, CaseRow, PairedRow
 from mrfusion.comparison.compare import Comparison, compare
-from mrfusion.comparison.fairness import Fairness, differing, examine
+from mrfusion.comparison.fairness import FOREIGN, Fairness, differing, examine
 from mrfusion.comparison.health import ArmHealth, arm_health
 from mrfusion.comparison.hypotheses import Hypotheses
 from mrfusion.comparison.spending import Spending
@@ -160,7 +160,7 @@ class LoadedStudy:
     @property
     def trained_here(self) -> bool:
         """Whether any run was trained by mrfusion, so that its terms are known."""
-        return any(run.environment for run in self.done)
+        return any(run.environment and FOREIGN not in run.environment for run in self.done)
 
     @property
     def done(self) -> tuple[LoadedRun, ...]:

@@ -20,6 +20,9 @@ def terms_at_the_start(study: Study, parameters: Mapping[str, int]) -> list[str]
         if arm is theirs:
             continue
         terms = terms_between(_costs(study, arm, parameters), _costs(study, theirs, parameters))
+        if arm.is_foreign or theirs.is_foreign:
+            found.append(f"{arm.name} against {theirs.name}: training terms and seeds not known")
+            continue
         found.append(f"{arm.name} against {theirs.name}: {terms}")
         if warning := several_changes(differing(_content(study, arm), _content(study, theirs))):
             found.append(f"{arm.name} {warning}")
@@ -32,7 +35,7 @@ def _content(study: Study, arm: Arm) -> dict[str, object]:
 
 def _costs(study: Study, arm: Arm, parameters: Mapping[str, int]) -> dict[str, float]:
     """Parameters, epochs, and what optimiser steps are proportional to."""
-    if arm.search is not None:
+    if arm.search is not None or arm.is_foreign:
         return {}
     spec: RunSpec = study.spec(arm, fold=study.folds[0], seed=study.seeds[0])
     samples = spec.budget.epochs * spec.sampling.per_case
