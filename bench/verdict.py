@@ -234,7 +234,7 @@ class Verdict:
     coverage_worst_at: dict[str, object]
 
 
-def verdict_on(rows: list[Seen], studies: int, again: int = 24) -> Verdict:
+def verdict_on(rows: list[Seen], studies: int, again: int = 20) -> Verdict:
     """The worst of the cells, those that came out worst simulated anew with ten times the studies."""
 
     enough = [row for row in rows if row.intervals >= studies / 10]
@@ -385,9 +385,9 @@ def simulate(smoke: bool, studies: int) -> tuple[dict[str, object], dict[str, ob
     """The figures of the last line, and everything behind them."""
     rows = [seen for k, cell in enumerate(grid(smoke)) for seen in measure(cell, studies, [0, k])]
     print(table(rows), flush=True)
-    whole = verdict_on(rows, studies, 4 if smoke else 24)
+    whole = verdict_on(rows, studies, 4 if smoke else 20)
     gaps = [seen for k, cell in enumerate(incomplete(smoke)) for seen in measure(cell, studies, [7, k])]
-    partial = verdict_on(gaps, studies, 4 if smoke else 24)
+    partial = verdict_on(gaps, studies, 4 if smoke else 20)
     cells = [Cell(*place) for place in product((1.0, 2.0, 4.0), (0.0, 1.0), (3, 5), (5,), (30, 100))]
     stopped = stopping(cells[::8] if smoke else cells, studies)
     real = list(all_learned(smoke))
@@ -415,7 +415,7 @@ def main() -> None:
     """Simulate, run what else was asked for, write everything, print the verdict on the verdict."""
     options = argparse.ArgumentParser(description="Is the verdict right?")
     options.add_argument("--smoke", action="store_true", help="few cells, few studies: whether it runs")
-    options.add_argument("--studies", type=int, default=2000, help="simulated studies of each cell")
+    options.add_argument("--studies", type=int, default=1000, help="simulated studies of each cell")
     options.add_argument("--controls", type=Path, help="folder of the phantom controls' runs; they are run as well")
     options.add_argument("--searches", action="store_true", help="bench/search.py's searches as well")
     options.add_argument("--out", type=Path, default=Path("out/bench_verdict.json"))
