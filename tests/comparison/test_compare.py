@@ -148,6 +148,7 @@ def test_a_region_that_neither_arm_learned_decides_nothing_and_is_named():
     assert found["scar"].reasons[0] == "neither arm learned scar"
     assert found["myocardium"].verdict == "equivalent"
     assert found[MEAN].verdict == "undecided"
+    assert "neither arm learned scar" in found[MEAN].reasons
     assert any("neither arm learned scar" in note for note in found[MEAN].notes)
 
 

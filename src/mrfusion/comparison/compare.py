@@ -145,6 +145,7 @@ class Court:
         word = judge(evidence.effect, claim.p, claim.p_equivalent, measure.sign)
         verdict: Word = word if evidence.of_method else "undecided"
         undecided = verdict == "undecided"
+        why = why_undecided(evidence, claim.p, claim.p_equivalent, ruling.unlearned if region == MEAN else ())
         return Comparison(
             arm=arm,
             reference=self.reference,
@@ -171,7 +172,7 @@ class Court:
             margin_reason=self.declared.margin_reasons.get(metric, ""),
             sign=measure.sign,
             family=ruling.family,
-            reasons=why_undecided(evidence, claim.p, claim.p_equivalent) if undecided else (),
+            reasons=why if undecided else (),
             notes=notes(evidence, region, ruling.unlearned),
             advice=_advice(evidence, claim, measure) if undecided else "",
         )

@@ -24,8 +24,9 @@ def unlearned_regions(pairs: Mapping[Key, Pairs], measures: Mapping[str, Yardsti
     }
 
 
-def why_undecided(evidence: Evidence, p: float, p_equivalent: float) -> tuple[str, ...]:
-    """Sentences, at least one; the p-values are the corrected ones."""
+def why_undecided(evidence: Evidence, p: float, p_equivalent: float, unlearned: tuple[str, ...]) -> tuple[str, ...]:
+    """Sentences, at least one; the p-values are the corrected ones, ``unlearned`` the regions that a mean holds and
+    that neither arm learned."""
     if evidence.nothing:
         return evidence.nothing
     if not evidence.of_method:
@@ -37,7 +38,7 @@ def why_undecided(evidence: Evidence, p: float, p_equivalent: float) -> tuple[st
     if _patients_and_runs(evidence) < ALPHA <= evidence.claim.p:
         folds = len(set(evidence.pairs.data.folds))
         found.append(f"the {folds} folds differ too much, or are too few, to speak of other training sets")
-    return tuple(found)
+    return (*found, *([f"neither arm learned {', '.join(unlearned)}"] if unlearned else []))
 
 
 def _patients_and_runs(evidence: Evidence) -> float:
