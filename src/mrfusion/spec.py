@@ -50,6 +50,9 @@ class Preparation(Part):
     interpolation: Literal["linear", "cubic"] = Field(
         "linear", description="of resampled images; cubic takes the nearest slice where slices lie far apart"
     )
+    zscore: Literal["nonzero", "box"] = Field(
+        "nonzero", description="voxels that z-scores are of: those that are not 0, or all of the box around them"
+    )
     intensities: dict[str, Scale] = Field(
         {}, description="modalities whose numbers mean something by themselves, as CT's; all others get z-scores"
     )
@@ -258,7 +261,9 @@ class RunSpec(Part):
 
 def without_unsaid(preparation: Preparation) -> dict[str, Any]:
     """A preparation as JSON, without what later versions added where it says nothing: cases stay prepared."""
-    return _without(preparation.model_dump(mode="json"), {"interpolation": "linear", "intensities": {}})
+    return _without(
+        preparation.model_dump(mode="json"), {"interpolation": "linear", "zscore": "nonzero", "intensities": {}}
+    )
 
 
 def _without(content: Mapping[str, Any], unsaid: Mapping[str, Any]) -> dict[str, Any]:

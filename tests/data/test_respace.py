@@ -9,6 +9,7 @@ from scipy.ndimage import map_coordinates
 from mrfusion.data.cache import prepare_cohort
 from mrfusion.data.grid import Grid
 from mrfusion.data.prepare import prepare, scaled, spaced
+from mrfusion.data.prepare import zscore as prepare_one
 from mrfusion.data.respace import Respacing
 from mrfusion.data.volume import Volume
 from mrfusion.errors import SpecError
@@ -91,6 +92,19 @@ def test_ct_is_clipped_and_scaled_by_what_the_specification_says() -> None:
     images = prepare(volume, scaling={"ct": Scale(low=100, high=150, mean=120, sd=10)}).images
     assert images[:, 0].max() == 3.0
     assert abs(float(images[:, 1].astype(float).mean())) < 1e-3
+
+
+def test_z_scores_of_the_whole_box_count_its_zeros_and_nothing_outside() -> None:
+    image = np.zeros((8, 6, 4), np.float32)
+    image[2:6, 1:5] = 10
+    image[3, 2] = 0
+    found = prepare(Volume(("a",), image[None], None, np.eye(4), (1.0, 1.0, 1.0)), whole_box=True)
+    inside = image[2:6, 1:5].astype(float)
+    expected = (inside - inside.mean()) / inside.std()
+    np.testing.assert_allclose(found.images[:, 0].transpose(1, 2, 0), expected, atol=2e-3)
+    (of_part, _), (of_box, _) = (prepare_one(image, box) for box in (None, (slice(0, 8), slice(0, 6), slice(0, 4))))
+    assert of_part[0, 0, 0] == 0
+    assert of_box[0, 0, 0] == pytest.approx(-image.mean() / image.std(), rel=1e-5)
 
 
 def test_a_scale_of_a_modality_that_is_not_there_is_refused(make_case, cohort_of, tmp_path: Path) -> None:

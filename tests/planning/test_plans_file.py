@@ -26,6 +26,7 @@ FULL = {
     "batch_size": 5,
     "spacing": [8.0, 0.5, 0.75],
     "normalization_schemes": ["CTNormalization", "ZScoreNormalization"],
+    "use_mask_for_norm": [False, True],
 }
 CT = {"mean": 40.0, "std": 20.0, "percentile_00_5": -100.0, "percentile_99_5": 300.0}
 
@@ -50,6 +51,7 @@ def test_a_plan_by_hand_with_the_axes_of_the_plane_in_our_order(tmp_path: Path) 
     assert values["budget"] == {"batch_size": 5}
     scale = {"low": -100.0, "high": 300.0, "mean": 40.0, "sd": 20.0}
     expected = {"spacing_mm": [0.75, 0.5, 8.0], "interpolation": "cubic", "intensities": {"CT": scale}}
+    expected["zscore"] = "nonzero"
     assert values["data"] == {"preparation": expected}
     network = families.load("backbones", values["network"])(3)
     assert network.levels.strides == ((1, 1, 1), (1, 1, 2))
@@ -90,6 +92,7 @@ def test_nnunets_own_plans_become_a_study(
     assert sorted(spec.sampling.size) == sorted(plan["patch_size"])
     assert spec.budget.batch_size == plan["batch_size"]
     assert spec.data.preparation.intensities == {}
+    assert spec.data.preparation.zscore == {"hearts": "box", "brats2021": "nonzero"}[data]
     assert spec.data.preparation.spacing_mm is not None
     assert spec.data.preparation.spacing_mm[:2] == tuple(reversed(plan["spacing"][-2:]))
     backbone = families.load("backbones", spec.network)(spec.sampling.dimensions)
@@ -101,6 +104,7 @@ def test_nnunets_own_plans_become_a_study(
     [
         ({}, "2d", "with the configuration '2d', found 3d_fullres, small, cascade"),
         ({}, "cascade", "second stage of a cascade"),
+        ({"normalization_schemes": ["ZScoreNormalization"] * 2}, "3d_fullres", "the same for all channels"),
         ({"normalization_schemes": ["NoNormalization"]}, "3d_fullres", "found NoNormalization"),
         ({"architecture": {**FULL["architecture"], "network_class_name": "x.Mamba"}}, "3d_fullres", "found Mamba"),
     ],

@@ -156,6 +156,7 @@ def _build(case: Case, cohort: Cohort, preparation: Preparation, *, folder: Path
     read = case if cohort.regions else replace(case, label_map=None)
     volume = read_volume(read, cohort.modalities, cohort.label_values, onto=onto)
     options: dict[str, Any] = {"spacing_mm": preparation.spacing_mm, "crop": preparation.crop}
+    options["whole_box"] = preparation.zscore == "box"
     arrays = prepare(volume, **options, resample=resample, scaling=preparation.intensities)
     try:
         with building_anew(folder) as work:

@@ -81,25 +81,30 @@ def prepare(
     crop: bool = True,
     resample: Resampler | None = None,
     scaling: Mapping[str, Scale] | None = None,
+    whole_box: bool = False,
 ) -> Arrays:
     """Prepare one case.
 
     ``spacing_mm``: twice in the plane of the slices, then between them, so that stacks acquired in any plane become
     alike; None leaves an axis as it is. Cases are brought to it by ``resample``, or where none is given by cubic
-    splines. The numbers of modalities in ``scaling`` are scaled as it says, all others by z-scores.
+    splines. The numbers of modalities in ``scaling`` are scaled as it says, all others by z-scores of the voxels that
+    are not 0, or of the ``whole_box`` around them.
     """
     axis = slice_axis(volume.grid)
     grid = volume.grid if spacing_mm is None else spaced(volume.grid, _along(spacing_mm, volume.grid, axis))
     images, labels = (volume.images_MXYZ, volume.labels_XYZ) if spacing_mm is None else _moved(volume, grid, resample)
     boxes = {n: box_of(i) if crop else _whole(i) for n, i in zip(volume.modalities, images, strict=True)}
     placement = Placement(volume.grid, grid, boxes, axis)
-    named, scales = zip(volume.modalities, images, strict=True), scaling or {}
-    scored, notes = zip(*(scaled(i, scales[n]) if n in scales else zscore(i) for n, i in named), strict=True)
-    box = placement.box(boxes)
-    stored = np.stack([s[box].transpose(placement.order) for s in scored], axis=1).astype(STORED)
-    cut = None if labels is None else np.ascontiguousarray(labels[box].transpose(placement.order))
-    found = [f"{name}: {note}" for name, note in zip(volume.modalities, notes, strict=True) if note]
-    return Arrays(stored, cut, volume.labels_XYZ, placement, (*volume.notes, *found, *_lost(labels, box)))
+    scales, found = scaling or {}, []
+    for name, image in zip(volume.modalities, images, strict=True):
+        box = boxes[name] if whole_box else None
+        found.append(scaled(image, scales[name]) if name in scales else zscore(image, box))
+    scored, notes = zip(*found, strict=True)
+    union = placement.box(boxes)
+    stored = np.stack([s[union].transpose(placement.order) for s in scored], axis=1).astype(STORED)
+    cut = None if labels is None else np.ascontiguousarray(labels[union].transpose(placement.order))
+    said = [f"{name}: {note}" for name, note in zip(volume.modalities, notes, strict=True) if note]
+    return Arrays(stored, cut, volume.labels_XYZ, placement, (*volume.notes, *said, *_lost(labels, union)))
 
 
 def _moved(
@@ -120,9 +125,15 @@ def scaled(image: NDArray[np.float32], scale: Scale) -> tuple[NDArray[np.float32
     return ((clipped - scale.mean) / scale.sd).astype(np.float32), ""
 
 
-def zscore(image: NDArray[np.float32]) -> tuple[NDArray[np.float32], str]:
-    """Mean 0 and standard deviation 1 over the voxels that are not 0, which stay 0; and a note if that cannot be."""
+def zscore(image: NDArray[np.float32], box: Box | None = None) -> tuple[NDArray[np.float32], str]:
+    """Mean 0 and standard deviation 1 over the voxels that are not 0, or over a box; all others become 0.
+
+    And a note if that cannot be.
+    """
     mask = image != 0
+    if box is not None and mask.any():
+        mask = np.zeros(image.shape, bool)
+        mask[box] = True
     values = image[mask].astype(np.float64)
     out = np.zeros_like(image)
     if not values.size:

@@ -34,6 +34,7 @@ class PlansFile:
         """The keys of a specification: network, samples, batch, preparation, and the folds where a file has them."""
         patch = _ours([int(n) for n in self.configuration["patch_size"]])
         preparation = {"spacing_mm": self._spacing(), "interpolation": "cubic", "intensities": self._intensities()}
+        preparation["zscore"] = self._zscore()
         data: dict[str, Any] = {"preparation": preparation}
         splits = self.path.with_name(SPLITS)
         if splits.is_file():
@@ -77,6 +78,14 @@ class PlansFile:
                 found[self._channel(number)] = {"low": low, "high": high, "mean": one["mean"], "sd": one["std"]}
         return found
 
+    def _zscore(self) -> str:
+        """Over the image that is not 0, or over all of it: nnU-Net decides it for all channels that get z-scores."""
+        both = zip(self.configuration["normalization_schemes"], self.configuration["use_mask_for_norm"], strict=True)
+        masked = {bool(mask) for scheme, mask in both if scheme == _ZSCORE}
+        if len(masked) > 1:
+            raise self._wrong("use_mask_for_norm that is the same for all channels with z-scores", "both")
+        return "nonzero" if masked in ({True}, set()) else "box"
+
     def _channel(self, number: int) -> str:
         """What a channel is called, in the file beside the plans that says so."""
         names = read_json(self.path.with_name(DATASET))["channel_names"]
@@ -113,7 +122,7 @@ def read_plans(path: Path, name: str) -> PlansFile:
         merged = {**configurations[merged.pop("inherits_from")], **merged}
     if "previous_stage" in merged:
         raise InputError(f"{path}: {name} is the second stage of a cascade, which an arm cannot be; name 3d_fullres")
-    needed = ("architecture", "patch_size", "batch_size", "spacing", "normalization_schemes")
+    needed = ("architecture", "patch_size", "batch_size", "spacing", "normalization_schemes", "use_mask_for_norm")
     lacking = [key for key in needed if key not in merged]
     if lacking:
         raise InputError(f"{path}: {name} lacks {lacking[0]}; write the plans anew with nnU-Net 2.4 or later")
