@@ -232,24 +232,28 @@ def carry_out(task: Task, spec: RunSpec, out: Path) -> None:
     if task.cache is not None:
         execute(spec, out=out, cache=task.cache, progress=silent)
         return
-    if folder.is_dir():
-        return
-    folder.mkdir(parents=True)
+    if not folder.is_dir():
+        with RunFolder(folder).building() as work:
+            train_and_try(task, spec, work)
+
+
+def train_and_try(task: Task, spec: RunSpec, folder: RunFolder) -> None:
+    """Train on the cases in memory, and keep what the best epoch says of those that validate."""
     fabric = make_fabric(spec.machine, spec.budget.precision)
-    training = make_training(spec, task.cohort, task.parts, fabric=fabric, folder=RunFolder(folder), progress=silent)
+    training = make_training(spec, task.cohort, task.parts, fabric=fabric, folder=folder, progress=silent)
     if spec.origin is not None:
         training = warmed(training, spec.plan, spec.origin)
     kept = spec.origin is not None and spec.origin.keep
     schedule = families.load("schedules", spec.schedule)()
     fit(training, [] if kept else schedule.phases(training.network, spec.loss_names))
-    save_weights(folder / "model.safetensors", training.network)
-    write_json(folder / "spec.json", spec.model_dump(mode="json"))
+    save_weights(folder.weights, training.network)
+    folder.write_spec(spec)
     model = make_model(spec, task.cohort, network=training.network, size=task.parts.size, fabric=fabric)
     cases, classes = task.parts.val, task.cohort.classes
     rows = np.stack([predict_classes(case, model) for case in cases])
     right = [classes[case.class_index] for case in cases]
     table = class_table([case.id for case in cases], rows, targets=right, classes=classes)
-    RunFolder(folder).write_probabilities(classes, answers_of(table))
+    folder.write_probabilities(classes, answers_of(table))
 
 
 @dataclass(frozen=True)
