@@ -24,6 +24,7 @@ def test_the_page_the_plot_and_the_numbers(folders, tmp_path):
     found = json.loads(page.with_suffix(".json").read_text())
     assert (found["arm"], found["reference"], len(found["studies"])) == ("late", "concat", 2)
     assert [s["effect"] for s in found["studies"]] == [row.effect for _, row in together.rows]
+    assert [s["study"] for s in found["studies"]] == ["site0", "site1"]  # both are called Phantom
     assert found["next"]["helps"] < found["mean"]["helps"]
     assert found["sentence"] in page.read_text()
     assert "<script>" not in page.read_text()

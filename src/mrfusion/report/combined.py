@@ -100,9 +100,11 @@ def sentence(together: Together) -> str:
 
 
 def _names(studies: Sequence[LoadedStudy]) -> list[str]:
-    """The studies' names, or their folders' where these are not all different."""
-    names = [study.name for study in studies]
-    return names if len(set(names)) == len(names) else [str(study.folder) for study in studies]
+    """The studies' names, or those of their folders, or the folders: the first that are all different."""
+    for names in ([study.name for study in studies], [study.folder.path.name for study in studies]):
+        if len(set(names)) == len(names):
+            return names
+    return [str(study.folder) for study in studies]
 
 
 def _row(study: LoadedStudy, name: str, asked: Question) -> Comparison:
