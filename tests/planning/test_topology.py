@@ -78,3 +78,9 @@ def test_bad_fits_are_said() -> None:
     (large,) = too_large((1, 96, 64), (1, 16, 16), (30, 60, 61))
     assert "96 rows" in large
     assert "the median case 60" in large
+
+
+def test_our_preset_is_no_wider_than_our_default() -> None:
+    levels = coarsen((1.0, 1.0), (128, 128))
+    assert preset_named("residual").features(levels) == (32, 64, 128, 256, 320, 320)
+    assert preset_named("nnunet").features(levels) == (32, 64, 128, 256, 512, 512)

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Protocol
 
 from mrfusion.errors import SpecError, nearest
 
-MOST = {2: 512, 3: 320}  # features of a level
+NNUNETS_MOST, OUR_MOST = {2: 512, 3: 320}, {2: 320, 3: 320}  # features of a level, by dimensions
 RESENC_BLOCKS = (1, 3, 4, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6)
 
 
@@ -21,7 +21,8 @@ class Preset:
     """nnU-Net's planners as numbers.
 
     ``reference`` is the number of map points (in 2-D and 3-D) of which a step of ``samples`` takes ``memory_gb``;
-    ``coverage`` the largest share of all cases' voxels in a step; ``least`` how many samples of a patch must fit.
+    ``coverage`` the largest share of all cases' voxels in a step; ``least`` how many samples of a patch must fit;
+    ``most`` the largest number of features of a level.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Preset:
     memory_gb: float
     coverage: float
     least: dict[int, int]
+    most: dict[int, int]
     base: int = 32
     samples: ClassVar[dict[int, int]] = {2: 12, 3: 2}
 
@@ -45,7 +47,7 @@ class Preset:
 
     def features(self, levels: Levels) -> tuple[int, ...]:
         """Channels of each level: doubled, up to what its number of dimensions allows."""
-        most = MOST[len(levels.strides[0])]
+        most = self.most[len(levels.strides[0])]
         return tuple(min(most, self.base * 2**level) for level in range(len(levels.strides)))
 
     def blocks(self, count: int) -> tuple[int, ...]:
@@ -67,10 +69,10 @@ class Preset:
 
 _TWO, _ALL = {2: 2, 3: 2}, Preset.samples
 PRESETS = {
-    "residual": Preset("residual", "residual", {2: 135_000_000, 3: 680_000_000}, 8, 0.05, _TWO),
-    "nnunet": Preset("nnunet", "plain", {2: 85_000_000, 3: 560_000_000}, 8, 0.05, _TWO),
-    "resenc-m": Preset("resenc-m", "resenc", {2: 135_000_000, 3: 680_000_000}, 8, 1.0, _ALL),
-    "resenc-l": Preset("resenc-l", "resenc", {2: 380_000_000, 3: 2_100_000_000}, 24, 1.0, _ALL),
+    "residual": Preset("residual", "residual", {2: 135_000_000, 3: 680_000_000}, 8, 0.05, _TWO, OUR_MOST),
+    "nnunet": Preset("nnunet", "plain", {2: 85_000_000, 3: 560_000_000}, 8, 0.05, _TWO, NNUNETS_MOST),
+    "resenc-m": Preset("resenc-m", "resenc", {2: 135_000_000, 3: 680_000_000}, 8, 1.0, _ALL, NNUNETS_MOST),
+    "resenc-l": Preset("resenc-l", "resenc", {2: 380_000_000, 3: 2_100_000_000}, 24, 1.0, _ALL, NNUNETS_MOST),
 }
 
 
