@@ -122,7 +122,7 @@ def test_a_case_without_a_file_is_zeros_marked_absent(halved: Cohort, tmp_path: 
     prepared = prepare_cohort(halved, Preparation(), tmp_path / "cache")
     whole, lacking = (load_case(case, halved, prepared[case.id], ("t2", "t1"), None) for case in halved.cases)
     assert (whole.present, lacking.present) == ((True, True), (False, True))
-    assert (lacking.images.shape[1], lacking.there(("t2", "t1"))) == (1, ("t1",))
+    assert (lacking.images.shape[1], lacking.those_present(("t2", "t1"))) == (1, ("t1",))
     spread = lacking.spread(slice(0, 2))
     assert np.array_equal(spread[:, 1], np.asarray(lacking.images[:2, 0], np.float32))
     assert not spread[:, 0].any()
@@ -141,9 +141,11 @@ def test_a_file_may_be_missing_where_training_left_it_out(halved: Cohort) -> Non
     for absence in ("uniform", {"t2": 0.3}):
         check_files(lacking, run_spec(absence=absence), halved.modalities)
     for absence in ("none", {"t1": 0.3}):
-        with pytest.raises(CaseError, match=r"case b lacks t2, .*it has t1\. .*'absence: uniform' .*'absence: \{t2: 0"):
+        with pytest.raises(
+            CaseError, match=r"case b: t2 is absent, .*the case has t1\. .*'absence: uniform' .*'absence: \{t2: 0"
+        ):
             check_files(lacking, run_spec(absence=absence), halved.modalities)
-    with pytest.raises(CaseError, match=r"case b lacks t2, .*or drop the case"):
+    with pytest.raises(CaseError, match=r"case b: t2 is absent, .*or drop the case"):
         check_files(lacking, run_spec(plan="only(t2)"), ("t2",))
 
 

@@ -191,7 +191,7 @@ def test_the_command_judges_a_cohort(run: FinishedRun, tmp_path: Path) -> None:
     with contextlib.redirect_stdout(said):
         fine = check_quality(run, data, layout="brats(year=2023)", out=tmp_path / "out")
     assert not fine
-    assert f"{tested[1]}: not judged: lacks t2w" in " ".join(said.getvalue().split())
+    assert f"{tested[1]}: not judged: t2w is absent" in " ".join(said.getvalue().split())
     first, second = read_rows(tmp_path / "out" / "energies.csv", ("case", "energy/level0", "problem"))
     assert (first["case"], second["case"]) == tuple(tested)
     recorded = dict(own_energies(run)[tested[0]])

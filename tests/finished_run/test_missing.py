@@ -178,7 +178,7 @@ def test_a_case_without_a_file_is_the_case_with_the_file_masked_out(
     model = make_model(spec, stored["whole"][1], network=network_of(text, dimensions), size=size, fabric=cpu())
     answers = []
     for case, cohort, prepared in stored.values():
-        loaded = load_case(case, cohort, prepared, modalities, None, without=("b",))
+        loaded = load_case(case, cohort, prepared, modalities, None, absent=("b",))
         masks = predict_masks(case, prepared, loaded, modalities, model).masks
         answers.append((model.predictor.logits(loaded), masks))
     for logits, masks in answers[1:]:
@@ -187,4 +187,4 @@ def test_a_case_without_a_file_is_the_case_with_the_file_masked_out(
     case, cohort, prepared = stored["whole"]
     if "b" in modalities:
         seen = load_case(case, cohort, prepared, modalities, None)
-        assert seen.labels.shape != load_case(case, cohort, prepared, modalities, None, without=("b",)).labels.shape
+        assert seen.labels.shape != load_case(case, cohort, prepared, modalities, None, absent=("b",)).labels.shape

@@ -67,13 +67,13 @@ def test_right_cases_are_rarely_suspicious_however_few_say_what_is_usual() -> No
 
 def test_the_table_holds_every_case(own: Own, tmp_path: Path) -> None:
     right = compare(case("right"), energies_of(np.random.default_rng(5)), own)
-    lacking = type(right)("lacking", "somebody", problem="lacks t1")
+    lacking = type(right)("lacking", "somebody", problem="t1 is absent")
     write_judged(tmp_path / "energies.csv", ranked([lacking, right]), MODALITIES)
     rows = read_rows(tmp_path / "energies.csv", ("rank", "energy/level2", "suspicion/flair"))
     assert [(row["rank"], row["case"], row["suspicious"]) for row in rows] == [
         ("1", "right", "no"),
         ("2", "lacking", ""),
     ]
-    assert rows[1]["problem"] == "lacks t1"
+    assert rows[1]["problem"] == "t1 is absent"
     assert float(rows[0]["suspicion"]) == max(float(rows[0][f"suspicion/{name}"]) for name in MODALITIES)
     assert math.isnan(float(rows[1]["energy"]))

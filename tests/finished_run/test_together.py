@@ -132,7 +132,7 @@ def test_a_note_says_what_a_case_lacks(study: Path, phantom: Path, tmp_path: Pat
         if not path.name.endswith(("t2f.nii.gz", "seg.nii.gz")):
             os.link(path, lacking / path.name)
     run = runs_in(study, "regions", ())[0]
-    with pytest.warns(Note, match=rf"case {case.name} lacks t2f: it is predicted from t1n, t1c, t2w"):
+    with pytest.warns(Note, match=rf"case {case.name}: t2f is absent; it is predicted from t1n, t1c, t2w"):
         predict(run, lacking, out=tmp_path / "out", machine=ON_CPU)
 
 

@@ -46,7 +46,7 @@ def test_a_modality_that_may_lack_is_a_note(folder):
     assert [one.case for one in inspect_cohort(cohort).faulty] == ["a"]
     found = inspect_cohort(cohort, incomplete=True)
     assert not found.faulty
-    assert found.cases[0].notes == ("lacks t1, as may_lack allows",)
+    assert found.cases[0].notes == ("t1 is absent, as may_lack allows",)
 
 
 def inspected(root, options, **more) -> Inspection:
@@ -80,7 +80,7 @@ def test_every_fault_is_collected_with_its_remedy(folder):
     (folder / "e" / "t1.nii.gz").write_bytes(gzip.compress(raw)[:-300])
     (folder / "e" / "t2.nii.gz").write_bytes(b"")
     faults = {one.case: one.faults for one in inspected(folder, OPTIONS).cases}
-    assert [fault.split(";")[0] for fault in faults["a"][:1]] == ["lacks t1"]
+    assert [fault.split(";")[0] for fault in faults["a"][:1]] == ["t1 is absent"]
     assert "expected a gzip file" in faults["a"][1]
     assert faults["b"] == ("lacks its label map; add it, or drop the case from training",)
     assert "found 7 (1 voxels)" in faults["c"][0]

@@ -111,7 +111,7 @@ def test_predict_without_a_file_equals_the_subset(out: Path, phantom: Path, tmp_
     other = out / "runs" / digests(out)["never"]
     refused(
         mrfusion("predict", other, case, "--out", tmp_path / "no", "--device", "cpu"),
-        f"case {name} lacks t1c, which the run's plan 'concat(t1c,t2f)' reads",
+        f"case {name}: t1c is absent, and the run's plan 'concat(t1c,t2f)' reads them all",
         "train for it, with 'absence: uniform'",
     )
 
@@ -125,7 +125,7 @@ def test_a_study_on_cases_that_lack_files(phantom: Path, tmp_path: Path) -> None
     allowed = STUDY.replace("layout: brats(year=2023)", "layout: brats(year=2023), options: {may_lack: [images]}")
     allowed = allowed.replace("folds: [0]\n", "folds: [0, 1]\n")
     untrained = allowed.replace("absence: uniform, ", "").replace("(fill=learned)", "")
-    refused(study_of(lacking, "untrained", untrained)[0], "arm 'all': case", "lacks t2w", "'absence: uniform'")
+    refused(study_of(lacking, "untrained", untrained)[0], "arm 'all': case", "t2w is absent", "'absence: uniform'")
     assert mrfusion("inspect", tmp_path / "untrained.yaml").code == 0
     said, place = study_of(lacking, "allowed", allowed)
     assert said.code == 0, said

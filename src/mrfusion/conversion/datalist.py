@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mrfusion.case import Case, Cohort, Split
+from mrfusion.data.absence import are_absent
 from mrfusion.errors import CaseError
 from mrfusion.files import write_text
 from mrfusion.progress import Progress
@@ -55,9 +56,9 @@ def _entry(case: Case, cohort: Cohort, root: Path) -> dict[str, Any]:
 
 
 def _check(case: Case, cohort: Cohort) -> None:
-    lacking = [name for name in cohort.modalities if name not in case.images]
-    if lacking or (case.label_map is None and case.label is None):
-        raise CaseError(f"case {case.id} lacks {', '.join(lacking) or 'its label'}; add the file, or drop the case")
+    absent = [name for name in cohort.modalities if name not in case.images]
+    if absent or (case.label_map is None and case.label is None):
+        raise CaseError(f"case {case.id}: {are_absent(absent or ['the label'])}; add the file, or drop the case")
     in_order = {name: number for number, name in enumerate(cohort.modalities)}
     if case.channels and (case.channels != in_order or len(set(case.images.values())) > 1):
         raise CaseError(

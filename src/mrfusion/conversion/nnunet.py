@@ -16,6 +16,7 @@ import nibabel as nib
 import numpy as np
 
 from mrfusion.case import Case, Cohort, Region, Split
+from mrfusion.data.absence import are_absent
 from mrfusion.data.label_map import write_label_map
 from mrfusion.data.nifti.header import read_header
 from mrfusion.data.volume import Target, Volume, read_volume
@@ -104,11 +105,9 @@ def _fold(split: Split, names: dict[str, str]) -> dict[str, list[str]]:
 
 
 def _write_case(case: Case, cohort: Cohort, out: Path, name: str, onto: Target | None) -> None:
-    lacking = [modality for modality in cohort.modalities if modality not in case.images]
-    if lacking or case.label_map is None:
-        raise CaseError(
-            f"case {case.id} lacks {', '.join(lacking) or 'its label map'}; nnU-Net needs it, drop the case"
-        )
+    absent = [modality for modality in cohort.modalities if modality not in case.images]
+    if absent or case.label_map is None:
+        raise CaseError(f"case {case.id}: {are_absent(absent or ['the label map'])}; nnU-Net needs it, drop the case")
     volume = read_volume(case, cohort.modalities, cohort.label_values, onto=onto)
     images = [out / "imagesTr" / f"{name}_{number:04d}{ENDING}" for number in range(len(cohort.modalities))]
     label = out / "labelsTr" / f"{name}{ENDING}"

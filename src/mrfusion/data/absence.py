@@ -53,18 +53,23 @@ def absence_of(spec: RunSpec, cohort: Cohort) -> Absence | None:
     return Absence(rates) if any(rates) else None
 
 
+def are_absent(modalities: Sequence[str]) -> str:
+    """``t1 is absent``, ``t1, t2 are absent``."""
+    return f"{', '.join(modalities)} {'is' if len(modalities) == 1 else 'are'} absent"
+
+
 def check_files(case: Case, spec: RunSpec, modalities: Sequence[str]) -> None:
-    """CaseError where a case lacks a modality of the run's plan that training never left out, or all of them."""
-    lacking = [name for name in modalities if name not in case.images]
-    if len(lacking) < len(modalities) and all(spec.absence_of(name) for name in lacking):
+    """CaseError where a modality of the run's plan is absent that training never left out, or all of them are."""
+    absent = [name for name in modalities if name not in case.images]
+    if len(absent) < len(modalities) and all(spec.absence_of(name) for name in absent):
         return
     remedy = (
         "train for it, with 'absence: uniform' in the run's specification or a rate for each modality, "
-        f"'absence: {{{lacking[0]}: 0.3}}'"
-        if len(lacking) < len(modalities)
+        f"'absence: {{{absent[0]}: 0.3}}'"
+        if len(absent) < len(modalities)
         else "drop the case"
     )
     raise CaseError(
-        f"case {case.id} lacks {', '.join(lacking)}, which the run's plan {str(spec.plan)!r} reads; it has "
+        f"case {case.id}: {are_absent(absent)}, and the run's plan {str(spec.plan)!r} reads them all; the case has "
         f"{', '.join(sorted(case.images))}. Add the file, use a run whose plan does not read it, or {remedy}"
     )

@@ -27,10 +27,10 @@ def open_case(
     modalities: Sequence[str],
     slices: tuple[float, float] | None,
     *,
-    without: Collection[str] = (),
+    absent: Collection[str] = (),
 ) -> OpenedCase:
     """A prepared case, and with it what :func:`load_case` makes of it."""
-    return OpenedCase(case, prepared, load_case(case, cohort, prepared, modalities, slices, without=without))
+    return OpenedCase(case, prepared, load_case(case, cohort, prepared, modalities, slices, absent=absent))
 
 
 def load_cases(
@@ -48,24 +48,24 @@ def load_case(
     modalities: Sequence[str],
     slices: tuple[float, float] | None,
     *,
-    without: Collection[str] = (),
+    absent: Collection[str] = (),
 ) -> LoadedCase:
     """One case; without a label map its labels are all 0, without a class its ``class_index`` is -1.
 
-    A modality that the case lacks, or that is among ``without``, is absent: nothing of it is read, its box neither.
+    Of a modality that is absent, in the files or because ``absent`` names it, nothing is read, its box neither.
     CaseError where none of ``modalities`` is left.
     """
-    there = [name for name in modalities if name in prepared.modalities and name not in without]
-    if not there:
+    present = [name for name in modalities if name in prepared.modalities and name not in absent]
+    if not present:
         raise CaseError(f"case {case.id} has none of the modalities {', '.join(modalities)}; drop the case")
-    labels = prepared.labels_on_disk(there)
+    labels = prepared.labels_on_disk(present)
     return LoadedCase(
         case.id,
-        prepared.images_on_disk(there),
-        np.zeros(prepared.shape(there), np.uint8) if labels is None else labels,
-        tuple(name in there for name in modalities),
+        prepared.images_on_disk(present),
+        np.zeros(prepared.shape(present), np.uint8) if labels is None else labels,
+        tuple(name in present for name in modalities),
         cohort.classes.index(case.label) if case.label in cohort.classes else -1,
-        slice_range(prepared, there, slices),
+        slice_range(prepared, present, slices),
         prepared.spacing_mm,
     )
 

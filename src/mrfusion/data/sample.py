@@ -33,8 +33,8 @@ class LoadedCase:
     slices: tuple[int, int]
     spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
-    def there(self, modalities: Sequence[str]) -> tuple[str, ...]:
-        """Those of the plan's modalities that are present."""
+    def those_present(self, modalities: Sequence[str]) -> tuple[str, ...]:
+        """The plan's ``modalities`` without those that are absent."""
         return tuple(name for name, here in zip(modalities, self.present, strict=True) if here)
 
     def spread(self, slices: slice) -> Float[Any, "s m h w"]:

@@ -106,7 +106,9 @@ def grid_of(image: Image) -> Grid:
 
 def _bring(case: Case, read: dict[str, Image], onto: Target) -> dict[str, Image]:
     if onto.modality not in read:
-        raise CaseError(f"case {case.id} lacks {onto.modality}, to which resample_to brings the others; drop the case")
+        raise CaseError(
+            f"case {case.id}: {onto.modality} is absent, to which resample_to brings the others; drop the case"
+        )
     grid = grid_of(read[onto.modality])
     moved = {}
     for name, image in read.items():

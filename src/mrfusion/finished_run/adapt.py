@@ -18,7 +18,7 @@ from mrfusion.run_folder.study import StudyFolder
 from mrfusion.spec import RunSpec, Source
 
 BEFORE, AFTER = "as it is", "adapted"
-ABSENT = 0.5  # how often training would leave out a modality that some cases lack; those that all lack are never there
+ABSENT = 0.5  # how often training would leave out a modality that is absent in some cases; in all, it always is
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,15 @@ class Moved:
 def adaptation_of(run: FinishedRun, source: Source, *, epochs: int | None) -> Adaptation:
     """What adapts ``run`` to the cases of ``source``: patients are divided anew, one hold-out, as the run's split says.
 
-    The network keeps a place for every modality of the run; those that the new cases lack are absent. Where regions or
-    classes are others, the last layer begins anew and there is nothing to compare with. InputError where no case has
-    any modality of the run, SpecError where the run has nothing to adapt.
+    The network keeps a place for every modality of the run; those that the new cases do not have are absent. Where
+    regions or classes are others, the last layer begins anew and there is nothing to compare with. InputError where no
+    case has any modality of the run, SpecError where the run has nothing to adapt.
     """
     if run.spec.members:
         raise SpecError(f"run {run.spec.digest} is an ensemble; adapt one of its members")
     own = read_cohort([source])
     cohort = with_modalities(own, run.outline.modalities)
-    lacking = _lacking(run, cohort)
+    absent = _absent_in(run, cohort)
     new_head = _answers(cohort) != _answers(run.outline)
     changes = {
         "data": {
@@ -65,7 +65,7 @@ def adaptation_of(run: FinishedRun, source: Source, *, epochs: int | None) -> Ad
             "split": {"folds": 1, "file": None},
             "fingerprint": "",
         },
-        "absence": _absence(run, lacking),
+        "absence": _absence(run, absent),
         "rules": "plain" if new_head else run.spec.rules,
         "budget": {} if epochs is None else {"epochs": epochs},
         "origin": None,
@@ -79,7 +79,7 @@ def adaptation_of(run: FinishedRun, source: Source, *, epochs: int | None) -> Ad
         question=f"Does adapting the energies of run {run.spec.digest} to {source.path.name} help?",
         base=run.spec.changed(changes),
         arms={**before, AFTER: {"origin": origin, "schedule": "adapt"}},
-        notes=tuple(_notes(run, cohort, lacking, new_head=new_head)),
+        notes=tuple(_notes(run, cohort, absent, new_head=new_head)),
     )
 
 
@@ -108,18 +108,18 @@ def _differing(before: torch.Tensor | None, after: torch.Tensor) -> int:
     return int((before != after).sum())
 
 
-def _lacking(run: FinishedRun, cohort: Cohort) -> dict[str, int]:
-    """Modality of the run's plan to how many of the new cases lack it; only those that some lack."""
+def _absent_in(run: FinishedRun, cohort: Cohort) -> dict[str, int]:
+    """Modality of the run's plan to in how many of the new cases it is absent; only those that are in some."""
     counts = {name: sum(name not in case.images for case in cohort.cases) for name in run.modalities}
     if all(count == len(cohort.cases) for count in counts.values()):
         raise InputError(f"no case has any of {', '.join(run.modalities)}, which the run's plan reads")
     return {name: count for name, count in counts.items() if count}
 
 
-def _absence(run: FinishedRun, lacking: Iterable[str]) -> str | dict[str, float]:
-    if isinstance(run.spec.absence, dict) or (run.spec.absence == "none" and list(lacking)):
+def _absence(run: FinishedRun, absent: Iterable[str]) -> str | dict[str, float]:
+    if isinstance(run.spec.absence, dict) or (run.spec.absence == "none" and list(absent)):
         rates = run.spec.absence if isinstance(run.spec.absence, dict) else {}
-        return {**dict.fromkeys(lacking, ABSENT), **rates}
+        return {**dict.fromkeys(absent, ABSENT), **rates}
     return run.spec.absence
 
 
@@ -135,9 +135,9 @@ def _answers(cohort: Cohort) -> tuple[object, ...]:
     return tuple(region.name for region in cohort.regions), len(cohort.label_values), cohort.classes
 
 
-def _notes(run: FinishedRun, cohort: Cohort, lacking: dict[str, int], *, new_head: bool) -> list[str]:
+def _notes(run: FinishedRun, cohort: Cohort, absent: dict[str, int], *, new_head: bool) -> list[str]:
     notes = []
-    for name, count in lacking.items():
+    for name, count in absent.items():
         whose = "all" if count == len(cohort.cases) else f"{count} of {len(cohort.cases)}"
         notes.append(f"{name} is absent in {whose} cases")
     if new_head:

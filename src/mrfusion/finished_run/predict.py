@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mrfusion import families, hardware
 from mrfusion.case import Case, Cohort
-from mrfusion.data.absence import check_files
+from mrfusion.data.absence import are_absent, check_files
 from mrfusion.data.cache import prepare_cohort
 from mrfusion.data.load import OpenedCase, open_case
 from mrfusion.data.nifti.header import read_header
@@ -78,7 +78,7 @@ def prepared_cases(run: FinishedRun, cohort: Cohort, out: Path, progress: Progre
     with temporary_folder(out) as cache:
         for number, case in enumerate(cohort.cases):
             progress(number, len(cohort.cases), f"{case.id}, {_checked_gib(case, run):.1f} GiB of memory")
-            _note_what_is_lacking(case, run)
+            _note_what_is_absent(case, run)
             prepared = prepare_cohort(replace(cohort, cases=(case,)), run.spec.data.preparation, cache)[case.id]
             yield open_case(case, run.outline, prepared, run.modalities, run.spec.sampling.slices)
         progress(len(cohort.cases), len(cohort.cases), "done")
@@ -105,12 +105,12 @@ def _checked_gib(case: Case, run: FinishedRun) -> float:
     return float(gib)
 
 
-def _note_what_is_lacking(case: Case, run: FinishedRun) -> None:
-    lacking = [name for name in run.modalities if name not in case.images]
-    if lacking:
-        there = ", ".join(name for name in run.modalities if name in case.images)
+def _note_what_is_absent(case: Case, run: FinishedRun) -> None:
+    absent = [name for name in run.modalities if name not in case.images]
+    if absent:
+        present = ", ".join(name for name in run.modalities if name in case.images)
         warnings.warn(
-            f"case {case.id} lacks {', '.join(lacking)}: it is predicted from {there}, as training has practised",
+            f"case {case.id}: {are_absent(absent)}; it is predicted from {present}, as training has practised",
             Note,
             stacklevel=2,
         )

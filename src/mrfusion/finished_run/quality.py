@@ -9,6 +9,7 @@ from statistics import fmean, median
 from scipy import stats
 
 from mrfusion.case import Case, Cohort
+from mrfusion.data.absence import are_absent
 from mrfusion.errors import CaseError, InputError, SpecError
 from mrfusion.files import write_rows
 from mrfusion.finished_run.load import FinishedRun
@@ -158,9 +159,9 @@ def _robust(value: float, others: Sequence[float]) -> float:
 
 
 def _energies(run: FinishedRun, case: Case, quantifier: Quantifier, work: Path) -> list[Row]:
-    lacking = [name for name in run.modalities if name not in case.images]
-    if lacking:
-        raise CaseError(f"lacks {', '.join(lacking)}; energies of fewer modalities are not comparable")
+    absent = [name for name in run.modalities if name not in case.images]
+    if absent:
+        raise CaseError(f"{are_absent(absent)}; energies of fewer modalities are not comparable")
     needed = {*run.modalities, run.spec.data.preparation.resample_to}
     images = {name: path for name, path in case.images.items() if name in needed}
     alone = replace(case, images=images, label_map=None)

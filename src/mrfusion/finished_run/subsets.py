@@ -39,7 +39,7 @@ def write_subsets(
 
 
 def modalities_of(run: FinishedRun, data: RunData) -> tuple[str, ...]:
-    """The modalities that there are subsets of: those of the run, without one that every case lacks."""
+    """The modalities that there are subsets of: those of the run, without those that are absent in every case."""
     return tuple(name for name in run.modalities if any(name in case.images for case in data.cohort.cases))
 
 
@@ -81,24 +81,24 @@ def subsets_of_run(folder: str, out: str, cache: str) -> str:
 def _scores(run: FinishedRun, data: RunData, machine: Machine, progress: Progress) -> Iterator[ScoreRow]:
     model = run.model(make_fabric(machine, run.spec.budget.precision))
     names: Sequence[str] = getattr(data.splits[run.spec.fold], run.spec.score_on)
-    there = modalities_of(run, data)
-    cases = [case for case in map(data.cohort.case, names) if set(there) <= set(case.images)]
+    present = modalities_of(run, data)
+    cases = [case for case in map(data.cohort.case, names) if set(present) <= set(case.images)]
     if not cases:
-        raise InputError(f"expected test cases with all of {', '.join(there)}, found none")
-    every, answers = subsets(there), make_answers(run.spec, run.outline, model)
+        raise InputError(f"expected test cases with all of {', '.join(present)}, found none")
+    every, answers = subsets(present), make_answers(run.spec, run.outline, model)
     for number, case in enumerate(cases):
         for place, subset in enumerate(every):
-            text = text_of(subset, there)
+            text = text_of(subset, present)
             progress(number * len(every) + place, len(cases) * len(every), f"{case.id}, {text}")
             prepared = data.prepared[case.id]
-            seen = _opened(run, case, prepared, subset)
-            for score in answers.judge_subset(seen, case=case, prepared=prepared):
+            opened = _opened(run, case, prepared, subset)
+            for score in answers.judge_subset(opened, case=case, prepared=prepared):
                 yield ScoreRow(text, 0, 0, case.id, case.patient, score.region, score.metric, score.value)
 
 
-def _opened(run: FinishedRun, case: Case, prepared: Prepared, seen: frozenset[str]) -> OpenedCase | None:
-    """The case with some of its modalities; None where nothing is seen."""
-    if not seen:
+def _opened(run: FinishedRun, case: Case, prepared: Prepared, present: frozenset[str]) -> OpenedCase | None:
+    """The case with some of its modalities; None where all are absent."""
+    if not present:
         return None
-    unseen = set(run.modalities) - seen
-    return open_case(case, run.outline, prepared, run.modalities, run.spec.sampling.slices, without=unseen)
+    absent = set(run.modalities) - present
+    return open_case(case, run.outline, prepared, run.modalities, run.spec.sampling.slices, absent=absent)

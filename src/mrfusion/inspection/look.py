@@ -128,21 +128,21 @@ def inspect_cohort(
 
 
 def _allowed(found: Found, cohort: Cohort) -> Found:
-    """The same, what it says of modalities that are not there as a note."""
+    """The same, what it says of modalities that are absent as a note."""
     missing = [name for name in cohort.modalities if name not in found.modalities]
-    faults = tuple(fault for fault in found.faults if fault not in map(_lacks, missing))
+    faults = tuple(fault for fault in found.faults if fault not in map(_absent, missing))
     return replace(
-        found, faults=faults, notes=(*(f"lacks {name}, as may_lack allows" for name in missing), *found.notes)
+        found, faults=faults, notes=(*(f"{name} is absent, as may_lack allows" for name in missing), *found.notes)
     )
 
 
-def _lacks(modality: str) -> str:
-    return f"lacks {modality}; add its file, drop the case, or allow it with {DOORS['images']}"
+def _absent(modality: str) -> str:
+    return f"{modality} is absent; add its file, drop the case, or allow it with {DOORS['images']}"
 
 
 def _look(case: Case, cohort: Cohort, onto: Target | None) -> tuple[Found, Volume | None]:
     missing = [name for name in cohort.modalities if name not in case.images]
-    faults = [_lacks(name) for name in missing]
+    faults = [_absent(name) for name in missing]
     if cohort.regions and case.label_map is None:
         faults.append("lacks its label map; add it, or drop the case from training")
     if cohort.classes and case.label is None:

@@ -64,7 +64,7 @@ class CaseEvaluation:
         first, last = loaded.slices
         panel = Panel(
             one.case.id,
-            loaded.there(self.modalities),
+            loaded.those_present(self.modalities),
             loaded.images[first:last],
             tuple(region.name for region in self.cohort.regions),
             region_masks(np.asarray(loaded.labels[first:last]), self.cohort.regions, self.cohort.label_values),

@@ -59,15 +59,15 @@ def predict_masks(
     *,
     probabilities: bool = False,
 ) -> Prediction:
-    """Predict one case, of the run's ``modalities`` from those that are there; slices outside the run's range stay
+    """Predict one case, of the run's ``modalities`` from those that are present; slices outside the run's range stay
     empty, of probability 0."""
-    logits, there = model.predictor.logits(loaded)[None], loaded.there(modalities)
+    logits, present = model.predictor.logits(loaded)[None], loaded.those_present(modalities)
     whole = _in_range(model.decision(logits)[0].numpy(), loaded)
-    masks = prepared.restore(whole, there).astype(bool)
+    masks = prepared.restore(whole, present).astype(bool)
     if not probabilities:
         return Prediction(case, whole, masks)
     share = _in_range(model.decision.probabilities(logits)[0].numpy(), loaded)  # type: ignore[operator]
-    return Prediction(case, whole, masks, prepared.restore(share, there).clip(0, 1))
+    return Prediction(case, whole, masks, prepared.restore(share, present).clip(0, 1))
 
 
 def as_written(prediction: Prediction, cohort: Cohort) -> Prediction:

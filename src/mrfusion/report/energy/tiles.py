@@ -68,7 +68,7 @@ def _images(maps: EnergyMaps, box: tuple[slice, slice]) -> TileRow:
 
 def _image(name: str, case: str, image: npt.NDArray[np.uint8] | None, box: tuple[slice, slice]) -> Tile:
     if image is None:
-        return Tile(f"{name}, absent", f"{case} has no {name}")
+        return Tile(f"{name}, absent", f"{name} is absent in {case}")
     return Tile(name, f"{case}, {name}", picture_uri(image[box]))
 
 

@@ -45,11 +45,11 @@ class Classes:
 
 @dataclass(frozen=True)
 class Weights:
-    """One modality: its weight at each level, with a shade, and by how much E changes where it is not there."""
+    """One modality: its weight at each level, with a shade, and by how much E changes where it is absent."""
 
     modality: str
     cells: tuple[tuple[float, int], ...]
-    without: tuple[float, ...]
+    absent: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -134,13 +134,13 @@ def _weights(arm: ArmEnergies) -> tuple[Weights, ...]:
     known = [value for values in table.values() for value in values if not math.isnan(value)]
     low, high = min(known), max(known)
     return tuple(
-        Weights(m, tuple((v, _shade(v, low, high)) for v in values), tuple(_without(arm, m)))
+        Weights(m, tuple((v, _shade(v, low, high)) for v in values), tuple(_absent(arm, m)))
         for m, values in table.items()
     )
 
 
-def _without(arm: ArmEnergies, modality: str) -> list[float]:
-    """Of each level: the change of E, as a share of it, where the modality is not there."""
+def _absent(arm: ArmEnergies, modality: str) -> list[float]:
+    """Of each level: the change of E, as a share of it, where the modality is absent."""
     whole = [arm.of_cases(Quantity("energy", level=level)) for level in arm.levels]
     rest = [arm.of_cases(Quantity("without", modality, level)) for level in arm.levels]
     return [less / all_of_them - 1 if all_of_them else math.nan for all_of_them, less in zip(whole, rest, strict=True)]
