@@ -121,8 +121,10 @@ class Sampler:
         return starts[0], starts[1], starts[2]
 
 
-def cut(array: NDArray[Any], start: Place, size: Place, into: NDArray[Any]) -> None:
+def cut(array: Any, start: Place, size: Place, into: NDArray[Any]) -> None:
     """Copy a box of ``array`` (S, ..., H, W) into ``into`` (D, ..., h, w), which must be zero where the box is outside.
+
+    ``array`` is one, or reads like one (:class:`mrfusion.data.on_disk.OnDisk`).
 
     Axes between the first and the last two are taken whole.
     """

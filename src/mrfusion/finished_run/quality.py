@@ -166,5 +166,9 @@ def _energies(run: FinishedRun, case: Case, quantifier: Quantifier, work: Path) 
     images = {name: path for name, path in case.images.items() if name in needed}
     alone = replace(case, images=images, label_map=None)
     cohort = Cohort(run.outline.modalities, (alone,), run.outline.regions, run.outline.classes)
-    (one,) = prepared_cases(run, cohort, work, silent)
-    return list(quantifier.quantify(one.loaded, run.modalities, one.loaded.slices[0]).rows)
+    # inside the loop, for a prepared case is gone when the next one is asked for
+    return [
+        row
+        for one in prepared_cases(run, cohort, work, silent)
+        for row in quantifier.quantify(one.loaded, run.modalities, one.loaded.slices[0]).rows
+    ]

@@ -52,7 +52,7 @@ class ReadAnswers(RegionAnswers):
             masks = self._of_label_map(one.case, files[""], source)
         else:
             masks = np.stack([_mask(one.case, files[region.name], source) for region in self.cohort.regions])
-        shown = _on_prepared(masks, one.prepared, one.loaded.there(self.modalities))
+        shown = _on_prepared(masks, one.prepared, one.loaded.those_present(self.modalities))
         return as_written(Prediction(one.case, shown, masks), self.cohort)
 
     def _of_label_map(self, case: Case, path: Path, source: Grid) -> NDArray[np.bool_]:
