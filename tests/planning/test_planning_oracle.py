@@ -84,3 +84,13 @@ def test_volumes_of_a_few_slices_are_a_bad_fit(oracle_root: Path) -> None:
     (doubt,) = propose(fingerprint(oracle_root, "hearts"), wishes).doubts
     assert "the median case has 6 slices" in doubt
     assert propose(fingerprint(oracle_root, "brats2021"), wishes).doubts == ()
+
+
+def test_a_grid_that_is_given_decides_what_is_planned_on_it(oracle_root: Path) -> None:
+    """Heads of 139 slices 1 mm apart, read 20 mm apart: seven are left."""
+    preset = preset_named("nnunet")
+    wishes = Wishes(frozenset({DIMENSIONS, SIZE}), preset, 8, gpu=True, spacing_mm=(20.0, 2.0, 2.0))
+    found = {one.key: one for one in propose(fingerprint(oracle_root, "brats2021"), wishes).planned}
+    assert found[DIMENSIONS].value == 2
+    assert "7 slices, 20 mm apart" in found[DIMENSIONS].reason
+    assert found[SIZE].value == [96, 80]

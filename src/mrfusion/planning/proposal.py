@@ -56,7 +56,8 @@ class Wishes:
 
 def propose(fingerprint: Fingerprint, wishes: Wishes) -> Proposal:
     """The planned keys in the order of a specification."""
-    full = target_of(fingerprint)
+    fixed = wishes.spacing_mm or (None, None, None)
+    full = target_of(fingerprint) if SPACING in wishes.keys else on_grid(fingerprint, fixed)
     dimensions, why = _dimensions(full, wishes)
     spacing = (full.spacing_mm if dimensions == 3 else (None, *full.spacing_mm[1:])) if SPACING in wishes.keys else None
     given = spacing or wishes.spacing_mm
@@ -64,9 +65,8 @@ def propose(fingerprint: Fingerprint, wishes: Wishes) -> Proposal:
     preparation = plan_preparation(fingerprint, target, given)
     planned = [Planned(DIMENSIONS, dimensions, why), *(Planned(*found) for found in preparation)]
     first = 3 - dimensions
-    # as nnU-Net, which counts the slices of its 3-D grid for 2-D samples too
-    whole = full if SPACING in wishes.keys else target
-    voxels = prod(whole.median_shape) * wishes.depth * fingerprint.cases
+    # of slices too the voxels of the 3-D grid are counted, as nnU-Net does
+    voxels = prod(full.median_shape) * wishes.depth * fingerprint.cases
     fit = _fit(target, first, Room(wishes.memory_gb, voxels, fingerprint.out_channels), wishes)
     topology = fit.topology
     planned += [
