@@ -5,7 +5,9 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
+from mrfusion import families
 from mrfusion.errors import SpecError
+from mrfusion.plan import FusionPlan, parse_plan
 
 IN_FILE = (
     "arms: {found: {plan: 'separate>mean', search: 'CHOICE'}}"  # how a choice is written; `mrfusion list` shows it
@@ -95,7 +97,10 @@ class Search(ABC):
     that starts from a parent's weights is trained for ``epochs`` (default: the run's own number), with ``rate`` times
     the run's learning rate: all of it may throw such weights out of the minimum that they are in. What is found is
     trained again ``repeats`` times, beside as many controls, before it is believed (:mod:`mrfusion.searches._judge`).
+    One that ``places`` nothing takes any plan, and answers for an ensemble alone.
     """
+
+    places = True
 
     def __init__(self, fusion: str = "mmtm", *, epochs: int | None = None, rate: float = 1.0, repeats: int = 3) -> None:
         if not rate > 0:
@@ -106,6 +111,17 @@ class Search(ABC):
                 "6 cases"
             )
         self.fusion, self.epochs, self.rate, self.repeats = fusion, epochs, rate, repeats
+
+    def check(self, text: str, plan: FusionPlan, *, ensemble: bool) -> None:
+        """SpecError where the search, written as ``text``, cannot begin with a plan, or its answer cannot be an
+        ``ensemble``."""
+        del ensemble
+        parse_plan(f"separate[{self.fusion}]")
+        if families.parse(plan.input).name != "separate":
+            raise SpecError(
+                f"{text}: plan is {str(plan)!r}; modules are placed between the encoders of 'separate' (one decoder) "
+                "or 'separate>mean' (late fusion)"
+            )
 
     @abstractmethod
     def walk(self, space: Space) -> Walk[Choice]:

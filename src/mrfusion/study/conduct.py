@@ -168,6 +168,7 @@ def _space_jobs(study: Study, out: Path) -> list[Job]:
     return [
         Job(arm.name, SPACE, (spec.model_dump_json(), search_named(str(arm.search)).fusion, str(out)), arm.name)
         for arm, spec in searching
+        if search_named(str(arm.search)).places
     ]
 
 

@@ -12,7 +12,6 @@ from mrfusion.comparison.hypotheses import Hypotheses
 from mrfusion.data.split_file import count_folds
 from mrfusion.errors import SpecError, nearest
 from mrfusion.part import Part, merge, read_part, unknown
-from mrfusion.plan import parse_plan
 from mrfusion.planning.values import changes_of
 from mrfusion.spec import RunSpec, check_choices
 from mrfusion.study import foreign, planned
@@ -292,9 +291,4 @@ def _check_search(arm: Arm, spec: RunSpec) -> None:
         return
     if {"search", "ensemble"} <= set(arm.changes):
         raise SpecError("search and ensemble are two answers of a search; name one")
-    parse_plan(f"separate[{families.load('searches', arm.search)().fusion}]")
-    if families.parse(spec.plan.input).name != "separate":
-        raise SpecError(
-            f"{arm.search}: plan is {str(spec.plan)!r}; modules are placed between the encoders of 'separate' "
-            "(one decoder) or 'separate>mean' (late fusion)"
-        )
+    families.load("searches", arm.search)().check(arm.search, spec.plan, ensemble=arm.is_ensemble)

@@ -129,18 +129,28 @@ def search_named(text: str) -> Search:
 def quests_of(
     study: Study, fingerprint: str, costs: dict[str, Sequence[int]], patients: Mapping[str, str]
 ) -> list[Quest]:
-    """The searches of a study; ``costs`` has, for each arm that searches, a module's parameters at each level.
+    """The searches of a study; ``costs`` has, for each arm whose search places modules, their parameters at each level.
 
     ``patients`` maps cases to their patients.
     """
     on_data = {"data": {"fingerprint": fingerprint}}
     return [
-        Quest(arm.name, fold, seed, arm.search, arm.is_ensemble, base, Space(tuple(costs[arm.name]), seed), patients)
+        Quest(
+            arm.name,
+            fold,
+            seed,
+            arm.search,
+            arm.is_ensemble,
+            base,
+            Space(tuple(costs.get(arm.name, ())), seed),
+            patients,
+        )
         for seed in study.seeds
         for fold in study.folds
         for arm in study.arms
         if arm.search is not None
         for base in [study.spec(arm, fold=fold, seed=seed).changed(on_data)]
+        for space in [Space(tuple(costs.get(arm.name, ())), seed)]
     ]
 
 

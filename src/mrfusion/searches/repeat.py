@@ -1,0 +1,38 @@
+"""Nothing is searched: the arm's own network, trained several times from new weights; for an ensemble of them."""
+
+from mrfusion.errors import SpecError
+from mrfusion.plan import FusionPlan
+from mrfusion.searches._base import Candidate, Choice, Search, Space, Step, Walk
+
+
+class Repeat(Search):
+    """The mean of the probabilities of ``trainings`` networks that differ in their seeds alone (deep ensembles,
+    Lakshminarayanan et al. 2017), as a stated term of an arm: ``ensemble: repeat(trainings=3)``.
+
+    Each fold and seed of the study has trainings of its own, so that arms stay paired; the others of the same fold cost
+    what they cost, and the report says so. Any plan will do.
+
+    Options:
+        trainings: how many networks answer together; from 2 to 50
+    Example: repeat(trainings=3)
+    """
+
+    places = False
+
+    def __init__(self, *, trainings: int = 3) -> None:
+        super().__init__()
+        if not 2 <= trainings <= 50:
+            raise SpecError(f"repeat: trainings must lie from 2 to 50, found {trainings}")
+        self.trainings = trainings
+
+    def check(self, text: str, plan: FusionPlan, *, ensemble: bool) -> None:
+        del plan
+        if not ensemble:
+            raise SpecError(f"search: {text} chooses nothing; write it as ensemble: {text}")
+
+    def walk(self, space: Space) -> Walk[Choice]:
+        del space
+        trials = yield [Candidate((), repeat=number) for number in range(self.trainings)]
+        first = trials[0].candidate
+        why = f"{self.trainings} trainings of one network answer together; nothing was chosen among them"
+        return Choice(first, (Step(tuple(trial.candidate for trial in trials), first, why),), why)
