@@ -44,14 +44,14 @@ def rms(vector: Tensor) -> Tensor:
 class Literal:
     """Method 3.1 at one voxel, with loops and autograd in place of matrices."""
 
-    def __init__(self, fusion: Energy, streams: Tensor, present: list[bool], below: Tensor | None) -> None:
+    def __init__(self, fusion: Energy, streams: Tensor, present: list[bool], finer: Tensor | None) -> None:
         self.fusion, law = fusion, fusion.law()
         self.here = [m for m, is_there in enumerate(present) if is_there]
         n = len(self.here)
         self.n, self.p, self.d = n, max(1, n * (n - 1) // 2), fusion.options.width
         self.alpha, self.beta, self.gamma, self.w = law.alpha, law.beta, law.gamma, law.coupling
         self.own = {m: rms(fusion.project[m] @ streams[m]) for m in self.here}
-        self.top = None if below is None else rms(fusion.lift @ below)
+        self.top = None if finer is None else rms(fusion.lift @ finer)
 
     def parts(self, z: dict[int, Tensor]) -> list[Tensor]:
         evidence = sum(((z[m] - self.own[m]) ** 2).sum() for m in self.here) * self.alpha / (2 * self.n)
@@ -92,13 +92,13 @@ def test_the_method_voxel_by_voxel(channels: int, width: int, dimensions: int, t
     """Below and above the width of the energy space, where two ways of computing lead to the same numbers."""
     fusion, grid = make(f"energy(width={width})", 3, channels, dimensions), GRIDS[dimensions]
     streams, present = streams_of(2, 3, channels, *grid), torch.tensor([[True, True, True], [True, False, True]])
-    below = streams_of(2, width, *grid, seed=1) if told else None
-    fused = fusion(streams, present, below)
+    finer = streams_of(2, width, *grid, seed=1) if told else None
+    fused = fusion(streams, present, finer)
     steps = torch.zeros(2, 4, 3, dtype=torch.float64)
     for case, voxel in itertools.product(range(2), itertools.product(*map(range, grid))):
         at = (case, slice(None), slice(None), *voxel)
         literal = Literal(
-            fusion, streams[at], present[case].tolist(), None if below is None else below[at[:1] + at[2:]]
+            fusion, streams[at], present[case].tolist(), None if finer is None else finer[at[:1] + at[2:]]
         )
         z = literal.own
         for k in range(4):
@@ -117,10 +117,10 @@ def test_the_method_voxel_by_voxel(channels: int, width: int, dimensions: int, t
 @pytest.mark.parametrize("told", [False, True])
 def test_what_is_handed_on_and_what_losses_read(told: bool) -> None:
     fusion, present = make(channels=3), torch.tensor([[True, False, True]])
-    streams, below = streams_of(1, 3, 3, 2, 2), streams_of(1, 8, 2, 2, seed=1) if told else None
-    fused, total = fusion(streams, present, below), torch.zeros(8, dtype=torch.float64)
+    streams, finer = streams_of(1, 3, 3, 2, 2), streams_of(1, 8, 2, 2, seed=1) if told else None
+    fused, total = fusion(streams, present, finer), torch.zeros(8, dtype=torch.float64)
     for number, voxel in enumerate(itertools.product(range(2), range(2))):
-        given = None if below is None else below[(0, slice(None), *voxel)]
+        given = None if finer is None else finer[(0, slice(None), *voxel)]
         literal = Literal(fusion, streams[(0, slice(None), slice(None), *voxel)], [True, False, True], given)
         z = literal.own
         for _ in range(3):
@@ -146,9 +146,9 @@ def test_the_energy_never_rises(rho: float, dtype: torch.dtype, kind: str) -> No
                 parameter.add_(2 * torch.randn_like(parameter))
         present = masks(modalities)
         streams = streams_of(len(present), modalities, 3, 1, 1, seed=seed).to(dtype)
-        below = streams_of(len(present), 8, 1, 1, seed=9).to(dtype)
+        finer = streams_of(len(present), 8, 1, 1, seed=9).to(dtype)
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype.itemsize == 2):
-            fused = fusion(streams, present, below)
+            fused = fusion(streams, present, finer)
         steps = fused.record["steps"]
         assert steps.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
         tolerance = (1e-12 if dtype == torch.float64 else 1e-5) * steps[:, :1].clamp(min=1)
@@ -163,8 +163,8 @@ def test_each_step_lowers_the_energy_by_what_the_theorem_says(rho: float) -> Non
         with torch.no_grad():
             for parameter in fusion.parameters():
                 parameter.add_(torch.randn_like(parameter))
-        streams, below = streams_of(modalities, 4, seed=seed), streams_of(8, seed=seed + 50)
-        literal = Literal(fusion, streams, [True] * modalities, below)
+        streams, finer = streams_of(modalities, 4, seed=seed), streams_of(8, seed=seed + 50)
+        literal = Literal(fusion, streams, [True] * modalities, finer)
         z = literal.own
         for _ in range(5):
             before = sum(literal.parts(z)) * literal.d
@@ -175,9 +175,9 @@ def test_each_step_lowers_the_energy_by_what_the_theorem_says(rho: float) -> Non
 @pytest.mark.parametrize("dimensions", [2, 3])
 def test_many_steps_lead_to_the_closed_form(dimensions: int) -> None:
     streams, present = streams_of(7, 3, 4, *GRIDS[dimensions]), masks(3)
-    below = streams_of(7, 8, *GRIDS[dimensions], seed=1)
-    many = make("energy(width=8,steps=400)", dimensions=dimensions)(streams, present, below)
-    exact = make("energy(width=8,steps=inf)", dimensions=dimensions)(streams, present, below)
+    finer = streams_of(7, 8, *GRIDS[dimensions], seed=1)
+    many = make("energy(width=8,steps=400)", dimensions=dimensions)(streams, present, finer)
+    exact = make("energy(width=8,steps=inf)", dimensions=dimensions)(streams, present, finer)
     torch.testing.assert_close(many.skip, exact.skip)
     torch.testing.assert_close(many.state["vectors"], exact.state["vectors"])
     torch.testing.assert_close(many.record["steps"][:, -1], exact.record["steps"][:, -1])
@@ -235,9 +235,9 @@ def test_turning_the_energy_space_changes_nothing(text: str) -> None:
         turned.turn.weight = fusion.turn.weight @ rotation.mT
         if fusion.prototypes is not None:
             turned.prototypes.copy_(fusion.prototypes @ rotation.mT)
-    streams, present, below = streams_of(1, 3, 4, 4, 4), masks(3)[:1], streams_of(1, 8, 4, 4, seed=2)
-    expected = fusion(streams, present, below)
-    found = turned(streams, present, torch.einsum("de,bexy->bdxy", rotation, below))
+    streams, present, finer = streams_of(1, 3, 4, 4, 4), masks(3)[:1], streams_of(1, 8, 4, 4, seed=2)
+    expected = fusion(streams, present, finer)
+    found = turned(streams, present, torch.einsum("de,bexy->bdxy", rotation, finer))
     torch.testing.assert_close(found.skip, expected.skip, **NEAR)
     for name, value in expected.record.items():
         torch.testing.assert_close(found.record[name], value)
@@ -259,9 +259,9 @@ def test_absence_is_the_model_of_the_subset(text: str, filling: float) -> None:
         subset.turn.weight = fusion.turn.weight
         if fusion.theta is not None:
             subset.theta.copy_(fusion.theta[[4]])  # the pair (1, 3)
-    below = streams_of(1, 8, 4, 4, seed=2)
-    found = fusion(streams, torch.tensor([[False, True, False, True]]), below)
-    expected = subset(streams[:, [1, 3]], torch.ones(1, 2, dtype=torch.bool), below)
+    finer = streams_of(1, 8, 4, 4, seed=2)
+    found = fusion(streams, torch.tensor([[False, True, False, True]]), finer)
+    expected = subset(streams[:, [1, 3]], torch.ones(1, 2, dtype=torch.bool), finer)
     torch.testing.assert_close(found.skip, expected.skip, **NEAR)
     torch.testing.assert_close(found.handed, expected.handed)
     torch.testing.assert_close(found.record["share"][:, [1, 3]], expected.record["share"])
@@ -342,12 +342,12 @@ def test_work_in_stretches_is_the_same_work(
         monkeypatch.setitem(_space.POINTS, "cpu", points)
         fusion = make(text, 3, channels, dimensions)
         streams = streams_of(2, 3, channels, *grid).requires_grad_()
-        below = streams_of(2, 8, *grid, seed=1).requires_grad_()
-        fused = fusion(streams, present, below)
+        finer = streams_of(2, 8, *grid, seed=1).requires_grad_()
+        fused = fusion(streams, present, finer)
         outcomes = [fused.skip, fused.handed, *(v for v in fused.state.values() if v.requires_grad)]
         sum((v * streams_of(*v.shape, seed=2)).sum() for v in outcomes).backward()
         gradients = [p.grad for p in fusion.parameters()]
-        answers.append([*outcomes, *fused.record.values(), streams.grad, below.grad, *gradients])
+        answers.append([*outcomes, *fused.record.values(), streams.grad, finer.grad, *gradients])
     for one, other in zip(*answers, strict=True):
         torch.testing.assert_close(one, other)
 
@@ -363,14 +363,14 @@ def test_gradients_through_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_ablations_take_their_parts_out() -> None:
-    streams, present, below = streams_of(1, 3, 4, 3, 3), masks(3)[:1], streams_of(1, 8, 3, 3, seed=1)
+    streams, present, finer = streams_of(1, 3, 4, 3, 3), masks(3)[:1], streams_of(1, 8, 3, 3, seed=1)
     for option, part in (("dependency", 2), ("hierarchy", 1)):
         fusion = make(f"energy(width=8,{option}=false)")
-        assert fusion(streams, present, below).record["parts"][0].nonzero().flatten().tolist() == [
+        assert fusion(streams, present, finer).record["parts"][0].nonzero().flatten().tolist() == [
             i for i in range(3) if i != part
         ]
     assert make("energy(width=8,prior=false)").prior is None
-    still = make("energy(width=8,steps=0)")(streams, present, below).record
+    still = make("energy(width=8,steps=0)")(streams, present, finer).record
     assert still["steps"].shape == (1, 1)
     assert still["parts"][0, 0] == 0
 
@@ -384,5 +384,5 @@ def test_options_that_cannot_be(options: str) -> None:
 def test_a_hopfield_energy_has_no_closed_form_and_levels_share_a_width() -> None:
     with pytest.raises(SpecError, match="no closed form"):
         families.load("fusions", "energy(kind=hopfield,steps=inf)")(2, 4, 2)
-    with pytest.raises(SpecError, match="width 5 below, 8 here"):
+    with pytest.raises(SpecError, match="width 5 at the finer level, 8 at the next"):
         make()(streams_of(1, 3, 4, 2, 2), masks(3)[:1], streams_of(1, 5, 2, 2))

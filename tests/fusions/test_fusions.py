@@ -81,7 +81,7 @@ def test_gradients_reach_every_present_modality(name: str, dimensions: int) -> N
 def test_gradients_reach_every_parameter(name: str) -> None:
     fusion = shaken(make(name)).train()
     streams, present = streams_of(4, 3).requires_grad_(), present_of("111", "111", "111", "111")
-    told = (fusion(streams, present).handed,) if fusion.reads_below else ()  # as if from a level below
+    told = (fusion(streams, present).handed,) if fusion.reads_finer else ()  # as if from a finer level
     fused = fusion(streams, present, *told)
     sum(value.square().sum() for value in (fused.skip, fused.streams, *fused.state.values())).backward()
     idle = [n for n, p in fusion.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]

@@ -64,10 +64,10 @@ def test_missing_and_ambiguous_cases_are_named(tmp_path):
     save(b / "p2.nii.gz", label_map())
     with pytest.raises(CaseError, match=r"case p2: a label in .* but no prediction"):
         score_folders(a, b, question())
-    assert {s.case for s in score_folders(a, b, question(metrics="dice"), subset=True)} == {"p1"}
+    assert {s.case for s in score_folders(a, b, question(metrics="dice"), selection=True)} == {"p1"}
     save(a / "p3.nii.gz", label_map())
     with pytest.raises(CaseError, match=r"case p3: a prediction in .* but no label"):
-        score_folders(a, b, question(), subset=True)
+        score_folders(a, b, question(), selection=True)
     save(a / "p1_seg.nii.gz", label_map())
     with pytest.raises(CaseError, match=r"case p1: .* both claim it"):
         score_folders(a, b, question())

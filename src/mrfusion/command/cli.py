@@ -119,7 +119,9 @@ def evaluate(
     metrics: Annotated[str | None, typer.Option(help="As in 'dice,nsd(tolerance_mm=2)'. Default: all.")] = None,
     values: Annotated[str | None, typer.Option(help="What stands in the files: brats2021, or '1=1,2=2,4=3'.")] = None,
     variant: Annotated[str, typer.Option(help="Definition of hd95: surfel, voxel or pooled.")] = "surfel",
-    subset: Annotated[bool, typer.Option("--subset", help="Score the predictions there are, not all labels.")] = False,
+    selection: Annotated[
+        bool, typer.Option("--selection", help="Score the predictions there are, not all labels.")
+    ] = False,
     form: Annotated[
         str, typer.Option("--format", help="tidy, or brats2026 for the challenge's tables as well.")
     ] = "tidy",
@@ -130,7 +132,7 @@ def evaluate(
     from mrfusion.scoring.question import question
 
     asked = question(rules, regions=regions, metrics=metrics, values=values, variant=variant)
-    evaluate_folder(predictions, labels, asked, out=out, workers=workers, subset=subset, form=form)
+    evaluate_folder(predictions, labels, asked, out=out, workers=workers, selection=selection, form=form)
 
 
 @app.command()

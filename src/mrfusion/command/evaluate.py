@@ -22,7 +22,7 @@ FORMS = ("tidy", "brats2026")
 
 
 def evaluate_folder(
-    predictions: Path, labels: Path, asked: Question, *, out: Path, workers: int | None, subset: bool, form: str
+    predictions: Path, labels: Path, asked: Question, *, out: Path, workers: int | None, selection: bool, form: str
 ) -> None:
     """Score every case of two folders, write the scores, show their means and what these rest on.
 
@@ -32,7 +32,7 @@ def evaluate_folder(
         raise SpecError(f"--format: {form!r} is not known; {nearest(form, FORMS)}")
     with one_bar("scoring") as progress:
         processes = workers or cores()
-        scores = score_folders(predictions, labels, asked, workers=processes, subset=subset, progress=progress)
+        scores = score_folders(predictions, labels, asked, workers=processes, selection=selection, progress=progress)
     table = table_at(out)
     write_scores(table, scores, summarise(scores))
     tables = write_tables_2026(table, scores, asked.rule) if form == "brats2026" else []

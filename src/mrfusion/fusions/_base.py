@@ -16,7 +16,7 @@ class Fused:
 
     ``streams`` (b, m, c, *xyz) go on into the next level, ``skip`` (b, c, *xyz) is the one map that leaves the level,
     ``record`` holds what the fusion can quantify (gates, weights, energies), detached; ``state`` what losses may read
-    of it, with its gradient; ``handed`` (b, d, *xyz / step) what the next level that ``reads_below`` is told.
+    of it, with its gradient; ``handed`` (b, d, *xyz / step) what the next level that ``reads_finer`` is told.
     """
 
     streams: Float[Tensor, "b m c *xyz"]
@@ -34,11 +34,11 @@ class Fusion(nn.Module, ABC):
     where its parent ended. An absent modality never reaches an output: it is taken out with ``where``, never
     multiplied by zero, so noise, NaN and inf in its slot change nothing.
 
-    One that ``reads_below`` takes a third argument: what the nearest finer level that hands something on has handed
+    One that ``reads_finer`` takes a third argument: what the nearest finer level that hands something on has handed
     on, None where there is none. ``adaptable`` names the parameters and modules in it that suffice to adapt it.
     """
 
-    reads_below = False
+    reads_finer = False
     adaptable: tuple[str, ...] = ()
 
     def __init__(self, modalities: int, channels: int, dimensions: int) -> None:

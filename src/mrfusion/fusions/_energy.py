@@ -1,6 +1,6 @@
 """The mathematics of an energy that is quadratic: steps towards its minimum, and what each of them costs, as matrices.
 
-All vectors of a voxel, the U_m of M modalities and the T from the level below, are *nodes*. A state of the propagation
+All vectors of a voxel, the U_m of M modalities and the T from the finer level, are *nodes*. A state of the propagation
 is a linear map of the nodes, the same at every voxel: Z_m = sum_i S_mi X_i with rows that add up to 1. So K steps are
 one M x (M + 1) matrix a case, and every energy, being a sum of squared differences, is linear in the squared distances
 of the nodes: |sum_i v_i X_i|^2 = -sum_i<j v_i v_j |X_i - X_j|^2 where the v_i add up to 0. Nothing is ever stepped

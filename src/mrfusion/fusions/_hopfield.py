@@ -91,10 +91,10 @@ class Hopfield:
         others = self.present.sum(1, keepdim=True) - self.present.to(each.dtype)
         return (each.sum(1, keepdim=True) - each) / others.clamp(min=1)
 
-    def vectors(self, streams: Tensor, below: Tensor | None) -> Float[Tensor, "b m d v"]:
-        """Z itself, at a few points: streams (b, m, c, v), what the level below handed on (b, D, v)."""
+    def vectors(self, streams: Tensor, finer: Tensor | None) -> Float[Tensor, "b m d v"]:
+        """Z itself, at a few points: streams (b, m, c, v), what the finer level handed on (b, D, v)."""
         own = unit(self.weights.project @ where_present(streams, self.present).to(self.weights.project.dtype), 2)
-        top = None if below is None else told_by(below, self.weights.lift)
+        top = None if finer is None else told_by(finer, self.weights.lift)
         return self._states(own, top, self.weights)[-1]
 
     def _states(self, own: Tensor, top: Tensor | None, w: Prepared) -> list[Tensor]:

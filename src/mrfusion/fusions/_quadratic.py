@@ -80,7 +80,7 @@ class Quadratic:
         )
 
     def field(self, maps: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
-        """Outcomes on the grid of ``maps``: streams (b, m, c, *xyz) and perhaps what the level below handed on.
+        """Outcomes on the grid of ``maps``: streams (b, m, c, *xyz) and perhaps what the finer level handed on.
 
         The weights pi (b, m, *xyz), e (b, *xyz), O Q' F (b, c, *xyz) and F on the next level's grid
         (b, D, *xyz / step); and the sums over the grid of each pair's |X_i - X_j|^2 / 2D (b, q).
@@ -146,11 +146,11 @@ class Quadratic:
         costs = costs.view(len(means), count, means.shape[1])
         return torch.einsum("bmq,bq->bm", costs, means)
 
-    def vectors(self, streams: Tensor, below: Tensor | None) -> Float[Tensor, "b m d v"]:
-        """Z itself, at a few points: streams (b, m, c, v), what the level below handed on (b, D, v)."""
+    def vectors(self, streams: Tensor, finer: Tensor | None) -> Float[Tensor, "b m d v"]:
+        """Z itself, at a few points: streams (b, m, c, v), what the finer level handed on (b, D, v)."""
         nodes = unit(self.frame.project @ where_present(streams, self.present).to(self.frame.project.dtype), 2)
-        if below is not None:
-            nodes = torch.cat((nodes, told_by(below, self.frame.lift).unsqueeze(1)), 1)
+        if finer is not None:
+            nodes = torch.cat((nodes, told_by(finer, self.frame.lift).unsqueeze(1)), 1)
         return torch.bmm(self.weights.state, nodes.flatten(2)).view(-1, len(self.frame.project), *nodes.shape[2:])
 
     def _cut(self, costs: Tensor) -> Tensor:

@@ -29,9 +29,9 @@ def unit(values: Tensor, axis: int) -> Tensor:
     return values * torch.rsqrt(values.square().mean(axis, keepdim=True) + EPSILON)
 
 
-def told_by(below: Float[Tensor, "b d v"], lift: Float[Tensor, "d d"]) -> Float[Tensor, "b d v"]:
-    """T = RMSNorm(R Down(F)) from the level below's Down(F)."""
-    return unit(torch.bmm(lift.expand(len(below), -1, -1), below.to(lift.dtype)), 1)
+def told_by(finer: Float[Tensor, "b d v"], lift: Float[Tensor, "d d"]) -> Float[Tensor, "b d v"]:
+    """T = RMSNorm(R Down(F)) from the finer level's Down(F)."""
+    return unit(torch.bmm(lift.expand(len(finer), -1, -1), finer.to(lift.dtype)), 1)
 
 
 def halved(values: Float[Tensor, "b d v"], grid: torch.Size, step: Sequence[int]) -> Float[Tensor, "b d *xyz"]:

@@ -58,7 +58,7 @@ class Energy(Fusion):
     Example: energy(steps=5,width=32)
     """
 
-    reads_below = True
+    reads_finer = True
     adaptable = ("alpha", "beta", "gamma", "theta", "tau", "prior", "bias", "out")
 
     def __init__(self, modalities: int, channels: int, dimensions: int, **options: Any) -> None:
@@ -81,10 +81,10 @@ class Energy(Fusion):
         self.sharpness = nn.Parameter(torch.tensor(8.0).expm1().log()) if hopfield else None
 
     def forward(
-        self, streams: Float[Tensor, "b m c *xyz"], present: Bool[Tensor, "b m"], below: Tensor | None = None
+        self, streams: Float[Tensor, "b m c *xyz"], present: Bool[Tensor, "b m"], finer: Tensor | None = None
     ) -> Fused:
         with torch.autocast(streams.device.type, enabled=False):
-            change, record, state, handed = self._descend(streams, present, below)
+            change, record, state, handed = self._descend(streams, present, finer)
         change = change.to(streams.dtype)
         if self.options.exchange:
             clean = where_present(streams, present)
@@ -109,13 +109,13 @@ class Energy(Fusion):
         return turned.mT
 
     def _descend(
-        self, streams: Tensor, present: Tensor, below: Tensor | None
+        self, streams: Tensor, present: Tensor, finer: Tensor | None
     ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor], Tensor]:
         """O Q' F, the record, the state, and F on the next level's grid."""
         grid, maps = streams.shape[3:], [streams]
-        if below is not None and self.lift is not None:
-            _check_below(below, self.options.width)
-            maps.append(onto(below, grid))
+        if finer is not None and self.lift is not None:
+            _check_finer(finer, self.options.width)
+            maps.append(onto(finer, grid))
         energy = self._energy(present, told=len(maps) > 1)
         (share, level, change, handed), sums = energy.field(maps)
         means = sums.detach() / grid.numel()
@@ -151,8 +151,9 @@ def _strength() -> nn.Parameter:
     return nn.Parameter(torch.tensor(_ONE))
 
 
-def _check_below(below: Tensor, width: int) -> None:
-    if below.shape[1] != width:
+def _check_finer(finer: Tensor, width: int) -> None:
+    if finer.shape[1] != width:
         raise SpecError(
-            f"energy levels of one plan share a space: width {below.shape[1]} below, {width} here; give all the same"
+            f"energy levels of one plan share a space: width {finer.shape[1]} at the finer level, {width} at the next; "
+            "give all the same"
         )

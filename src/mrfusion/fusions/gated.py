@@ -24,7 +24,7 @@ class Gated(Fusion):
     Example: gated(fusion=mmtm,share=0.5)
     """
 
-    reads_below = True
+    reads_finer = True
 
     def __init__(
         self, modalities: int, channels: int, dimensions: int, *, fusion: str = "mmtm", share: float = 0.5
@@ -40,9 +40,9 @@ class Gated(Fusion):
         self.behind.coarsened(step)
 
     def forward(
-        self, streams: Float[Tensor, "b m c *xyz"], present: Bool[Tensor, "b m"], below: Tensor | None = None
+        self, streams: Float[Tensor, "b m c *xyz"], present: Bool[Tensor, "b m"], finer: Tensor | None = None
     ) -> Fused:
-        told = (below,) if self.behind.reads_below else ()
+        told = (finer,) if self.behind.reads_finer else ()
         fused: Fused = self.behind(streams, present, *told)
         if not self.training:
             return fused

@@ -80,20 +80,20 @@ class FusionNetwork(nn.Module):
 
     def _encode(self, streams: list[Tensor], present: Bool[Tensor, "b s"]) -> list[Fused]:
         levels: list[Fused] = []
-        below: Tensor | None = None
+        finer: Tensor | None = None
         for level in range(len(self.encoders[0])):  # type: ignore[arg-type]
             streams = [encoder[level](x) for encoder, x in zip(self.encoders, streams, strict=True)]  # type: ignore[index]
             stacked = torch.stack(streams, 1) if len(streams) > 1 else streams[0].unsqueeze(1)
-            fused = self._meet(level, stacked, present, below) if self.fusions else Fused(stacked, streams[0])
-            below = below if fused.handed is None else fused.handed
+            fused = self._meet(level, stacked, present, finer) if self.fusions else Fused(stacked, streams[0])
+            finer = finer if fused.handed is None else fused.handed
             streams = list(fused.streams.unbind(1))
             levels.append(fused)
         return levels
 
-    def _meet(self, level: int, streams: Tensor, present: Bool[Tensor, "b s"], below: Tensor | None) -> Fused:
+    def _meet(self, level: int, streams: Tensor, present: Bool[Tensor, "b s"], finer: Tensor | None) -> Fused:
         """The fusion of a level; one that does not read what finer levels handed on lets it pass."""
         fuse = self.fusions[level]
-        told = (below,) if getattr(fuse, "reads_below", False) else ()
+        told = (finer,) if getattr(fuse, "reads_finer", False) else ()
         return fuse(streams, present, *told)  # type: ignore[no-any-return]
 
 

@@ -42,7 +42,7 @@ def score_arms(
     """
     return {
         name: [
-            imported(score_folders(folder, labels, asked, workers=workers, subset=True, progress=progress))
+            imported(score_folders(folder, labels, asked, workers=workers, selection=True, progress=progress))
             for folder in folders
         ]
         for name, folders in arms.items()

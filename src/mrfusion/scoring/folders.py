@@ -30,16 +30,16 @@ def evaluate(
     regions: str | None = None,
     metrics: str | None = None,
     values: str | None = None,
-    subset: bool = False,
+    selection: bool = False,
 ) -> list[CaseScore]:
     """Score a folder of predictions against a folder of labels, on all cores; one number a case, region and metric.
 
     ``rules``, ``regions``, ``metrics`` and ``values`` are texts as in :func:`mrfusion.scoring.question.question`.
-    ``subset`` scores the predictions there are; otherwise every label must have one. Raises SpecError for what cannot
+    ``selection`` scores the predictions there are; else every label must have one. Raises SpecError for what cannot
     be asked, and CaseError, naming the case, as :func:`score_folders` does.
     """
     asked = question(rules, regions=regions, metrics=metrics, values=values)
-    return score_folders(Path(predictions), Path(labels), asked, workers=cores(), subset=subset)
+    return score_folders(Path(predictions), Path(labels), asked, workers=cores(), selection=selection)
 
 
 def score_folders(
@@ -48,7 +48,7 @@ def score_folders(
     asked: Question,
     *,
     workers: int = 1,
-    subset: bool = False,
+    selection: bool = False,
     progress: Progress | None = None,
 ) -> list[CaseScore]:
     """Every metric of every region of every case, sorted by case.
@@ -56,7 +56,7 @@ def score_folders(
     ``workers`` threads read and score cases side by side; both leave Python's lock. Raises CaseError, naming the
     case, where files are missing or ambiguous, differ in shape or affine, or hold a value nobody explained.
     """
-    cases = pairs(predictions, labels, [region.name for region in asked.regions], subset=subset)
+    cases = pairs(predictions, labels, [region.name for region in asked.regions], selection=selection)
     if progress and not engine.ready():
         progress(0, len(cases), "compiling the kernels, this once")
     with ThreadPoolExecutor(workers) as pool:

@@ -26,10 +26,10 @@ class Pair:
     label: Files
 
 
-def pairs(predictions: Path, labels: Path, region_names: Sequence[str], *, subset: bool = False) -> list[Pair]:
+def pairs(predictions: Path, labels: Path, region_names: Sequence[str], *, selection: bool = False) -> list[Pair]:
     """Every case of both folders, sorted by id. CaseError that names a case which only one of them has.
 
-    With ``subset`` the labels may have more cases than were predicted.
+    With ``selection`` the labels may have more cases than were predicted.
     """
     predicted, labelled = (cases_in(folder, region_names) for folder in (predictions, labels))
     for case in predicted:
@@ -38,10 +38,10 @@ def pairs(predictions: Path, labels: Path, region_names: Sequence[str], *, subse
                 f"case {case}: a prediction in {predictions} but no label in {labels}; {_near(case, labelled)}"
             )
     for case in labelled:
-        if case not in predicted and not subset:
+        if case not in predicted and not selection:
             raise CaseError(
-                f"case {case}: a label in {labels} but no prediction in {predictions}; predict it, or ask for the "
-                f"predicted subset only. {_near(case, predicted)}"
+                f"case {case}: a label in {labels} but no prediction in {predictions}; predict it, or score the "
+                f"predictions there are (--selection). {_near(case, predicted)}"
             )
     return [Pair(case, predicted[case], labelled[case]) for case in sorted(predicted)]
 
