@@ -10,6 +10,7 @@ from typing import Any
 from mrfusion.errors import CaseError
 
 LONGEST_NAME = 1000  # letters
+MOST_LABELS = 255  # a label map in memory has a byte for each voxel
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,11 @@ class Cohort:
 
     def __post_init__(self) -> None:
         seen: dict[str, Case] = {}
+        if len(self.label_values) > MOST_LABELS:
+            raise CaseError(
+                f"expected at most {MOST_LABELS} different label values in the regions, found "
+                f"{len(self.label_values)}; merge some of them, or give fewer regions"
+            )
         for name in (*self.modalities, *(region.name for region in self.regions), *self.classes):
             check_text(name, "the name of a modality, region or class")
         for case in self.cases:
@@ -66,8 +72,8 @@ class Cohort:
                 check_text(name, f"a name of the case in {_place(case)}")
             if case.id in seen:
                 raise CaseError(
-                    f"two cases are called {case.id!r}: {_place(seen[case.id])} and {_place(case)}; "
-                    "case ids must be unique, rename or drop one"
+                    f"two cases are called {case.id!r}: {_place(seen[case.id])} and {_place(case)}; case ids must be "
+                    "unique: rename or drop one, or give one of two sources a prefix"
                 )
             seen[case.id] = case
 

@@ -22,6 +22,8 @@ class Source(Part):
     path: Path = Field(description="the folder, or the layout's file")
     layout: str = Field(description="how it lies there, as in brats(year=2023)")
     options: dict[str, Any] = Field({}, description="options of the layout that its text does not hold")
+    prefix: str = Field("", description="stands before the names of its cases and patients, where sources share names")
+    follow_links: bool = Field(False, description="read also what links inside the folder lead to outside of it")
 
 
 NUMBERS = 5  # to be raised whenever the same specification gives other numbers: old runs are then made again
@@ -61,7 +63,7 @@ class Preparation(Part):
 class SplitRule(Part):
     """How patients are divided: k folds, or one hold-out where ``folds`` is 1; or a file that says so."""
 
-    folds: int = Field(5, ge=1, description="each tests on its own patients; 1: one hold-out")
+    folds: int = Field(5, ge=1, le=10_000, description="each tests on its own patients; 1: one hold-out")
     val_share: float = Field(0.2, gt=0, lt=1, description="share of the patients outside the test fold")
     test_share: float = Field(0.2, gt=0, lt=1, description="share of all patients; only where folds is 1")
     seed: int = Field(0, ge=0, lt=2**32, description="of the division")
@@ -89,7 +91,7 @@ class Sampling(Part):
     dimensions: Literal[2, 3] = Field(2, description="of a sample: slices or volumes")
     size: tuple[int, ...] | None = Field(None, description="grid points of a sample; default: whole slices, 96^3")
     slices: tuple[float, float] | None = Field(None, description="only slices in this range of shares of the depth")
-    per_case: int = Field(10, ge=1, description="samples of each case in an epoch")
+    per_case: int = Field(10, ge=1, le=100_000, description="samples of each case in an epoch")
     foreground: float = Field(0.7, ge=0, le=1, description="share of the samples that hold a labelled voxel")
     centred: bool = Field(False, description="in their middle, as nnU-Net's third of the samples (foreground 0.33)")
 
@@ -104,15 +106,15 @@ class Sampling(Part):
 class Budget(Part):
     """How long and with what a network is trained; the same in all arms of a fair study."""
 
-    epochs: int = Field(50, ge=1, description="passes of per_case samples of each training case")
-    batch_size: int = Field(4, ge=1, description="samples of a step, those of all processes together")
+    epochs: int = Field(50, ge=1, le=1_000_000, description="passes of per_case samples of each training case")
+    batch_size: int = Field(4, ge=1, le=100_000, description="samples of a step, those of all processes together")
     optimiser: Literal["adamw", "adam", "sgd"] = Field("adamw", description="sgd has Nesterov momentum 0.99")
     learning_rate: float = Field(1e-3, gt=0, description="in the first epoch")
     weight_decay: float = Field(1e-4, ge=0, description="norms and biases are not decayed")
     decay: Literal["constant", "cosine", "poly"] = Field(
         "cosine", description="of the learning rate, to the last epoch"
     )
-    patience: int | None = Field(None, ge=1, description="stop after so many epochs without a better validation score")
+    patience: int | None = Field(None, ge=1, le=1_000_000, description="epochs without a better score that end it")
     clip_norm: float | None = Field(12.0, gt=0, description="longer gradients are shortened to it; null: none are")
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
         "auto",
@@ -124,8 +126,8 @@ class Machine(Part):
     """Where a run happens; decides speed, not numbers beyond rounding, and is not in the digest."""
 
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto is a GPU where there is one")
-    devices: int = Field(1, ge=1, description="processes of one run, each with its share of a batch")
-    threads: int | None = Field(None, ge=1, description="CPU threads of one run; default: the cores it is given")
+    devices: int = Field(1, ge=1, le=1024, description="processes of one run, each with its share of a batch")
+    threads: int | None = Field(None, ge=1, le=4096, description="of the CPU; default: the cores it is given")
     compile: bool = Field(False, description="torch.compile of the network")
 
 
@@ -136,7 +138,7 @@ class Origin(Part):
     keep: bool = Field(False, description="take the weights as they are; nothing is trained")
     new_head: bool = Field(False, description="the head, of other regions or classes, begins anew")
     rival: str | None = Field(None, description="digest of a run to race against: ended early when it gains far less")
-    grace: int = Field(2, ge=1, description="epochs before a race may end a run")
+    grace: int = Field(2, ge=1, le=1_000_000, description="epochs before a race may end a run")
 
 
 class Predictions(Part):
@@ -179,7 +181,7 @@ class RunSpec(Part):
     )
     mirror: bool = Field(False, description="average a case's predictions over all its mirrors; training must mirror")
     rules: str = Field("plain", description="what empty masks, missed and false lesions count")
-    fold: int = Field(0, ge=0, description="of a single run; a study has folds")
+    fold: int = Field(0, ge=0, lt=10_000, description="of a single run; a study has folds")
     seed: int = Field(0, ge=0, lt=2**32, description="of a single run; a study has seeds")
     score_on: Literal["val", "test"] = Field("test", description="the cases that are scored; searches ask for val")
     machine: Machine = Machine()
@@ -216,8 +218,7 @@ class RunSpec(Part):
     @field_validator("task")
     @classmethod
     def _known_task(cls, value: str) -> str:
-        known = families.names("tasks")
-        if ":" not in value and value not in known:
+        if ":" not in value and value not in (known := families.names("tasks")):
             raise ValueError(f"no task is called {value!r}; {nearest(value, known)}")
         return value
 
@@ -229,8 +230,7 @@ class RunSpec(Part):
     @property
     def loss_texts(self) -> tuple[str, ...]:
         """The losses, or the task's usual one."""
-        usual: tuple[str, ...] = self.losses or self.chosen_task.losses
-        return usual
+        return tuple(self.losses or self.chosen_task.losses)
 
     @property
     def loss_names(self) -> tuple[str, ...]:
@@ -243,7 +243,8 @@ class RunSpec(Part):
         moves: dict[str, Any] = {"data": {"sources": True}, "predictions": {"folders": True}}
         content = self.model_dump(mode="json", exclude={**moves, "machine": True, "tracking": True})
         content["numbers"] = NUMBERS
-        content["data"]["sources"] = [s.model_dump(mode="json", exclude={"path"}) for s in self.data.sources]
+        sources = (s.model_dump(mode="json", exclude={"path", "follow_links"}) for s in self.data.sources)
+        content["data"]["sources"] = [_without(source, {"prefix": ""}) for source in sources]
         content["data"]["split"].pop("file")
         unsaid: dict[str, Any] = {"members": [], "origin": None, "absence": "none", "mirror": False}
         unsaid |= {"predictions": None}

@@ -87,7 +87,7 @@ def brats(tmp_path: Path) -> Callable[..., Path]:
     """A folder of small BraTS 2023 cases."""
 
     def make(name: str = "data", count: int = 8, *, first: int = 0, label: bool = True) -> Path:
-        random = np.random.default_rng(0)
+        random = np.random.default_rng(first)
         for number in range(first, first + count):
             case = f"BraTS-GLI-{number:05d}-000"
             for modality in ("t1n", "t1c", "t2w", "t2f"):

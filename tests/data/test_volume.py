@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mrfusion.case import Case, Region
+from mrfusion.case import Case, Cohort, Region
 from mrfusion.data.grid import Grid
 from mrfusion.data.label_map import file_values, paint_regions, region_masks, write_label_map
 from mrfusion.data.nifti.header import read_header
@@ -304,6 +304,27 @@ def test_painting_is_the_reverse_of_masking(name):
     for region, mask in zip(regions, masks, strict=True):
         np.testing.assert_array_equal(mask, np.isin(np.array([0, *values])[index], list(region.labels)))
     np.testing.assert_array_equal(paint_regions(masks, regions, values), index)
+
+
+@pytest.mark.parametrize("count", [1, 8, 17, 40, 255])
+def test_any_number_of_exclusive_labels_is_painted(count):
+    regions = tuple(Region(str(value), frozenset({value})) for value in range(1, count + 1))
+    index = np.random.default_rng(count).integers(0, count + 1, (9, 8, 7)).astype(np.uint8)
+    values = tuple(range(1, count + 1))
+    np.testing.assert_array_equal(paint_regions(region_masks(index, regions, values), regions, values), index)
+
+
+def test_more_overlapping_regions_than_bits_of_a_number_are_painted():
+    regions = tuple(Region(str(n), frozenset(range(n, 41))) for n in range(1, 41))  # each lies in the one before
+    index = np.random.default_rng(0).integers(0, 41, (6, 5, 4)).astype(np.uint8)
+    values = tuple(range(1, 41))
+    np.testing.assert_array_equal(paint_regions(region_masks(index, regions, values), regions, values), index)
+
+
+def test_a_cohort_with_more_labels_than_a_byte_holds_is_refused_before_anything_is_read():
+    regions = tuple(Region(str(value), frozenset({value})) for value in range(1, 257))
+    with pytest.raises(CaseError, match="at most 255 different label values in the regions, found 256"):
+        Cohort(("t1",), (), regions)
 
 
 def test_contradicting_masks_are_painted_from_the_largest_region_to_the_smallest():

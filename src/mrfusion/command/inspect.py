@@ -35,6 +35,8 @@ def inspect_data(data: Path, *, layout: str | None, resample_to: str | None, out
     _show(found)
     if found.facts:
         _show_plan(found, given.cohort)
+    for region in nowhere(found):
+        say(f"note: {region} is in no case; look at the values in the layout's options (another convention?)")
     for case in found.cases:
         for note in case.notes:
             say(f"{case.case}: note: {note}")
@@ -70,9 +72,17 @@ def _show(found: Inspection) -> None:
     for region in found.regions:
         sizes = [case.label_ml.get(region, 0.0) for case in found.cases if case.label_voxels]
         there = [size for size in sizes if size > 0]
+        if sizes and not there:
+            table.add_row(escape(region), f"0 of {len(sizes)}", "-", "-", "-", "")
         if there:
             bar = "█" * max(1, round(20 * len(there) / len(sizes)))
             figures = (f"{value:.2f}" for value in (median(there), min(there), max(there)))
             table.add_row(escape(region), f"{len(there)} of {len(sizes)}", *figures, bar)
     console.print(table if table.row_count else "no labelled voxel")
     console.print(f"{len(found.faulty)} cases with faults")
+
+
+def nowhere(found: Inspection) -> list[str]:
+    """The regions that no case has a voxel of, where any label map could be read."""
+    labelled = [case for case in found.cases if case.label_voxels]
+    return [name for name in found.regions if labelled and not any(case.label_voxels.get(name) for case in labelled)]

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from mrfusion.case import Case, Region
 from mrfusion.data.nifti.header import read_header
 from mrfusion.data.nifti.voxels import Image
-from mrfusion.errors import CaseError, SpecError
+from mrfusion.errors import CaseError
 from mrfusion.files import writing
 
-MAX_REGIONS = 16
 _RAS = np.array([[0, 1], [1, 1], [2, 1]])
 
 
@@ -88,13 +87,11 @@ def region_masks(index: NDArray[np.uint8], regions: Sequence[Region], label_valu
 
 
 def can_be_painted(regions: Sequence[Region]) -> bool:
-    """Whether one label map can hold these regions: at most 16, and whatever contradicts has an order to be painted in.
+    """Whether one label map can hold these regions: whatever contradicts has an order to be painted in.
 
     That is so where every two are disjoint or one lies in the other, or where no regions can contradict each other,
     because each of their combinations has a label of its own.
     """
-    if len(regions) > MAX_REGIONS:
-        return False
     ordered = all(
         a.labels <= b.labels or b.labels <= a.labels or not a.labels & b.labels for a in regions for b in regions
     )
@@ -108,17 +105,23 @@ def paint_regions(masks: NDArray[Any], regions: Sequence[Region], label_values: 
 
     A voxel whose regions are exactly those of a label gets that label. A voxel whose regions contradict each other
     (ET outside of WT) is painted from the region of most labels to that of fewest, each with its own label: the
-    lowest in no smaller region inside it. So WT paints ED, TC paints NCR, ET paints ET. At most 16 regions.
+    lowest in no smaller region inside it. So WT paints ED, TC paints NCR, ET paints ET.
     """
-    if len(regions) > MAX_REGIONS:
-        raise SpecError(f"expected at most {MAX_REGIONS} regions to paint into one label map, found {len(regions)}")
-    bits = (1 << np.arange(len(regions))).astype(np.uint32).reshape(-1, *[1] * (masks.ndim - 1))
-    patterns = (masks.astype(bool) * bits).sum(axis=0, dtype=np.uint32)
-    lookup = np.zeros(2 ** len(regions), np.uint8)
-    for pattern in np.flatnonzero(np.bincount(patterns.ravel(), minlength=len(lookup))):
-        inside = [region for bit, region in enumerate(regions) if int(pattern) >> bit & 1]
-        lookup[pattern] = 1 + label_values.index(_label_for(inside, regions)) if inside else 0
-    return np.asarray(lookup[patterns])
+    whole = np.zeros(masks.shape[1:], np.uint8)
+    there = masks.any(axis=0)
+    members = masks.astype(bool)[:, there]  # (R, voxels of any region)
+    packed = np.packbits(members, axis=0).T
+    numbers = np.zeros((len(packed), -(-packed.shape[1] // 8) * 8), np.uint8)
+    numbers[:, : packed.shape[1]] = packed
+    words = numbers.view(np.uint64)  # one for up to 64 regions
+    words = words[:, 0] if words.shape[1] == 1 else words.view(f"V{8 * words.shape[1]}")[:, 0]
+    which, first, of_voxel = np.unique(words, return_index=True, return_inverse=True)
+    lookup = np.zeros(len(which), np.uint8)
+    for place, voxel in enumerate(first):
+        inside = [region for region, here in zip(regions, members[:, voxel], strict=True) if here]
+        lookup[place] = 1 + label_values.index(_label_for(inside, regions))
+    whole[there] = lookup[of_voxel.ravel()]
+    return whole
 
 
 def _label_for(inside: Sequence[Region], regions: Sequence[Region]) -> int:

@@ -9,10 +9,12 @@ from pathlib import Path
 from mrfusion import families
 from mrfusion.case import Cohort, Split, join_cohorts
 from mrfusion.data.cache import prepare_cohort
+from mrfusion.data.doubts import check_twins, doubts_of
 from mrfusion.data.prepared import Prepared
 from mrfusion.data.split import make_splits, strata_of
 from mrfusion.data.split_file import read_splits
 from mrfusion.errors import CaseError, InputError, SpecError
+from mrfusion.layouts._base import links_followed
 from mrfusion.progress import Progress
 from mrfusion.spec import Data, Source, SplitRule
 
@@ -37,9 +39,10 @@ def read_data(data: Data, *, task: str, cache: Path, progress: Progress) -> RunD
     """Read, prepare (from the cache where nothing has changed) and split; every case must have what ``task`` needs."""
     cohort = cohort_of(data, task)
     prepared = prepare_cohort(cohort, data.preparation, cache, workers=2, progress=progress)
+    check_twins(cohort, prepared)
     splits, notes = split_cohort(cohort, {name: one.label_voxels for name, one in prepared.items()}, data.split)
     said = (f"{name}: {note}" for name, one in prepared.items() for note in one.notes)
-    return RunData(cohort, prepared, tuple(splits), (*notes, *said))
+    return RunData(cohort, prepared, tuple(splits), (*notes, *doubts_of(cohort, prepared, splits), *said))
 
 
 def cohort_of(data: Data, task: str) -> Cohort:
@@ -54,7 +57,16 @@ def read_cohort(sources: Sequence[Source]) -> Cohort:
     for source in sources:
         if not source.path.exists():
             raise InputError(f"expected data at {source.path.absolute()}, found nothing; mend data.sources.path")
-    return join_cohorts(families.load("layouts", s.layout, s.options)(s.path) for s in sources)
+    return join_cohorts(map(_of_source, sources))
+
+
+def _of_source(source: Source) -> Cohort:
+    with links_followed(source.follow_links):
+        cohort: Cohort = families.load("layouts", source.layout, source.options)(source.path)
+    if not source.prefix:
+        return cohort
+    cases = (replace(c, id=source.prefix + c.id, patient=source.prefix + c.patient) for c in cohort.cases)
+    return replace(cohort, cases=tuple(cases))
 
 
 def with_modalities(cohort: Cohort, names: Sequence[str]) -> Cohort:

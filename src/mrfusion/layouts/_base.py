@@ -10,6 +10,8 @@ Beside it in its file stands ``fits(root: Path) -> str | None``: the text that n
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +23,8 @@ IN_FILE = "data: {sources: [{path: FOLDER, layout: 'CHOICE'}]}"  # how a choice 
 ENDINGS = (".nii.gz", ".nii")
 SEPARATORS = "_-."  # between the words of a file's name
 MAY_LACK = ("images", "labels")
+JUNK = ("__MACOSX", "lost+found", "#recycle", "#snapshot", "$RECYCLE.BIN", "System Volume Information")
+LEADS_OUT = "give the folder that holds it, or write follow_links: true beside the source's path"
 DOORS = {"images": "may_lack: [images], and train for it with absence: uniform", "labels": "may_lack: [labels]"}
 
 
@@ -36,6 +40,19 @@ def stem(path: Path) -> str | None:
         if path.name.lower().endswith(ending):
             return path.name[: -len(ending)]
     return None
+
+
+_FOLLOWED: ContextVar[bool] = ContextVar("links that lead out of a layout's folder are followed", default=False)
+
+
+@contextmanager
+def links_followed(wanted: bool) -> Iterator[None]:
+    """While the block runs, layouts read also what links lead to outside of their folder, if that is wanted."""
+    token = _FOLLOWED.set(wanted)
+    try:
+        yield
+    finally:
+        _FOLLOWED.reset(token)
 
 
 def images_under(root: Path) -> dict[Path, list[Path]]:
@@ -59,10 +76,8 @@ def inside(path: Path, root: Path) -> Path:
         is_file, is_folder = real.is_file(), real.is_dir()
     except (OSError, RuntimeError) as error:  # a link to itself, a name of too many letters
         raise CaseError(f"{path} cannot be followed ({error}); rename the file, or copy it there") from None
-    if not real.is_relative_to(root.resolve()):
-        raise CaseError(
-            f"{path} leads out of {root} (to {real}); copy the file there, or give the folder that holds it"
-        )
+    if not real.is_relative_to(root.resolve()) and not _FOLLOWED.get():
+        raise CaseError(f"{path} leads out of {root} (to {real}); {LEADS_OUT}")
     if not is_file:
         raise CaseError(f"expected a file at {path}, found {'a folder' if is_folder else 'nothing'}")
     return path
@@ -153,11 +168,20 @@ def check_complete(case: Case, expected: Mapping[str, str], folder: Path, may_la
 
 
 def _visible(root: Path) -> Iterator[Path]:
-    for folder, below, files in os.walk(root):
-        below[:] = sorted(name for name in below if not name.startswith("."))
-        for name in below:  # os.walk does not enter linked folders: one inside the root is met where it really is
-            if (Path(folder) / name).is_symlink() and not (Path(folder) / name).resolve().is_relative_to(
-                root.resolve()
-            ):
-                raise CaseError(f"{Path(folder) / name} is a link that leads out of {root}; copy the folder there")
-        yield from (Path(folder) / name for name in sorted(files) if not name.startswith("."))
+    entered = {root.resolve()}
+    for folder, below, files in os.walk(root, followlinks=_FOLLOWED.get()):
+        below[:] = sorted(name for name in below if not _is_junk(name))
+        for name in list(below):  # a linked folder inside the root is met where it really is
+            real = (Path(folder) / name).resolve()
+            is_outside = not real.is_relative_to(root.resolve())
+            if is_outside and not _FOLLOWED.get():
+                raise CaseError(f"{Path(folder) / name} is a link that leads out of {root}; {LEADS_OUT}")
+            if (Path(folder) / name).is_symlink() and (not is_outside or real in entered):
+                below.remove(name)
+            entered.add(real)
+        yield from (Path(folder) / name for name in sorted(files) if not _is_junk(name))
+
+
+def _is_junk(name: str) -> bool:
+    """What file servers and systems leave beside the data: hidden files, thumbnails, waste baskets."""
+    return name.startswith((".", "@")) or name in JUNK

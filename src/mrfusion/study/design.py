@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from mrfusion import families
 from mrfusion.comparison.hypotheses import Hypotheses
-from mrfusion.data.split_file import count_folds
 from mrfusion.errors import SpecError, nearest
 from mrfusion.part import Part, merge, read_part, unknown
 from mrfusion.planning.values import changes_of
 from mrfusion.spec import RunSpec, check_choices
 from mrfusion.study import foreign, planned
+from mrfusion.study.places import placed, with_places
 from mrfusion.study.planned import Planning
 from mrfusion.yaml_file import read_yaml
 
@@ -77,9 +77,7 @@ class Study(Part):
     arms: tuple[Arm, ...] = Field(min_length=1, description="each arm's name, and what differs from the keys below")
     reference: str = Field(description="the arm that the others are compared with; default: the first")
     folds: tuple[int, ...] = Field(min_length=1, description="some of the folds; default: all")
-    seeds: tuple[int, ...] = Field(
-        min_length=1, description="every arm and fold is run with each; default: that of a run"
-    )
+    seeds: tuple[int, ...] = Field(min_length=1, description="each runs every arm and fold; default: that of a run")
     hypotheses: Hypotheses = Hypotheses()
     subsets: bool = Field(False, description="score every finished run on every subset of its modalities")
     most_seeds: int | None = Field(
@@ -87,6 +85,13 @@ class Study(Part):
     )
     planning: Planning = Planning()
     auto: tuple[str, ...] = ()
+
+    @field_validator("folds", "seeds")
+    @classmethod
+    def _once(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("expected each number once, since the same one gives the same run and tells nothing new")
+        return value
 
     def decided(self, ask: planned.Ask) -> "Study":
         """The study with what ``ask`` answers in place of every ``auto``: nothing is left to be planned."""
@@ -138,7 +143,7 @@ def read_study(
     path = Path(path)
     content, own = _divided(path)
     content, auto = planned.divided(content)
-    base = _placed(read_part(RunSpec, content, str(path), beside=Study), path, data, splits)
+    base = placed(read_part(RunSpec, with_places(content, path), str(path), beside=Study), path, data, splits)
     named = {name: foreign.with_content(changes, name) for name, changes in _arms(own.get("arms"), path).items()}
     arms = {name: planned.divided(changes, content) for name, changes in named.items()}
     defaults = {
@@ -161,7 +166,7 @@ def read_single(path: Path, *, data: Path | None = None, splits: Path | None = N
     if "arms" in own or "folds" in own or "seeds" in own:
         raise SpecError(f"{path}: arms, folds and seeds make a study; run it with 'mrfusion study'")
     content, auto = planned.divided(content)
-    base = _placed(read_part(RunSpec, content, str(path), beside=Study), path, data, splits)
+    base = placed(read_part(RunSpec, with_places(content, path), str(path), beside=Study), path, data, splits)
     name = str(own.get("name", path.stem))
     about = {"planning": read_part(Planning, own.get("planning", {}), f"{path}: planning"), "auto": auto}
     arms = (Arm(name=name),)
@@ -204,20 +209,6 @@ def _divided(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             raise SpecError(f"{path}: {unknown(key, key, known, (RunSpec, Study))}")
     own = {key: content.pop(key) for key in OWN_KEYS if key in content}
     return content, own
-
-
-def _placed(base: RunSpec, path: Path, data: Path | str | None, splits: Path | str | None) -> RunSpec:
-    """The base with the paths of the command line in place of the file's."""
-    changes: dict[str, Any] = {}
-    if data is not None:
-        if len(base.data.sources) > 1:
-            raise SpecError(f"{path} names {len(base.data.sources)} sources; --data can stand in for a single one")
-        changes["sources"] = [base.data.sources[0].model_dump(mode="json") | {"path": str(data)}]
-    file = splits or base.data.split.file
-    if file is not None:
-        file = Path(file)
-        changes["split"] = {"file": str(file), "folds": count_folds(file)}
-    return base.changed({"data": changes})
 
 
 def _stopping(until: str | None, most_seeds: int | None, own: Mapping[str, Any]) -> dict[str, Any]:

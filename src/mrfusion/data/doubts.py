@@ -1,0 +1,66 @@
+"""What a study hears of its data before a run: an examination twice, regions and classes without cases."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from mrfusion.case import Cohort, Split
+from mrfusion.data.prepared import Prepared
+from mrfusion.errors import CaseError
+
+
+def check_twins(cohort: Cohort, prepared: Mapping[str, Prepared]) -> None:
+    """CaseError where two patients have one examination: it would stand on both sides of a split.
+
+    Told by the middle slice of what was prepared, in which neither the files' names nor how they were packed matter.
+    """
+    seen: dict[str, str] = {}
+    patients = {case.id: case.patient for case in cohort.cases}
+    places = {case.id: next(iter(case.images.values())) for case in cohort.cases}
+    for name, one in prepared.items():
+        content = _middle(one)
+        if not content:
+            continue
+        twin = seen.setdefault(content, name)
+        if patients[twin] != patients[name]:
+            raise CaseError(
+                f"case {name} ({places[name]}) has voxel for voxel the images of case {twin} ({places[twin]}), which "
+                "is of another patient; one examination under two names would stand on both sides of a split: drop "
+                "one, or give both the same patient"
+            )
+
+
+def doubts_of(cohort: Cohort, prepared: Mapping[str, Prepared], splits: Sequence[Split]) -> list[str]:
+    """Notes: regions that no case has, and folds that train without a class or a region."""
+    has = {name: _has(cohort, name, one) for name, one in prepared.items()}
+    known = [*(region.name for region in cohort.regions), *cohort.classes]
+    nowhere = [name for name in known if not any(name in of_case for of_case in has.values())]
+    notes = [
+        f"{name} is in none of the {len(has)} cases: both masks empty count as a Dice of 1, which lifts every mean; "
+        "look at the values in the layout's options (another convention?), or leave it out"
+        for name in nowhere
+    ]
+    for number, split in enumerate(splits):
+        lacking = [n for n in known if n not in nowhere and not any(n in has.get(case, ()) for case in split.train)]
+        if lacking:
+            notes.append(
+                f"fold {number} trains without a single case of {', '.join(lacking)}; take other folds, or add patients"
+            )
+    return notes
+
+
+def _has(cohort: Cohort, name: str, one: Prepared) -> set[str]:
+    """The regions that the case has voxels of, or its class."""
+    if cohort.classes:
+        return {cohort.case(name).label or ""}
+    return {r.name for r in cohort.regions if any(one.label_voxels.get(value) for value in r.labels)}
+
+
+def _middle(one: Prepared) -> str:
+    """A digest of the middle slice of all modalities; empty where nothing is in it."""
+    images = one.images_on_disk(one.modalities)
+    middle = images[len(images) // 2]
+    return (
+        hashlib.blake2b(middle.tobytes() + str(images.shape).encode(), digest_size=12).hexdigest()
+        if middle.any()
+        else ""
+    )
