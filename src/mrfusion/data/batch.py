@@ -98,7 +98,7 @@ def collate(cases: Sequence[LoadedCase], draws: Sequence[Draw], size: Place) -> 
     for place, draw in enumerate(draws):
         for stored, channel in enumerate(np.flatnonzero(cases[draw.case].present)):
             cut(cases[draw.case].images[:, stored], draw.start, size, images[place, :, channel])
-        cut(cases[draw.case].labels, draw.start, size, labels[place])
+        cut(cases[draw.case].labels[:], draw.start, size, labels[place])
     chosen = [cases[draw.case] for draw in draws]
     volumes, maps = torch.from_numpy(images).transpose(1, 2), torch.from_numpy(labels)
     return Batch(
