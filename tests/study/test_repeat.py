@@ -56,7 +56,8 @@ def test_an_ensemble_of_trainings_is_an_arm(tmp_path: Path) -> None:
         loaded = load_case(case, cohort, prepared, run.modalities, None)
         masks = torch.sigmoid(Together(parents, cpu()).logits(loaded)) > 0.5
         painted = np.asarray(nib.load(path).dataobj) > 0
-        assert painted.sum() == int(masks.any(0).sum()), "the mean of what the two trainings say"
+        # by voxels whose mean is one half to the last bit, of about a thousand, the two ways of summing may differ
+        assert abs(int(painted.sum()) - int(masks.any(0).sum())) <= 2, "the mean of what the two trainings say"
     assert "together" in (out / "report.html").read_text(encoding="utf-8")
 
 
