@@ -8,7 +8,8 @@ import pytest
 from mrfusion.errors import SpecError
 from mrfusion.files import read_json
 from mrfusion.part import merge, read_part
-from mrfusion.spec import RunSpec, Sampling, check_choices, write_spec
+from mrfusion.spec import RunSpec, Sampling, write_spec
+from mrfusion.study.choices import check_choices
 from mrfusion.yaml_file import read_yaml
 
 BASE: dict[str, Any] = {"data": {"sources": [{"path": "/data/a", "layout": "brats(year=2023)"}]}}

@@ -9,20 +9,19 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from mrfusion import families
-from mrfusion.errors import SpecError, nearest
+from mrfusion.errors import nearest
 from mrfusion.files import write_text
 from mrfusion.part import Part, merge, read_part
 from mrfusion.plan import FusionPlan, Plan
-from mrfusion.rules import rule_named
 
 
 class Source(Part):
     """A folder on disk and how it lies there: a layout's text, with its options beside it."""
 
-    path: Path = Field(description="the folder, or the layout's file")
-    layout: str = Field(description="how it lies there, as in brats(year=2023)")
-    options: dict[str, Any] = Field({}, description="options of the layout that its text does not hold")
-    prefix: str = Field("", description="stands before the names of its cases and patients, where sources share names")
+    path: Path = Field(description="the folder that holds the cases, or the table that lists them")
+    layout: str = Field(description="how the files lie in it, as in brats(year=2023)")
+    options: dict[str, Any] = Field({}, description="further options of the layout")
+    prefix: str = Field("", description="put before the names of cases and patients, where sources share names")
     follow_links: bool = Field(False, description="read also what links inside the folder lead to outside of it")
 
 
@@ -35,39 +34,40 @@ Millimetres = Positive | None
 class Scale(Part):
     """How the numbers of a modality are brought to one scale in all cases."""
 
-    low: Finite = Field(description="numbers below it become it")
-    high: Finite = Field(description="numbers above it become it")
-    mean: Finite = Field(description="is subtracted")
-    sd: Positive = Field(description="divides what is left")
+    low: Finite = Field(description="smaller numbers are set to this")
+    high: Finite = Field(description="larger numbers are set to this")
+    mean: Finite = Field(description="this is subtracted from every number")
+    sd: Positive = Field(description="every number is then divided by this")
 
 
 class Preparation(Part):
     """What is done to a case once, before any training."""
 
-    resample_to: str | None = Field(None, description="a modality whose grid the others of a case are brought to")
+    resample_to: str | None = Field(None, description="resample the other modalities of a case to the grid of this one")
     spacing_mm: tuple[Millimetres, Millimetres, Millimetres] | None = Field(
-        None, description="resample every case: twice in the plane of its slices, then between them; null: as it is"
+        None, description="grid spacing in mm: twice within a slice, then between slices; null keeps that of the file"
     )
-    crop: bool = Field(True, description="crop to the box of non-zero voxels of the modalities that are read")
+    crop: bool = Field(True, description="crop each case to the box that holds all its non-zero voxels")
     interpolation: Literal["linear", "cubic"] = Field(
-        "linear", description="of resampled images; cubic takes the nearest slice where slices lie far apart"
+        "linear",
+        description="how images are resampled; with cubic, the nearest slice is taken where slices lie far apart",
     )
     zscore: Literal["nonzero", "box"] = Field(
         "nonzero", description="voxels that z-scores are of: those that are not 0, or all of the box around them"
     )
     intensities: dict[str, Scale] = Field(
-        {}, description="modalities whose numbers mean something by themselves, as CT's; all others get z-scores"
+        {}, description="modalities with a fixed scale, such as CT; all others are normalised to z-scores"
     )
 
 
 class SplitRule(Part):
     """How patients are divided: k folds, or one hold-out where ``folds`` is 1; or a file that says so."""
 
-    folds: int = Field(5, ge=1, le=10_000, description="each tests on its own patients; 1: one hold-out")
-    val_share: float = Field(0.2, gt=0, lt=1, description="share of the patients outside the test fold")
-    test_share: float = Field(0.2, gt=0, lt=1, description="share of all patients; only where folds is 1")
-    seed: int = Field(0, ge=0, lt=2**32, description="of the division")
-    file: Path | None = Field(None, description="splits.json of ours or nnU-Net's splits_final.json")
+    folds: int = Field(5, ge=1, le=10_000, description="number of folds; 1 means a single hold-out")
+    val_share: float = Field(0.2, gt=0, lt=1, description="share of the remaining patients that validate")
+    test_share: float = Field(0.2, gt=0, lt=1, description="share of the patients that test, where folds is 1")
+    seed: int = Field(0, ge=0, lt=2**32, description="random seed of the division into folds")
+    file: Path | None = Field(None, description="file with the folds: our splits.json, or nnU-Net's splits_final.json")
 
 
 class Data(Part):
@@ -79,21 +79,25 @@ class Data(Part):
 
     not_in_a_file: ClassVar[frozenset[str]] = frozenset({"fingerprint"})
     sources: tuple[Source, ...] = Field(min_length=1)
-    modalities: tuple[str, ...] = Field((), description="take these, absent ones too; default: those of the layout")
+    modalities: tuple[str, ...] = Field((), description="modalities to use; default: those of the layout")
     preparation: Preparation = Preparation()
     split: SplitRule = SplitRule()
-    fingerprint: str = Field("", description="of the files that a run was planned for; a study fills it in")
+    fingerprint: str = Field("", description="identifies the data of a run; a study fills it in")
 
 
 class Sampling(Part):
     """What one training sample is."""
 
-    dimensions: Literal[2, 3] = Field(2, description="of a sample: slices or volumes")
-    size: tuple[int, ...] | None = Field(None, description="grid points of a sample; default: whole slices, 96^3")
-    slices: tuple[float, float] | None = Field(None, description="only slices in this range of shares of the depth")
-    per_case: int = Field(10, ge=1, le=100_000, description="samples of each case in an epoch")
-    foreground: float = Field(0.7, ge=0, le=1, description="share of the samples that hold a labelled voxel")
-    centred: bool = Field(False, description="in their middle, as nnU-Net's third of the samples (foreground 0.33)")
+    dimensions: Literal[2, 3] = Field(2, description="2 trains on slices, 3 on volumes")
+    size: tuple[int, ...] | None = Field(
+        None, description="grid points of a training sample; default: whole slices, or 96 x 96 x 96"
+    )
+    slices: tuple[float, float] | None = Field(
+        None, description="use only slices from here to there, as shares of the depth, as in [0.4, 0.6]"
+    )
+    per_case: int = Field(10, ge=1, le=100_000, description="training samples of each case in an epoch")
+    foreground: float = Field(0.7, ge=0, le=1, description="share of the samples that must contain a labelled voxel")
+    centred: bool = Field(False, description="put that voxel in the middle of the sample, as nnU-Net does")
 
     @field_validator("size")
     @classmethod
@@ -106,46 +110,58 @@ class Sampling(Part):
 class Budget(Part):
     """How long and with what a network is trained; the same in all arms of a fair study."""
 
-    epochs: int = Field(50, ge=1, le=1_000_000, description="passes of per_case samples of each training case")
-    batch_size: int = Field(4, ge=1, le=100_000, description="samples of a step, those of all processes together")
-    optimiser: Literal["adamw", "adam", "sgd"] = Field("adamw", description="sgd has Nesterov momentum 0.99")
-    learning_rate: float = Field(1e-3, gt=0, description="in the first epoch")
-    weight_decay: float = Field(1e-4, ge=0, description="norms and biases are not decayed")
-    decay: Literal["constant", "cosine", "poly"] = Field(
-        "cosine", description="of the learning rate, to the last epoch"
+    epochs: int = Field(
+        50, ge=1, le=1_000_000, description="number of epochs; in each, every training case gives per_case samples"
     )
-    patience: int | None = Field(None, ge=1, le=1_000_000, description="epochs without a better score that end it")
-    clip_norm: float | None = Field(12.0, gt=0, description="longer gradients are shortened to it; null: none are")
+    batch_size: int = Field(
+        4, ge=1, le=100_000, description="samples in one training step, over all processes together"
+    )
+    optimiser: Literal["adamw", "adam", "sgd"] = Field("adamw", description="sgd uses Nesterov momentum of 0.99")
+    learning_rate: float = Field(1e-3, gt=0, description="learning rate of the first epoch")
+    weight_decay: float = Field(1e-4, ge=0, description="weight decay; not applied to norms and biases")
+    decay: Literal["constant", "cosine", "poly"] = Field(
+        "cosine", description="how the learning rate falls until the last epoch"
+    )
+    patience: int | None = Field(
+        None, ge=1, le=1_000_000, description="stop after this many epochs without a better score"
+    )
+    clip_norm: float | None = Field(12.0, gt=0, description="maximum gradient norm; null switches clipping off")
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
         "auto",
-        description="auto: bf16-mixed on a GPU that has it, 16-mixed on another, else 32-true; energies stay in single",
+        description="number format; auto is bf16-mixed on a GPU that has it, 16-mixed on another GPU, else 32-true",
     )
 
 
 class Machine(Part):
     """Where a run happens; decides speed, not numbers beyond rounding, and is not in the digest."""
 
-    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto is a GPU where there is one")
-    devices: int = Field(1, ge=1, le=1024, description="processes of one run, each with its share of a batch")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto takes a GPU if there is one")
+    devices: int = Field(1, ge=1, le=1024, description="number of devices that share each batch of one run")
     threads: int | None = Field(None, ge=1, le=4096, description="of the CPU; default: the cores it is given")
-    compile: bool = Field(False, description="torch.compile of the network")
+    compile: bool = Field(False, description="compile the network with torch.compile")
 
 
 class Origin(Part):
     """Finished runs of the same study whose weights a run begins with."""
 
-    parents: tuple[str, ...] = Field(min_length=1, description="their digests: one, or one for each of plan's members")
-    keep: bool = Field(False, description="take the weights as they are; nothing is trained")
-    new_head: bool = Field(False, description="the head, of other regions or classes, begins anew")
-    rival: str | None = Field(None, description="digest of a run to race against: ended early when it gains far less")
-    grace: int = Field(2, ge=1, le=1_000_000, description="epochs before a race may end a run")
+    parents: tuple[str, ...] = Field(
+        min_length=1, description="digests of the finished runs: one, or one for each member of an ensemble"
+    )
+    keep: bool = Field(False, description="use the weights unchanged, without any training")
+    new_head: bool = Field(False, description="start the last layer from new weights, for other regions or classes")
+    rival: str | None = Field(
+        None, description="digest of another run; this run is stopped early if it improves much less than that one"
+    )
+    grace: int = Field(
+        2, ge=1, le=1_000_000, description="number of epochs before a run may be stopped early in this way"
+    )
 
 
 class Predictions(Part):
     """Predictions that another program made: one folder, one for each fold, or that of a trainer of nnU-Net's."""
 
     folders: tuple[str, ...] = Field(min_length=1, description="one, or one for each fold")
-    fingerprint: str = Field("", description="of the files that a run was planned for; a study fills it in")
+    fingerprint: str = Field("", description="identifies the data of a run; a study fills it in")
 
 
 class RunSpec(Part):
@@ -161,31 +177,37 @@ class RunSpec(Part):
     predictions: Predictions | None = Field(
         None, description="of an arm: a folder of predictions made elsewhere, in place of a training"
     )
-    task: str = Field("segmentation", description="what is predicted: segmentation, classification, or a task of yours")
-    plan: Plan = Field(FusionPlan(), description="how modalities meet, as in separate[mean,mmtm]>mean")
-    members: tuple[Plan, ...] = Field((), description="plans of the networks whose probabilities are averaged")
+    task: str = Field("segmentation", description="segmentation, classification, or a task of your own")
+    plan: Plan = Field(FusionPlan(), description="where and how the modalities meet, as in separate[mean,mmtm]>mean")
+    members: tuple[Plan, ...] = Field((), description="plans of an ensemble, whose probabilities are averaged")
     origin: Origin | None = None
-    network: str = Field("residual", description="the backbone, the same in all arms of a fair study; auto plans it")
-    head: Literal["regions", "labels"] = Field("regions", description="overlapping regions or exclusive labels")
+    network: str = Field("residual", description="encoder and decoder of the network; auto plans them from the data")
+    head: Literal["regions", "labels"] = Field("regions", description="predict overlapping regions or exclusive labels")
     sampling: Sampling = Sampling()
-    absence: str | dict[str, float] = Field("none", description="none, uniform, or the rate of each modality")
-    augmentation: str = Field("light", description="how training samples are changed at random, as in strong")
-    schedule: str = Field("end_to_end", description="phases of a training, and what is trained in each")
-    losses: tuple[str, ...] = Field(
-        default=(), description="what is made small; default: dice_ce, or cross_entropy for classes"
+    absence: str | dict[str, float] = Field(
+        "none", description="train for absent modalities: none, uniform, or a rate for each modality"
     )
-    balancer: str = Field("static", description="how several losses become one")
+    augmentation: str = Field("light", description="random changes of training samples, such as light or strong")
+    schedule: str = Field("end_to_end", description="the phases of the training, and what is trained in each")
+    losses: tuple[str, ...] = Field(
+        default=(), description="losses that are minimised; default: dice_ce, or cross_entropy for classes"
+    )
+    balancer: str = Field("static", description="how several losses are weighted against each other")
     budget: Budget = Budget()
     metrics: tuple[str, ...] = Field(
-        (), description="what is scored, first what decides; default: dice and volumes, or all of classes"
+        (), description="metrics, the first of which decides; default: Dice and volumes, or all metrics of classes"
     )
-    mirror: bool = Field(False, description="average a case's predictions over all its mirrors; training must mirror")
-    rules: str = Field("plain", description="what empty masks, missed and false lesions count")
-    fold: int = Field(0, ge=0, lt=10_000, description="of a single run; a study has folds")
-    seed: int = Field(0, ge=0, lt=2**32, description="of a single run; a study has seeds")
-    score_on: Literal["val", "test"] = Field("test", description="the cases that are scored; searches ask for val")
+    mirror: bool = Field(False, description="average predictions over mirror images; the augmentation must mirror too")
+    rules: str = Field("plain", description="rules for empty masks, missed and false lesions, as in brats2023-GLI")
+    fold: int = Field(0, ge=0, lt=10_000, description="fold of a single run; a study has folds")
+    seed: int = Field(0, ge=0, lt=2**32, description="seed of a single run; a study has seeds")
+    score_on: Literal["val", "test"] = Field(
+        "test", description="cases that are scored; searches score validation cases"
+    )
     machine: Machine = Machine()
-    tracking: tuple[str, ...] = Field((), description="programs that show a training while it goes; default: none")
+    tracking: tuple[str, ...] = Field(
+        (), description="show losses and pictures during the training, as in tensorboard; default: none"
+    )
 
     @field_validator("augmentation", mode="before")
     @classmethod
@@ -275,26 +297,3 @@ def _without(content: Mapping[str, Any], unsaid: Mapping[str, Any]) -> dict[str,
 def write_spec(path: Path, spec: RunSpec) -> None:
     """Write a specification, whole or not at all, with its keys in their order: that of regions is that of channels."""
     write_text(path, json.dumps(spec.model_dump(mode="json"), indent=1) + "\n")
-
-
-def check_choices(spec: RunSpec) -> None:
-    """SpecError unless every choice that the spec names exists; nothing heavy is imported."""
-    chosen = {"schedules": (spec.schedule,), "losses": spec.losses, "balancers": (spec.balancer,)}
-    chosen |= {spec.chosen_task.metrics: spec.metrics, "augmentations": (spec.augmentation,)}
-    chosen |= {"backbones": (spec.network,), "layouts": tuple(s.layout for s in spec.data.sources)}
-    chosen |= {"trackers": spec.tracking}
-    for family, texts in chosen.items():
-        for text in texts:
-            name = families.parse(text).name
-            if ":" not in name and name not in families.names(family):
-                raise SpecError(f"no {family} choice is called {name!r}; {nearest(name, families.names(family))}")
-    rule_named(spec.rules)
-    for plan in (spec.plan, *spec.members):
-        _check_absence(plan, spec.absence != "none")
-
-
-def _check_absence(plan: FusionPlan, drawn: bool) -> None:
-    if drawn and families.parse(plan.input).name == "only":
-        raise SpecError(f"plan {str(plan)!r} reads one modality, which cannot be absent; write absence: none for it")
-    if plan.fill == "learned" and not drawn:
-        raise SpecError(f"plan {str(plan)!r} learns its fill from absent modalities; write absence: uniform beside it")

@@ -15,7 +15,8 @@ from mrfusion.errors import InputError, SpecError
 from mrfusion.progress import silent
 from mrfusion.run.execute import execute
 from mrfusion.run.jobs import prepare_data
-from mrfusion.spec import RunSpec, check_choices
+from mrfusion.spec import RunSpec
+from mrfusion.study.choices import check_choices
 from tiny import run_spec
 
 PLACES = {

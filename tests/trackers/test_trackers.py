@@ -12,7 +12,8 @@ from mrfusion.errors import SpecError
 from mrfusion.part import read_part
 from mrfusion.result import CaseScore
 from mrfusion.run_folder.quantity import RATE
-from mrfusion.spec import RunSpec, check_choices
+from mrfusion.spec import RunSpec
+from mrfusion.study.choices import check_choices
 from mrfusion.trackers._base import Tracker
 from mrfusion.training.tracking import ANSWERED, WANTED, Picture, Tracking
 from tiny import run_spec

@@ -15,11 +15,15 @@ class Hypotheses(Part):
     metrics to why this much is negligible (``{dice: two readers differ by as much}``); the report prints it.
     """
 
-    metrics: tuple[str, ...] = Field((), description="that answer; default: the first of the run's")
-    regions: tuple[str, ...] = Field((), description="that answer; default: all, and their mean")
-    arms: tuple[str, ...] = Field((), description="that answer; default: all but the reference")
-    margins: dict[str, Annotated[float, Field(gt=0)]] = Field({}, description="what is negligible, by metric")
-    margin_reasons: dict[str, str] = Field({}, description="why that margin was chosen, by metric")
+    metrics: tuple[str, ...] = Field(
+        (), description="metrics that answer the question; default: the first metric of the runs"
+    )
+    regions: tuple[str, ...] = Field((), description="regions that answer the question; default: all, and their mean")
+    arms: tuple[str, ...] = Field((), description="arms that answer the question; default: all but the reference")
+    margins: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        {}, description="differences that do not matter, by metric, as in {dice: 0.01, hd95: 2}"
+    )
+    margin_reasons: dict[str, str] = Field({}, description="reason for each margin, by metric")
 
     def of(self, key: tuple[str, str, str], first: str) -> str:
         """The family that (arm, region, metric) is corrected in; ``first`` is the metric where none is declared.

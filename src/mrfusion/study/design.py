@@ -12,8 +12,9 @@ from mrfusion.comparison.hypotheses import Hypotheses
 from mrfusion.errors import SpecError, nearest
 from mrfusion.part import Part, merge, read_part, unknown
 from mrfusion.planning.values import changes_of
-from mrfusion.spec import RunSpec, check_choices
+from mrfusion.spec import RunSpec
 from mrfusion.study import foreign, planned
+from mrfusion.study.choices import check_choices
 from mrfusion.study.places import placed, with_places
 from mrfusion.study.planned import Planning
 from mrfusion.yaml_file import read_yaml
@@ -71,15 +72,17 @@ class Study(Part):
     """A base that all arms share, the arms, and the folds and seeds that each of them is run on."""
 
     not_in_a_file: ClassVar[frozenset[str]] = frozenset({"base", "auto"})
-    name: str = Field("study", description="of the study; default: the file's")
-    question: str = Field("", description="stands over the report")
+    name: str = Field("study", description="name of the study; default: the file's name")
+    question: str = Field("", description="question that the report answers, printed at its top")
     base: RunSpec
-    arms: tuple[Arm, ...] = Field(min_length=1, description="each arm's name, and what differs from the keys below")
-    reference: str = Field(description="the arm that the others are compared with; default: the first")
-    folds: tuple[int, ...] = Field(min_length=1, description="some of the folds; default: all")
-    seeds: tuple[int, ...] = Field(min_length=1, description="each runs every arm and fold; default: that of a run")
+    arms: tuple[Arm, ...] = Field(min_length=1, description="name of each arm, with the keys that it changes")
+    reference: str = Field(description="arm that all others are compared with; default: the first")
+    folds: tuple[int, ...] = Field(min_length=1, description="numbers of the folds to run; default: all")
+    seeds: tuple[int, ...] = Field(
+        min_length=1, description="random seeds; each is one training; default: that of a run"
+    )
     hypotheses: Hypotheses = Hypotheses()
-    subsets: bool = Field(False, description="score every finished run on every subset of its modalities")
+    subsets: bool = Field(False, description="score every run on every subset of its modalities")
     most_seeds: int | None = Field(
         None, ge=2, description="stop an arm when it is decided, at the latest after so many seeds; null: run all seeds"
     )
