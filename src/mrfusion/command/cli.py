@@ -112,8 +112,9 @@ def convert(
 @app.command()
 def evaluate(
     predictions: Annotated[Path, typer.Argument(help="Folder of predictions: label maps, or a mask per region.")],
-    labels: Annotated[Path, typer.Argument(help="Folder of labels, the same cases by name.")],
+    labels: Annotated[Path, typer.Argument(help="Folder of labels, a data set (with --layout), or a study's YAML.")],
     out: Annotated[Path, typer.Option(help="CSV file for the scores; the summary lies beside it as JSON.")],
+    layout: Layout = None,
     rules: Annotated[str, typer.Option(help="plain, paper, brats2023-GLI, brats2026-GLI, ...")] = "plain",
     regions: Annotated[str | None, typer.Option(help="As in 'WT=1+2+3,TC=1+3,ET=3'. Default: the rules'.")] = None,
     metrics: Annotated[str | None, typer.Option(help="As in 'dice,nsd(tolerance_mm=2)'. Default: all.")] = None,
@@ -129,10 +130,12 @@ def evaluate(
 ) -> None:
     """Score predictions against labels; no training is needed."""
     from mrfusion.command.evaluate import evaluate_folder
+    from mrfusion.command.labels import labels_at
     from mrfusion.scoring.question import question
 
     asked = question(rules, regions=regions, metrics=metrics, values=values, variant=variant)
-    evaluate_folder(predictions, labels, asked, out=out, workers=workers, selection=selection, form=form)
+    truth, asked = labels_at(labels, layout, asked, named=bool(regions or asked.rule.regions))
+    evaluate_folder(predictions, truth, asked, out=out, workers=workers, selection=selection, form=form)
 
 
 @app.command()
@@ -143,7 +146,8 @@ def compare(
     arm: Annotated[
         list[str] | None, typer.Option(help="NAME=FOLDER of predictions; folds or seeds: FOLDER,FOLDER.")
     ] = None,
-    labels: Annotated[Path | None, typer.Option(help="Folder of labels for the arms' predictions.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="Labels of the predictions, as for evaluate.")] = None,
+    layout: Layout = None,
     rules: Annotated[str, typer.Option(help="plain, paper, brats2023-GLI, brats2026-GLI, ...")] = "plain",
     regions: Annotated[str | None, typer.Option(help="As in 'WT=1+2+3,TC=1+3,ET=3'. Default: the rules'.")] = None,
     metrics: Annotated[str | None, typer.Option(help="Of predictions; default: the rules', or dice and hd95.")] = None,
@@ -155,10 +159,14 @@ def compare(
 ) -> None:
     """Judge results that were made elsewhere, tables of scores or folders of predictions; torch is not needed."""
     from mrfusion.command.compare import Given, compare_results
+    from mrfusion.command.labels import labels_at
     from mrfusion.scoring.question import few_metrics, question
 
-    given = Given(tables or (), arm or (), labels, importer, patients, workers)
     asked = question(rules, regions=regions, metrics=metrics or few_metrics(rules), values=values)
+    truth: Any = labels
+    if labels is not None:
+        truth, asked = labels_at(labels, layout, asked, named=bool(regions or asked.rule.regions))
+    given = Given(tables or (), arm or (), truth, importer, patients, workers)
     compare_results(given, asked, reference, margins=margin or (), out=out)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mrfusion.command.display import console, one_bar, say
+from mrfusion.command.labels import Labels
 from mrfusion.comparison.hypotheses import Hypotheses
 from mrfusion.errors import SpecError
 from mrfusion.hardware import cores
@@ -24,7 +25,7 @@ class Given:
 
     tables: Sequence[str] = ()
     arms: Sequence[str] = ()
-    labels: Path | None = None
+    labels: Labels | None = None
     importer: str | None = None
     patients: str | None = None
     workers: int | None = None

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mrfusion.command.display import console, one_bar, say
+from mrfusion.command.labels import Labels
 from mrfusion.errors import SpecError, nearest
 from mrfusion.hardware import cores
 from mrfusion.result import CaseScore
@@ -22,7 +23,7 @@ FORMS = ("tidy", "brats2026")
 
 
 def evaluate_folder(
-    predictions: Path, labels: Path, asked: Question, *, out: Path, workers: int | None, selection: bool, form: str
+    predictions: Path, labels: Labels, asked: Question, *, out: Path, workers: int | None, selection: bool, form: str
 ) -> None:
     """Score every case of two folders, write the scores, show their means and what these rest on.
 

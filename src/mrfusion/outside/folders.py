@@ -8,6 +8,7 @@ from mrfusion.importers._base import Imported
 from mrfusion.progress import Progress
 from mrfusion.result import TARGET_VOLUME, CaseScore
 from mrfusion.scoring.folders import score_folders
+from mrfusion.scoring.pairing import Files
 from mrfusion.scoring.question import Question
 
 NNUNET = "fold_*/validation"  # where nnU-Net leaves a fold's predictions below the folder of a trainer
@@ -30,7 +31,7 @@ def named_arms(texts: Sequence[str]) -> dict[str, list[Path]]:
 
 def score_arms(
     arms: Mapping[str, Sequence[Path]],
-    labels: Path,
+    labels: Path | Mapping[str, Files],
     asked: Question,
     *,
     workers: int = 1,

@@ -1,7 +1,7 @@
 """Score folders of predictions against folders of labels, many cases side by side."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -44,14 +44,14 @@ def evaluate(
 
 def score_folders(
     predictions: Path,
-    labels: Path,
+    labels: Path | Mapping[str, Files],
     asked: Question,
     *,
     workers: int = 1,
     selection: bool = False,
     progress: Progress | None = None,
 ) -> list[CaseScore]:
-    """Every metric of every region of every case, sorted by case.
+    """Every metric of every region of every case, sorted by case; ``labels`` are a folder, or each case's files.
 
     ``workers`` threads read and score cases side by side; both leave Python's lock. Raises CaseError, naming the
     case, where files are missing or ambiguous, differ in shape or affine, or hold a value nobody explained.

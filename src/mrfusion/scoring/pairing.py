@@ -26,22 +26,25 @@ class Pair:
     label: Files
 
 
-def pairs(predictions: Path, labels: Path, region_names: Sequence[str], *, selection: bool = False) -> list[Pair]:
+def pairs(
+    predictions: Path, labels: Path | Mapping[str, Files], region_names: Sequence[str], *, selection: bool = False
+) -> list[Pair]:
     """Every case of both folders, sorted by id. CaseError that names a case which only one of them has.
 
-    With ``selection`` the labels may have more cases than were predicted.
+    ``labels`` are a folder, or each case's files. With ``selection`` they may have more cases than were predicted.
     """
-    predicted, labelled = (cases_in(folder, region_names) for folder in (predictions, labels))
+    predicted = cases_in(predictions, region_names)
+    labelled = cases_in(labels, region_names) if isinstance(labels, Path) else labels
     for case in predicted:
         if case not in labelled:
             raise CaseError(
-                f"case {case}: a prediction in {predictions} but no label in {labels}; {_near(case, labelled)}"
+                f"case {case}: a prediction in {predictions} but no label in {_said(labels)}; {_near(case, labelled)}"
             )
     for case in labelled:
         if case not in predicted and not selection:
             raise CaseError(
-                f"case {case}: a label in {labels} but no prediction in {predictions}; predict it, or score the "
-                f"predictions there are (--selection). {_near(case, predicted)}"
+                f"case {case}: a label in {_said(labels)} but no prediction in {predictions}; predict it, or ask for "
+                f"the predicted subset only. {_near(case, predicted)}"
             )
     return [Pair(case, predicted[case], labelled[case]) for case in sorted(predicted)]
 
@@ -89,6 +92,10 @@ def _read_name(path: Path, region_names: Sequence[str]) -> tuple[str, str]:
         if match:
             case, region = case[: match.start()], name
     return _ROLE.sub("", case), region
+
+
+def _said(labels: Path | Mapping[str, Files]) -> str:
+    return str(labels) if isinstance(labels, Path) else f"the data set of {len(labels)} cases"
 
 
 def _stem(path: Path) -> str:

@@ -40,7 +40,7 @@ def check_arrays(arrays: dict[str, NDArray[Any]], regions: Sequence[Region], spa
 
 def check_values(array: NDArray[Any], known: Collection[int], what: str, cure: str) -> None:
     """CaseError, naming the values and how often they are there, where any but 0 and the known ones stands."""
-    if array.dtype == bool and 1 in known:
+    if _all_between(array, known):
         return
     part = array[window([array])] if array.ndim == 3 else array
     explained = part == 0
@@ -51,6 +51,14 @@ def check_values(array: NDArray[Any], known: Collection[int], what: str, cure: s
         several = list(zip(found, counts, strict=True))
         listed = ", ".join(f"{v} ({n} voxels)" for v, n in several[:8]) + (", .." if len(several) > 8 else "")
         raise CaseError(f"{what}: expected the values {sorted({0, *known})}, found {listed}; {cure}")
+
+
+def _all_between(array: NDArray[Any], known: Collection[int]) -> bool:
+    """Whether the largest value alone shows that all are known, as where 1, 2 and 3 are; quicker than a look at all."""
+    if array.dtype.kind not in "bu":
+        return False
+    largest = int(array.max())
+    return largest <= len(known) and all(value in known for value in range(1, largest + 1))
 
 
 def _cure(is_map: bool) -> str:
