@@ -13,7 +13,7 @@ RECIPE ?= recipes/demo.yaml
 CASES ?= 24
 DEMO ?= demo
 
-.PHONY: help setup setup-ray demo test test-all lint audit bench
+.PHONY: help setup setup-ray demo test test-all test-pythons test-lowest test-light coverage wheel lint audit bench
 
 help:
 	@echo "make setup     the environment in $(VENV), once"
@@ -21,6 +21,11 @@ help:
 	@echo "make demo      a phantom cohort, a study on it, $(DEMO)/report.html"
 	@echo "make test      the tests, without those marked slow"
 	@echo "make test-all  the slow ones too"
+	@echo "make test-pythons  the tests under each other Python from 3.12 on that is found here"
+	@echo "make test-lowest   the tests with the lowest versions that pyproject.toml allows"
+	@echo "make test-light    the same for what does without torch; quick"
+	@echo "make coverage  the tests, and which lines they do not reach"
+	@echo "make wheel     a wheel in dist/, installed into an empty environment and asked for its version"
 	@echo "make lint      ruff and mypy"
 	@echo "make audit     known holes in the installed packages (asks PyPI), and their licences"
 	@echo "make bench     every script of bench/, one after the other"
@@ -48,6 +53,49 @@ test: setup
 
 test-all: setup
 	$(BIN)/pytest -n auto --maxprocesses 4
+
+# Each in an environment of its own. pyenv hides a Python that is installed and not chosen: its folder is asked as well.
+OTHERS = python3.12 python3.13
+test-pythons:
+	@for name in $(OTHERS); do \
+	  found=$$(ls -d $$(command -v $$name) $(HOME)/.pyenv/versions/$${name#python}.*/bin/$$name 2>/dev/null | \
+	    while read p; do $$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done); \
+	  if [ -z "$$found" ]; then echo "$$name: not installed here"; continue; fi; \
+	  echo "== $$name: $$found"; \
+	  $(MAKE) test PYTHON=$$found VENV=.env-$$name || exit 1; \
+	done
+
+LOWEST = .env-lowest
+test-lowest:
+	@test -n "$(PYTHON)" && $(PYTHON) -m venv $(LOWEST)
+	$(PYTHON) .ci/lowest.py > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/pip install --quiet -c $(LOWEST)/constraints.txt -e '.[dev]'
+	$(LOWEST)/bin/pytest -n auto --maxprocesses 4 -m "not slow" -W default
+
+# Without torch and what needs it: seconds of download instead of minutes.
+LIGHT = .env-light
+LIGHT_PACKAGES = connected-components-3d filelock isal jaxtyping jinja2 nibabel numpy pillow plotly pydantic pyyaml rich scipy typer
+LIGHT_TESTS = tests/test_spec.py tests/test_plan.py tests/test_files.py tests/test_case.py tests/study/test_design.py \
+  tests/run_folder tests/searches tests/comparison/test_compare.py
+test-light:
+	@test -n "$(PYTHON)" && $(PYTHON) -m venv $(LIGHT)
+	$(PYTHON) .ci/lowest.py > $(LIGHT)/constraints.txt
+	$(LIGHT)/bin/pip install --quiet -c $(LIGHT)/constraints.txt $(LIGHT_PACKAGES) pytest beartype hypothesis
+	$(LIGHT)/bin/pip install --quiet --no-deps .
+	$(LIGHT)/bin/mrfusion --version
+	$(LIGHT)/bin/mrfusion list > $(LIGHT)/list.txt
+	$(LIGHT)/bin/mrfusion study --help > $(LIGHT)/help.txt
+	$(LIGHT)/bin/pytest -W default $(LIGHT_TESTS)
+
+coverage: setup
+	$(BIN)/pytest -n auto --maxprocesses 4 -m "not slow" --cov=mrfusion --cov-report=term-missing:skip-covered
+
+wheel:
+	rm -rf dist .env-wheel
+	$(PYTHON) -m venv .env-wheel
+	.env-wheel/bin/pip wheel --quiet --no-deps --wheel-dir dist .
+	.env-wheel/bin/pip install --quiet -c constraints.txt dist/*.whl
+	cd .env-wheel && bin/mrfusion --version && bin/mrfusion --help > help.txt && bin/mrfusion list > list.txt
 
 lint: setup
 	$(BIN)/ruff check .

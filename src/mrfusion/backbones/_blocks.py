@@ -31,4 +31,4 @@ def residual_block(in_channels: int, out_channels: int, *, kernel: Steps, step: 
 
 def pooling(step: Steps) -> nn.Module:
     """Max-pooling over ``step`` grid points along each axis."""
-    return nn.MaxPool2d(step) if len(step) == 2 else nn.MaxPool3d(step)  # type: ignore[arg-type]
+    return nn.MaxPool2d(step) if len(step) == 2 else nn.MaxPool3d(step)

@@ -40,7 +40,7 @@ class OnDisk(NDArrayOperatorsMixin):
         if isinstance(key, tuple) and len(key) > 1 and isinstance(key[1], int | np.integer):
             return whole[s, self.channels[key[1]], h, w][(key[0], *key[2:])]  # type: ignore[no-any-return]
         if isinstance(key, tuple):
-            return whole[s, :, h, w][:, _evenly(self.channels)][key]  # type: ignore[no-any-return]
+            return whole[s, :, h, w][:, _evenly(self.channels)][key]
         return whole[s, :, h, w][key][..., _evenly(self.channels), :, :]  # type: ignore[no-any-return]
 
     def __array_ufunc__(self, function: np.ufunc, method: str, *given: Any, **options: Any) -> Any:

@@ -56,7 +56,7 @@ class _Products(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, metric: Tensor | None, prior: Tensor, low: Tensor | None, top: Tensor | None
-    ) -> Tensor:  # type: ignore[override]
+    ) -> Tensor:
         ctx.save_for_backward(x, metric, prior, low, top)
         batch, count, width, points = x.shape
         found = x.new_empty(batch, count * (count + 1) // 2 + count * (1 if top is None else 2), points)
@@ -73,7 +73,7 @@ class _Products(torch.autograd.Function):
         return found
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, metric, prior, low, top = ctx.saved_tensors
         batch, count, width, points = x.shape
@@ -109,7 +109,7 @@ class _Products(torch.autograd.Function):
 
 class _Joined(torch.autograd.Function):
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any, x: Tensor, amounts: Tensor, change: Tensor, span: Tensor | None, step: tuple[int, ...]
     ) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(x, amounts, change, span)
@@ -125,7 +125,7 @@ class _Joined(torch.autograd.Function):
         return found, torch.cat(half, 2)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, of_change: Tensor | None, of_half: Tensor | None) -> tuple[Tensor | None, ...]:
         x, amounts, change, span = ctx.saved_tensors
         flat, grid, row = x.flatten(3), x.shape[3:], x.shape[4:].numel()

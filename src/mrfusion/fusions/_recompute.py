@@ -30,7 +30,7 @@ def by_rows(work: Work, maps: Sequence[Tensor], weights: Sequence[Tensor], axis:
 
 class _ByRows(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, work: Work, how: tuple[int, int, int], *tensors: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+    def forward(ctx: Any, work: Work, how: tuple[int, int, int], *tensors: Tensor) -> tuple[Tensor, ...]:
         axis, step, count = ctx.how = how
         maps, weights = tensors[:count], tensors[count:]
         found, total = [], torch.zeros((), device=maps[0].device)
@@ -46,7 +46,7 @@ class _ByRows(torch.autograd.Function):
         return (*(torch.cat(outcome, axis) for outcome in zip(*found, strict=True)), total)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         axis, step, count = ctx.how
         maps, given = ctx.saved_tensors[:count], ctx.saved_tensors[count:]

@@ -54,7 +54,7 @@ def onto(values: Float[Tensor, "b d *xyz"], grid: torch.Size) -> Float[Tensor, "
     if values.shape[2:] == grid:
         return values
     pool = functional.adaptive_avg_pool2d if len(grid) == 2 else functional.adaptive_avg_pool3d
-    return pool(values, tuple(grid))  # type: ignore[operator, arg-type]
+    return pool(values, tuple(grid))  # type: ignore[arg-type]
 
 
 def spread(grid: torch.Size, most: int) -> tuple[Tensor, ...]:

@@ -52,4 +52,4 @@ def _coarser(masks: Tensor, grid: torch.Size, scale: tuple[int, ...]) -> Tensor:
     lacking = [n - here for n, here in zip(reversed(whole), reversed(masks.shape[2:]), strict=True)]
     padded = functional.pad(masks, [p for n in lacking for p in (0, n)]) if any(lacking) else masks
     pool = functional.avg_pool2d if len(grid) == 2 else functional.avg_pool3d
-    return padded if max(scale) == 1 else pool(padded, scale)  # type: ignore[operator]
+    return padded if max(scale) == 1 else pool(padded, scale)

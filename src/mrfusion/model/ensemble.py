@@ -17,7 +17,7 @@ class Ensemble(nn.Module):
         super().__init__()
         self.members, self.exclusive = nn.ModuleList(members), exclusive
         strides = [member.stride for member in members]
-        self.stride = tuple(math.lcm(*axis) for axis in zip(*strides, strict=True))  # type: ignore[arg-type]
+        self.stride = tuple(math.lcm(*axis) for axis in zip(*strides, strict=True))
 
     def forward(self, images: Tensor, present: Tensor) -> Output:
         """The logits of the mean probabilities, in float32."""

@@ -232,7 +232,7 @@ def sample_size(spec: RunSpec, shapes: Sequence[Place], network: nn.Module) -> P
             tuple(min(n, LARGEST_SLICE) for n in most[1:]) if dimensions == 2 else tuple(min(n, PATCH_3D) for n in most)
         )
     whole = tuple(-(-n // stride) * stride for n, stride in zip(wanted, strides, strict=True))
-    return (1, *whole) if dimensions == 2 else whole  # type: ignore[return-value]
+    return (1, *whole) if dimensions == 2 else whole
 
 
 def channels_last(network: Module, dimensions: int) -> Module:

@@ -11,7 +11,7 @@ from mrfusion.errors import InputError
 _MAKERS = frozenset(f"aten::{name}" for name in ("empty", "zeros", "ones", "full", "rand", "randn"))
 
 
-class Ceiling(TorchDispatchMode):  # type: ignore[misc]
+class Ceiling(TorchDispatchMode):
     """Inside the block tensors of at most ``limit`` bytes are made, all together; InputError before one more is.
 
     What is freed in between counts as well; ``what`` is being made, for the message.

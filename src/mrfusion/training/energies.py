@@ -76,7 +76,7 @@ def factors_of(spec: RunSpec) -> int:
     """The factors of the energy space, as the run's alignment loss has them."""
     calls = {call.name: call for call in map(families.parse, spec.loss_texts)}
     given = dict(calls["alignment"].kwargs) if "alignment" in calls else {}
-    return int(given.get("factors", FACTORS))  # type: ignore[call-overload]
+    return int(given.get("factors", FACTORS))
 
 
 def has_energy(network: nn.Module) -> bool:

@@ -166,7 +166,7 @@ def _aligned(arm: ArmEnergies, factors: int) -> int:
     """How many factors the runs' alignment loss aligns; 0 without one."""
     calls = [families.parse(str(text)) for text in arm.runs[0].spec.get("losses") or ()]
     found = [call for call in calls if call.name == "alignment"]
-    return int(dict(found[0].kwargs).get("aligned", factors // 2)) if found else 0  # type: ignore[call-overload]
+    return int(dict(found[0].kwargs).get("aligned", factors // 2)) if found else 0
 
 
 def _over_levels(arm: ArmEnergies, name: str) -> Change:
