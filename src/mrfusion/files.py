@@ -107,8 +107,8 @@ def write_rows(path: Path, header: tuple[str, ...], rows: Iterable[tuple[Any, ..
 def read_rows(path: Path, header: tuple[str, ...], *, delimiter: str = ",") -> list[dict[str, str]]:
     """Read a CSV table that has at least the columns of ``header``; InputError that names the file otherwise."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            table = csv.DictReader(stream, delimiter=delimiter)
+        with path.open(newline="", encoding=_encoding(path)) as stream:
+            table = csv.DictReader(stream, delimiter=delimiter, skipinitialspace=True)
             columns, rows = list(table.fieldnames or []), list(table)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"expected a CSV table at {path}, found: {error}") from None
@@ -116,6 +116,22 @@ def read_rows(path: Path, header: tuple[str, ...], *, delimiter: str = ",") -> l
     if missing:
         raise InputError(f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(columns) or 'none'}")
     return rows
+
+
+def _encoding(path: Path) -> str:
+    """UTF-8, or UTF-16 where the file begins as spreadsheets write it."""
+    with path.open("rb") as stream:
+        return "utf-16" if stream.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+
+
+def delimiter_of(path: Path) -> str:
+    """What stands between the columns of a table's header: a comma, or where there is none, a semicolon or a tab."""
+    try:
+        with path.open(encoding=_encoding(path), errors="replace") as stream:
+            line = stream.readline(100_000)
+    except OSError as error:
+        raise InputError(f"expected a CSV table at {path}, found: {error}") from None
+    return next((mark for mark in ",;\t" if mark in line), ",")
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from PIL import Image
 
 from mrfusion import families
 from mrfusion.case import Case, Cohort
+from mrfusion.data.nifti import header
 from mrfusion.data.read import read_cohort
 from mrfusion.inspection.look import Inspection, inspect_cohort
 from mrfusion.inspection.montage import COLOURS, write_montage
@@ -150,3 +151,21 @@ def class_cohort(folder):
     cases = [Case(n, n, {m: folder / n / f"{m}.nii.gz" for m in ("t1", "t2")}) for n in "ab"]
     cases[0] = Case("a", "a", cases[0].images, label="high")
     return Cohort(("t1", "t2"), tuple(cases), classes=("high", "low"))
+
+
+def test_the_fault_of_a_large_case_is_told_and_not_hidden_by_a_guard_of_one_file(tmp_path, monkeypatch):
+    """A sparse label map beside images of its size is no bomb, whatever it compresses to."""
+    monkeypatch.setattr(header, "FREE_VOXELS", 1000)
+    random = np.random.default_rng(0)
+    (tmp_path / "c").mkdir()
+    shape = (40, 40, 40)
+    labels = np.zeros(shape, np.uint8)
+    labels[3, 3, 3] = 9
+    nib.save(
+        nib.Nifti1Image(random.integers(1, 30000, shape).astype(np.int16), np.eye(4)), tmp_path / "c" / "t1.nii.gz"
+    )
+    nib.save(nib.Nifti1Image(labels, np.eye(4)), tmp_path / "c" / "seg.nii.gz")
+    cohort = families.load("layouts", "folder(modalities=['t1'],label='seg',regions={'x':[1]})")(tmp_path)
+    (found,) = inspect_cohort(cohort).cases
+    (fault,) = found.faults
+    assert "found 9 (1 voxels)" in fault

@@ -475,3 +475,36 @@ def test_patients_whose_modalities_have_other_grids_can_still_be_listed(data_roo
         may_lack=("images",),
     )
     assert len(cohort.cases) == len([p for p in os.listdir(data_root / "sts") if p.startswith("STS")])
+
+
+def test_a_file_that_is_called_the_word_alone_wins(tmp_path):
+    for name in ("T1", "T1_brain", "seg"):
+        (tmp_path / "c").mkdir(exist_ok=True)
+        (tmp_path / "c" / f"{name}.nii.gz").touch()
+    load = families.load("layouts", "folder(modalities=['T1'],label='seg',regions={'x':[1]})")
+    assert load(tmp_path).cases[0].images["T1"].name == "T1.nii.gz"
+    (tmp_path / "c" / "T1.nii.gz").rename(tmp_path / "c" / "P_T1.nii.gz")
+    with pytest.raises(CaseError, match="expected one file for T1"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("mark", [",", ", ", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_tables_of_any_spreadsheet_are_read(mark, encoding, tmp_path):
+    (tmp_path / "a.nii.gz").touch()
+    lines = [("case", "t1", "label"), ("Müller", "a.nii.gz", "1.0"), ("b", "a.nii.gz", "0"), ("c", "a.nii.gz", "1")]
+    content = "\n".join(mark.join(line) for line in lines) + "\n"
+    (tmp_path / "participants.csv").write_bytes(content.encode(encoding))
+    cohort = families.load("layouts", "table")(tmp_path)
+    assert [(case.id, case.label) for case in cohort.cases] == [("Müller", "1"), ("b", "0"), ("c", "1")]
+    assert cohort.classes == ("0", "1")
+    assert families.module_of("layouts", "table").fits(tmp_path) == "table"
+
+
+@pytest.mark.parametrize("word", ["NA", "nan", "n/a", "None", ""])
+def test_a_missing_value_of_a_table_is_no_class(word, tmp_path):
+    (tmp_path / "a.nii.gz").touch()
+    (tmp_path / "participants.csv").write_text(f"case,t1,label\na,a.nii.gz,{word}\nb,a.nii.gz,x\n")
+    with pytest.raises(CaseError, match="case a: nothing stands in label"):
+        families.load("layouts", "table")(tmp_path)
+    assert families.load("layouts", "table")(tmp_path, may_lack=["labels"]).classes == ("x",)

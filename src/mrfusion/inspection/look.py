@@ -166,17 +166,27 @@ def _registered(case: Case) -> list[str]:
 
 
 def _each_file(case: Case) -> list[str]:
-    """What is wrong with each file by itself."""
-    faults = []
+    """What is wrong with each file by itself; whether they are too small for what they announce is judged together."""
+    faults: list[str] = []
     readers: list[tuple[Path, Callable[[], object]]] = [
         (path, partial(read_channels, path, [case.channels[name]] if name in case.channels else None))
         for name, path in case.images.items()
     ]
     readers += [(case.label_map, partial(read_labels, case.label_map))] if case.label_map else []
+    headers = {}
+    for path, _ in readers:
+        try:
+            headers[path] = read_header(path, many=bool(case.channels))
+        except CaseError as error:
+            faults.append(str(error))
+    try:
+        check_plausible(headers.values())
+    except CaseError as error:
+        return list(dict.fromkeys((*faults, str(error))))
     for path, read in readers:
         try:
-            check_plausible([read_header(path, many=bool(case.channels))])
-            read()
+            if path in headers:
+                read()
         except CaseError as error:
             faults.append(str(error))
     return list(dict.fromkeys(faults))

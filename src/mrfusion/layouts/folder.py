@@ -2,8 +2,9 @@
 
 A file belongs to a modality if its name without .nii.gz is the word, begins with the word and one of ``_ - .``, or
 ends with one of these and the word; capitals count. ``T1`` is in ``T1_N4.nii.gz`` and ``Case3001_T1.nii.gz`` and not
-in ``T1POST_N4.nii.gz``. Exactly one file of a folder must match. A case is any folder that directly holds a file of a
-modality, the root itself too; its name is the case's id.
+in ``T1POST_N4.nii.gz``. Exactly one file of a folder must match; of several, one that is called the word and nothing
+else is taken. A case is any folder that directly holds a file of a modality, the root itself too; its name is the
+case's id.
 """
 
 import re
@@ -95,6 +96,7 @@ def matches(name: str, word: str) -> bool:
 
 def _the_one(place: Path, paths: list[Path], name: str, word: str) -> Path | None:
     found = [path for path in paths if matches(stem(path) or "", word)]
+    found = [path for path in found if stem(path) == word] or found  # the word itself is nobody else's name
     if len(found) > 1:
         raise CaseError(
             f"{place}: expected one file for {name} (word {word!r}), found {', '.join(p.name for p in found)}; "
