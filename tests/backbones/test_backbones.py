@@ -16,7 +16,8 @@ from mrfusion.plan import parse_plan
 from tiny import fitted, run_spec, training_of, weights_of
 
 LISTED = ("plain", "resenc")  # nnU-Net's: their levels are always a list
-every = pytest.mark.parametrize("name", families.names("backbones"))
+WHOLE = ("monai",)  # has no levels; tests/model/test_whole.py asks it what it must do
+every = pytest.mark.parametrize("name", [name for name in families.names("backbones") if name not in WHOLE])
 dimensions = pytest.mark.parametrize("dimensions", [2, 3])
 
 
