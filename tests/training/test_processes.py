@@ -1,5 +1,6 @@
 """Two CPU processes train what one trains, to rounding."""
 
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -76,7 +77,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 def test_what_would_depend_on_the_number_of_processes_is_refused(what: str, tmp_path: Path) -> None:
     changes, says = REFUSED[what]
     cases, spec = loaded_cases(2), run_spec(**changes, **TWO)
-    two: Any = SimpleNamespace(world_size=2, global_rank=0, device=torch.device("cpu"))
+    two: Any = SimpleNamespace(world_size=2, global_rank=0, device=torch.device("cpu"), autocast=nullcontext)
     parts = Parts(cases, cases, (1, 16, 16))
     with pytest.raises(SpecError, match=says):
         make_training(spec, cohort_of(cases), parts, fabric=two, folder=RunFolder(tmp_path), progress=silent)
