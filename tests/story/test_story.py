@@ -304,7 +304,7 @@ def test_a_full_disk_is_one_message(spec: Path, out: Path, tmp_path: Path, monke
     [
         (["study", "/nowhere.yaml", "--out", "x"], ["expected a YAML file at /nowhere.yaml"]),
         (["predict", "/nowhere", "/nowhere", "--out", "x"], ["expected the folder of a finished run at /nowhere"]),
-        (["list", "fusion"], ["no family is called 'fusion'; did you mean 'fusions'"]),
+        (["list", "fuson"], ["no family and no choice is called 'fuson'; did you mean 'fusion'"]),
         (["phantom", "x", "--control", "redundent"], ["redundant"]),
         (["report", "/nowhere"], ["/nowhere"]),
     ],
