@@ -22,7 +22,7 @@ def study_of(folder: Path, *, prefix: str = "case", plan: str = "concat+lrrnet(t
     cells = [{"arm": arm, "fold": 0, "seed": 0, "digest": f"{place:016x}"} for place, arm in enumerate(ARMS)]
     arms = [{"name": arm, "changes": {"plan": plans[arm]}} for arm in ARMS]
     about = {"name": "whether", "question": "Whether?", "reference": "A", "folds": [0], "seeds": [0]}
-    write_json(folder / "study.json", {**about, "arms": arms, "plan": cells})
+    write_json(folder / "study.json", {**about, "base": {}, "arms": arms, "plan": cells})
     cohort = {"modalities": ["t1c", "t2f"], "regions": [[r, [1]] for r in ("WT", "TC", "ET")], "classes": []}
     cases = [{"id": i, "patient": i} for i in ids]
     write_json(folder / "cohort.json", {**cohort, "fingerprint": "f", "cases": cases})
