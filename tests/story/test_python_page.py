@@ -10,6 +10,7 @@ from mrfusion.phantom.cohort import write_cohort
 PAGE = Path(__file__).parents[2] / "docs" / "python.md"
 
 
+@pytest.mark.filterwarnings("ignore:.*regions contradict each other")  # a network of one epoch
 def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     page = PAGE.read_text(encoding="utf-8")

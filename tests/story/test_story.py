@@ -209,7 +209,9 @@ def test_predict_needs_no_label_and_only_the_modalities_of_the_plan(out: Path, p
     if kept.exists():
         assert np.array_equal(np.asarray(written.dataobj), np.asarray(nib.load(kept).dataobj))
     other = next(cell["digest"] for cell in plan if cell["arm"] == "concat")
-    refused(mrfusion("predict", out / "runs" / other, case, "--out", tmp_path / "other"), "t2f is absent", name)
+    refused(
+        mrfusion("predict", out / "runs" / other, case, "--out", tmp_path / "other"), "t1n, t2w, t2f are absent", name
+    )
 
 
 def test_a_report_is_rebuilt(out: Path, tmp_path: Path) -> None:
