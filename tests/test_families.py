@@ -2,6 +2,7 @@
 
 import keyword
 import math
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -112,7 +113,7 @@ def test_every_choice_of_every_family_loads() -> None:
         assert found == sorted(found)
         assert found, f"{family} has no choice"
         for name in found:
-            if name == "ray":
+            if name in ("ray", "mlflow", "tensorboard") and find_spec(name) is None:
                 continue  # an extra that need not be installed
             assert callable(families.load(family, name)), f"{family}: {name}"
 
