@@ -13,7 +13,7 @@ RECIPE ?= recipes/demo.yaml
 CASES ?= 24
 DEMO ?= demo
 
-.PHONY: help setup setup-ray demo test test-all test-pythons test-lowest test-light coverage wheel lint audit bench
+.PHONY: help setup setup-ray demo test test-all test-pythons test-lowest test-light coverage wheel lint audit bench docs
 
 help:
 	@echo "make setup     the environment in $(VENV), once"
@@ -28,6 +28,7 @@ help:
 	@echo "make wheel     a wheel in dist/, installed into an empty environment and asked for its version"
 	@echo "make lint      ruff and mypy"
 	@echo "make audit     known holes in the installed packages (asks PyPI), and their licences"
+	@echo "make docs      the documentation, with its tutorials executed, in docs/_build"
 	@echo "make bench     every script of bench/, one after the other"
 
 setup: $(READY)
@@ -107,6 +108,12 @@ audit: setup
 	@test -x .audit/bin/pip-audit || { $(PYTHON) -m venv .audit && .audit/bin/pip install --quiet pip-audit; }
 	.audit/bin/pip-audit --strict --skip-editable --path $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 	$(BIN)/python .ci/licences.py
+
+# Tutorials are executed; a broken link or a failing cell fails the build. The first time takes minutes, then a cache helps.
+docs: setup
+	@test -x $(BIN)/sphinx-build || $(BIN)/pip install --quiet -c constraints.txt -e '.[dev,docs]'
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/sphinx-build -W --keep-going -q docs docs/_build
+	@echo "docs/_build/index.html"
 
 bench: setup
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -1,0 +1,43 @@
+"""How Sphinx builds the documentation: `make docs`. Tutorials are executed; a broken link or cell fails it."""
+
+import os
+from importlib import metadata
+from pathlib import Path
+
+from sphinx.application import Sphinx
+
+project = "mrfusion"
+author = "The mrfusion authors"
+release = metadata.version("mrfusion")
+extensions = ["myst_nb"]
+html_theme = "furo"
+html_title = f"mrfusion {release}"
+exclude_patterns = ["_build", "README.md"]
+nb_execution_mode = "cache"
+nb_execution_timeout = 900
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_merge_streams = True
+myst_enable_extensions = ["deflist"]
+myst_heading_anchors = 3
+suppress_warnings = ["myst.header", "misc.highlighting_failure"]  # levels of included pages; cells that are shell
+os.environ |= {"TERM": "dumb", "NO_COLOR": "1"}  # commands in cells then say what they say without moving a cursor
+
+# Pages of the repository that lie outside of docs/, and what shows them here.
+OUTSIDE = {"benchmarks": "bench/README.md", "changelog": "CHANGELOG.md", "contributing": "CONTRIBUTING.md"}
+ROOT = Path(__file__).parents[1]
+
+
+def setup(app: Sphinx) -> None:
+    """Links that are right in the repository are made right on the site."""
+    app.connect("source-read", _inside)
+
+
+def _inside(_: Sphinx, name: str, source: list[str]) -> None:
+    if name in OUTSIDE:
+        source[0] = (
+            (ROOT / OUTSIDE[name]).read_text(encoding="utf-8").replace("](docs/", "](").replace("](../docs/", "](")
+        )
+    for page, path in OUTSIDE.items():
+        source[0] = source[0].replace(f"](../{path}", f"]({page}.md").replace(f"]({path}", f"]({page}.md")
+    source[0] = source[0].replace("](README.md)", "](index.md)")
