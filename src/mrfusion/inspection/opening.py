@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ class Opening:
     values: Mapping[int, int]
     unknown: tuple[str, ...]
 
-    @property
+    @cached_property
     def resample_to(self) -> str | None:
         """The modality whose grid the others are brought to: that of the label map; None where all share one grid."""
         everywhere = [n for n in self.cohort.modalities if all(n in case.images for case in self.cohort.cases)]
@@ -108,13 +109,13 @@ def _grid(path: Path) -> tuple[object, ...]:
     return (header.shape, *header.affine.round(3).ravel().tolist())
 
 
-def study_text(opening: Opening, *, question: str = "") -> str:
+def study_text(opening: Opening) -> str:
     """The YAML of a first study: all modalities together, each alone, and late fusion; at most 25 lines."""
     names = opening.cohort.modalities
     if len(names) < 2:
         raise SpecError(f"expected at least two modalities to fuse, found {', '.join(names) or 'none'}")
     lines = [
-        f"question: {_flow(question or f'Do {_listed(names)} together beat each of them alone?')}",
+        f"question: {_flow(f'Do {_listed(names)} together beat each of them alone?')}",
         "data:",
         "  sources:",
         f"    - path: {_flow(str(opening.source.path.absolute()))}",
@@ -127,7 +128,6 @@ def study_text(opening: Opening, *, question: str = "") -> str:
     lines += [
         f"  split: {{folds: {FOLDS}}}  # by patient; every patient is tested once",
         f"seeds: [{', '.join(map(str, SEEDS))}]  # two trainings of each arm and fold are the least that earn a word",
-        *_network(opening),
         "arms:",
         "  all: {}  # the modalities as channels of one network",
         *(f"  only {name}: {{plan: only({name})}}" for name in names),
@@ -135,11 +135,6 @@ def study_text(opening: Opening, *, question: str = "") -> str:
         "reference: all",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _network(opening: Opening) -> list[str]:
-    del opening
-    return []
 
 
 def _options(opening: Opening) -> list[str]:
