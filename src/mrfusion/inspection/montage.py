@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
-from scipy.ndimage import binary_erosion
 
 from mrfusion.files import writing
 from mrfusion.inspection.look import Inspection, View
+from mrfusion.run_folder.slice_view import outline
 
 TILE = 220  # pixels of the longer side
 MARGIN, LINE = 84, 24
@@ -51,14 +50,10 @@ def _tile(view: View, modality: str, colours: dict[str, Colour]) -> Image.Image:
     picture = np.array(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR).convert("RGB"))
     for name, mask in sorted(view.masks.items(), key=lambda entry: -int(entry[1].sum())):
         large = np.array(Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.NEAREST)) > 0
-        picture[_outline(large)] = colours[name]
+        picture[outline(large)] = colours[name]
     square = Image.new("RGB", (TILE, TILE), "black")
     square.paste(Image.fromarray(picture), ((TILE - size[0]) // 2, (TILE - size[1]) // 2))
     return square
-
-
-def _outline(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    return np.asarray(mask & ~binary_erosion(mask, border_value=1))
 
 
 def _legend(pen: ImageDraw.ImageDraw, top: int, colours: dict[str, Colour]) -> None:

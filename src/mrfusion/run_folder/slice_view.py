@@ -24,3 +24,10 @@ def grey(plane: NDArray[Any]) -> NDArray[np.uint8]:
     low, high = np.percentile(values[inside], (0.5, 99.5))
     scaled = 20 + 235 * (values - low) / max(float(high - low), 1e-6)
     return np.where(inside, np.clip(scaled, 20, 255), 0).astype(np.uint8)
+
+
+def outline(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The points of a mask (H, W) with a neighbour that is not in it; the edge of the picture is no such neighbour."""
+    padded = np.pad(mask, 1, mode="edge")
+    inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return np.asarray(mask & ~inner)

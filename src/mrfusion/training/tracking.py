@@ -13,7 +13,7 @@ from mrfusion.data.batch import Batch
 from mrfusion.losses._base import Output
 from mrfusion.result import CaseScore
 from mrfusion.run_folder.quantity import Quantity
-from mrfusion.run_folder.slice_view import grey, upright
+from mrfusion.run_folder.slice_view import grey, outline, upright
 from mrfusion.trackers._base import Tracker
 
 WANTED, ANSWERED = (80, 220, 100), (255, 90, 90)  # outlines of the target and of the prediction, in red, green, blue
@@ -87,12 +87,5 @@ def _outlined(image_HW: NDArray[np.uint8], target: NDArray[Any], prediction: NDA
     shown = np.repeat(image_HW[:, :, None], 3, axis=2)
     for masks, colour in ((target, WANTED), (prediction, ANSWERED)):
         for mask in masks > 0:
-            shown[_border(mask)] = colour
+            shown[outline(mask)] = colour
     return shown
-
-
-def _border(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The points of a mask next to one that is not in it."""
-    padded = np.pad(mask, 1)
-    inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-    return np.asarray(mask & ~inner)
