@@ -1,11 +1,12 @@
 """Layers of nnU-Net's networks, after dynamic_network_architectures 0.4 (Isensee et al., Apache-2.0), written anew."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from torch import Tensor, nn
 
-from mrfusion.backbones._base import Steps
+from mrfusion.backbones._base import Backbone, Steps, Up
+from mrfusion.backbones._levels import Levels, numbers
 
 SLOPE = 0.01  # of the leaky ReLU, and so of its first weights
 
@@ -76,3 +77,26 @@ class ResidualBlock(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(b, in_channels, *xyz) -> (b, out_channels, *xyz / step)."""
         return self.activation(self.inside(features) + self.past(features))  # type: ignore[no-any-return]
+
+
+class Listed(Backbone):
+    """What nnU-Net's two networks share: levels by lists, a decoder of convolutions, a head at every decoder level."""
+
+    def __init__(self, levels: Levels, up: int | Sequence[int], dimensions: int) -> None:
+        super().__init__(dimensions)
+        self.levels = levels
+        self.channels, self.given_strides = levels.features, levels.strides
+        self.up = numbers("up", up, len(self.channels) - 1)
+        self.deep_supervision = max(1, len(self.channels) - 2)
+
+    @property
+    def built_heads(self) -> int:
+        return len(self.channels) - 1
+
+    def head(self, level: int, out_channels: int) -> nn.Module:
+        return convolution(self.channels[level], out_channels, (1,) * self.dimensions)
+
+    def decoder_level(self, level: int) -> nn.Module:
+        here = self.channels[level]
+        rise = rising_convolution(self.channels[level + 1], here, self.strides[level + 1])
+        return Up(rise, stacked((2 * here, *[here] * self.up[level]), self.levels.kernels[level]))

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from mrfusion.backbones._base import Backbone, Up
-from mrfusion.backbones._levels import PerAxis, numbers, read_levels
-from mrfusion.backbones._nnunet import convolution, rising_convolution, stacked
+from mrfusion.backbones._levels import PerAxis, read_levels
+from mrfusion.backbones._nnunet import Listed, stacked
 
 
-class Plain(Backbone):
+class Plain(Listed):
     """nnU-Net's PlainConvUNet (Isensee et al. 2021), parameter for parameter, for one concatenated stream.
 
     ``features`` is a list with the channels of every level, finest first; ``blocks`` convolutions a level in the
@@ -36,24 +35,9 @@ class Plain(Backbone):
         blocks: int | Sequence[int] = 2,
         up: int | Sequence[int] = 2,
     ) -> None:
-        super().__init__(dimensions)
-        self.levels = read_levels(dimensions, features, strides=strides, kernels=kernels, blocks=blocks)
-        self.channels, self.given_strides = self.levels.features, self.levels.strides
-        self.up = numbers("up", up, len(self.channels) - 1)
-        self.deep_supervision = max(1, len(self.channels) - 2)
-
-    @property
-    def built_heads(self) -> int:
-        return len(self.channels) - 1
-
-    def head(self, level: int, out_channels: int) -> nn.Module:
-        return convolution(self.channels[level], out_channels, (1,) * self.dimensions)
+        levels = read_levels(dimensions, features, strides=strides, kernels=kernels, blocks=blocks)
+        super().__init__(levels, up, dimensions)
 
     def encoder_level(self, level: int, in_channels: int) -> nn.Module:
         widths = (in_channels, *[self.channels[level]] * self.levels.blocks[level])
         return stacked(widths, self.levels.kernels[level], self.strides[level])
-
-    def decoder_level(self, level: int) -> nn.Module:
-        here = self.channels[level]
-        rise = rising_convolution(self.channels[level + 1], here, self.strides[level + 1])
-        return Up(rise, stacked((2 * here, *[here] * self.up[level]), self.levels.kernels[level]))
