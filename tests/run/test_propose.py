@@ -12,7 +12,7 @@ from mrfusion.planning.fingerprint import CaseFacts, Fingerprint, fingerprint_of
 from mrfusion.planning.values import changes_of
 from mrfusion.progress import silent
 from mrfusion.run.jobs import prepare_data
-from mrfusion.run.propose import propose_values
+from mrfusion.run.propose import propose_values, smaller_batch
 from mrfusion.run.timing import Measured, _of_steps
 from mrfusion.schedules._base import Phase
 from mrfusion.spec import RunSpec
@@ -97,3 +97,26 @@ def test_the_epochs_that_fit_a_time_count_every_phase() -> None:
     assert found.budget(20.0) == 10
     assert found.budget(19.9) == 9
     assert found.budget(0.1) == 1
+
+
+@pytest.mark.parametrize(
+    ("batch", "steps", "expected"),
+    [(33, 400, 6), (33, 100, 4), (33, 2000, 33), (8, 1000, 4), (2, 10, 2)],
+    ids=["few steps", "very few steps", "enough steps", "half of them", "a batch that is small already"],
+)
+def test_a_batch_that_leaves_too_few_steps_becomes_smaller(batch: int, steps: int, expected: int) -> None:
+    assert smaller_batch(batch, steps) == expected
+
+
+def test_few_minutes_plan_a_smaller_batch_and_more_steps(heads: Path, tmp_path: Path) -> None:
+    spec = spec_of(heads).changed({"network": "unet(base=4,stages=1)", "sampling": {"size": [16, 16]}})
+    keys, out = ("budget.batch_size", "budget.epochs"), str(tmp_path)
+    short, none = (
+        propose_values(spec.model_dump_json(), asked_keys, json.dumps({**ASKED, "minutes": minutes}), out, out)
+        for asked_keys, minutes in ((keys, 0.01), (keys[:1], None))
+    )
+    [batch] = [one for one in short["planned"] if one["key"] == keys[0]]
+    [planned] = [one for one in none["planned"] if one["key"] == keys[0]]
+    assert batch["value"] < planned["value"]
+    assert "only about" in batch["reason"]
+    assert [one["key"] for one in short["planned"]] == list(keys)

@@ -1,6 +1,7 @@
 """The door to planning: a specification with keys to plan in, each key with its value and a reason out."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +14,7 @@ from mrfusion.data.volume import Target
 from mrfusion.hardware import gpus
 from mrfusion.planning.fingerprint import CaseFacts, Fingerprint, fingerprint_of, read_facts
 from mrfusion.planning.presets import preset_named
-from mrfusion.planning.proposal import Wishes, propose
+from mrfusion.planning.proposal import BATCH, Wishes, propose
 from mrfusion.planning.values import changes_of
 from mrfusion.progress import Progress, ProgressFile, silent
 from mrfusion.run.timing import measured
@@ -21,6 +22,9 @@ from mrfusion.run_folder.study import StudyFolder
 from mrfusion.spec import RunSpec
 
 EPOCHS = "budget.epochs"
+# where minutes are few, a network of many small steps is further than one of few large ones (docs/strength.md);
+# nnU-Net's own batch is meant for its 250 000 steps
+ENOUGH_STEPS, LEAST_SAMPLES = 2000, 4
 
 
 def propose_values(spec_json: str, keys: Sequence[str], asked_json: str, out: str, cache: str) -> dict[str, Any]:
@@ -37,7 +41,8 @@ def propose_values(spec_json: str, keys: Sequence[str], asked_json: str, out: st
         with ProgressFile(study.progress_of("propose")) as progress:
             answer = _answer(cohort, spec, keys, wanted, progress=progress)
             if EPOCHS in keys:
-                answer["planned"].append(_epochs(spec, answer["planned"], wanted, study=study, cache=Path(cache)))
+                fitted = _fit_minutes(spec, answer["planned"], wanted, study=study, cache=Path(cache))
+                answer["planned"] = [one for one in answer["planned"] if one["key"] not in fitted] + [*fitted.values()]
         study.keep_planned(asked, answer)
     return answer
 
@@ -53,17 +58,38 @@ def _answer(
     return dict(json.loads(json.dumps(plain)))
 
 
-def _epochs(
+def _fit_minutes(
     spec: RunSpec, planned: Sequence[Mapping[str, Any]], wanted: Mapping[str, Any], *, study: StudyFolder, cache: Path
-) -> dict[str, Any]:
-    """The epochs that fit the minutes, of the run that is otherwise planned."""
+) -> dict[str, dict[str, Any]]:
+    """The epochs of the planned run that fit the minutes, and a smaller batch where its steps would be too few."""
     now = spec.changed(changes_of(planned))
     data = read_data(now.data, task=now.task, cache=cache, progress=silent)
+    fitted = {}
     found = measured(now, data, study.path)
+    samples = now.sampling.per_case * len(data.splits[now.fold].train)
+    steps = found.budget(60 * wanted["minutes"]) * math.ceil(samples / now.budget.batch_size)
+    fewer = smaller_batch(now.budget.batch_size, steps)
+    if fewer < now.budget.batch_size and any(one["key"] == BATCH for one in planned):
+        reason = (
+            f"with {now.budget.batch_size} samples, which fit, a training of {wanted['minutes']:g} minutes would have "
+            f"only about {steps} steps here"
+        )
+        fitted[BATCH] = {"key": BATCH, "value": fewer, "reason": reason}
+        now = now.changed({"budget": {"batch_size": fewer}})
+        found = measured(now, data, study.path)
     epochs = found.budget(60 * wanted["minutes"])
     each = found.training(epochs) / epochs
     reason = f"an epoch takes {each:.1f} s here, so that they fill {wanted['minutes']:g} minutes"
-    return {"key": EPOCHS, "value": epochs, "reason": reason}
+    return fitted | {EPOCHS: {"key": EPOCHS, "value": epochs, "reason": reason}}
+
+
+def smaller_batch(batch: int, steps: int) -> int:
+    """The batch that brings ``steps`` to :data:`ENOUGH_STEPS` at the same samples a second; the batch where they do.
+
+    Never below :data:`LEAST_SAMPLES`, or the batch itself where that is smaller. The rule is ours: nnU-Net plans a
+    batch from memory and voxels alone.
+    """
+    return min(batch, max(LEAST_SAMPLES, batch * steps // ENOUGH_STEPS))
 
 
 def wishes_of(spec: RunSpec, keys: Sequence[str], planning: Mapping[str, Any]) -> Wishes:
