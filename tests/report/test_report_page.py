@@ -6,6 +6,7 @@ import re
 import statistics
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -15,9 +16,12 @@ import pytest
 
 from mrfusion.errors import InputError, OutputError
 from mrfusion.files import write_json
+from mrfusion.report.export import as_json, as_markdown
 from mrfusion.report.page import build_report
 from mrfusion.report.terminal import terminal_table
 from mrfusion.result import CaseScore
+from mrfusion.run_folder.run import RunFolder
+from mrfusion.scoring.masks import summarise
 from mrfusion.study.load import load_study
 
 EVIL = "<script>alert(1)</script>"
@@ -173,6 +177,26 @@ def test_missing_and_unreadable_runs_are_named(make_study, tmp_path):
     assert f"{gone.digest}missing" in text
     assert f"{broken.folder.path / 'scores.csv'} lacks the columns metric, value" in text
     assert "0.npz" in text
+
+
+def test_a_region_that_no_scored_case_has_is_announced_wherever_its_figures_stand(make_study, tmp_path):
+    """Cases without a region, of which both masks are empty, count as a Dice of 1 and lift the mean over regions."""
+    folder = make_study(tmp_path / "s", cases=4, folds=1, seeds=1, size=32)
+    assert load_study(folder).nowhere == ()
+    for home in folder.glob("runs/*"):
+        rows = RunFolder(home).read_scores()
+        empty = {"dice": 1.0, "iou": 1.0, "target_volume_mm3": 0.0}
+        rows = [replace(row, value=empty[row.metric]) if row.region == "ET" else row for row in rows]
+        RunFolder(home).write_scores(rows, summarise(rows))
+    study = load_study(folder)
+    assert study.nowhere == ("ET",)
+    text = " ".join("".join(read(build_report(study)).text).split())
+    said = "ET is in 0 of 4 scored cases: where both masks are empty the Dice is 1"
+    assert f"A region that is nowhere. {said}" in text
+    assert "no scored case has ET: 0 of 4" in text
+    assert said in " ".join(str(terminal_table(study).caption).split())
+    assert said in as_markdown(study)
+    assert as_json(study)["regions_in_no_case"] == ["ET"]
 
 
 def test_no_run_yet(make_study, tmp_path):

@@ -98,9 +98,11 @@ def test_what_values_mean_is_said_and_never_guessed(tmp_path):
         score_folders(a, b, question("brats2023-MEN"))
     scores = score_folders(a, b, question("brats2023-MEN", metrics="volume_mm3", values="brats2021"))
     assert {(s.region, s.value) for s in scores} == {("WT", 96.0), ("TC", 96.0), ("ET", 96.0)}
-    scores = score_folders(a, b, question(regions="all=1+4,none=7", values="4=4,7=7,1=1", metrics="volume_mm3"))
+    with pytest.warns(Note, match="none is in none of the 1 labels"):
+        scores = score_folders(a, b, question(regions="all=1+4,none=7", values="4=4,7=7,1=1", metrics="volume_mm3"))
     assert {(s.region, s.value) for s in scores} == {("all", 96.0), ("none", 0.0)}
-    scores = score_folders(a, b, question(values="1=1,4=0", metrics="volume_mm3"))
+    with pytest.warns(Note, match="mask is in none of the 1 labels"):
+        scores = score_folders(a, b, question(values="1=1,4=0", metrics="volume_mm3"))
     assert [s.value for s in scores] == [0.0]
 
 
@@ -153,8 +155,8 @@ def test_a_damaged_file_is_one_message(tmp_path):
 
 def test_many_cases_side_by_side_come_back_in_order_with_progress(tmp_path):
     for number in range(6):
-        save(tmp_path / "a" / f"p{number}.nii.gz", np.roll(label_map(), number % 3, axis=0))
-        save(tmp_path / "b" / f"p{number}.nii.gz", label_map())
+        save(tmp_path / "a" / f"p{number}.nii.gz", np.roll(label_map(3), number % 3, axis=0))
+        save(tmp_path / "b" / f"p{number}.nii.gz", label_map(3))
     told = []
     asked = question("brats2023-MEN")
     many = score_folders(tmp_path / "a", tmp_path / "b", asked, workers=3, progress=lambda *step: told.append(step))
@@ -178,3 +180,19 @@ def test_many_cases_side_by_side_come_back_in_order_with_progress(tmp_path):
 def test_questions_that_cannot_be_asked(options):
     with pytest.raises(SpecError):
         question(**options)
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["label maps", "masks"])
+def test_a_region_that_no_label_holds_is_said(tmp_path, apart):
+    """With both masks empty the Dice is 1, whatever the prediction is worth."""
+    for case in ("p1", "p2"):
+        for side in ("a", "b"):
+            if apart:
+                save(tmp_path / side / f"{case}_WT.nii.gz", label_map())
+                save(tmp_path / side / f"{case}_ET.nii.gz", label_map(0))
+            else:
+                save(tmp_path / side / f"{case}.nii.gz", label_map())
+    with pytest.warns(Note, match=r"^ET is in none of the 2 labels: where both masks are empty the Dice is 1") as told:
+        scores = score_folders(tmp_path / "a", tmp_path / "b", question(regions="WT=1,ET=3", metrics="dice"))
+    assert len(told) == 1
+    assert {(score.region, score.value) for score in scores} == {("WT", 1.0), ("ET", 1.0)}

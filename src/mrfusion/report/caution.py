@@ -1,7 +1,18 @@
-"""What stands beside a verdict: that a training has not converged, that a comparison was not planned."""
+"""What stands beside a verdict: trainings that have not converged, what was not planned, regions that are nowhere."""
 
 from mrfusion.comparison.compare import Comparison
+from mrfusion.report.wording import several
 from mrfusion.study.load import LoadedStudy
+
+
+def unfounded(study: LoadedStudy) -> tuple[str, ...]:
+    """A sentence for each region that no scored case has, so that its figures are about nothing."""
+    cases = len({row.case for row in study.scores})
+    return tuple(
+        f"{name} is in 0 of {several(cases, 'scored case')}: where both masks are empty the Dice is 1, so its figures "
+        "say nothing of the arms, and the means of regions that they enter are lifted"
+        for name in study.nowhere
+    )
 
 
 def words(study: LoadedStudy, row: Comparison) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Score folders of predictions against folders of labels, many cases side by side."""
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -57,10 +57,11 @@ def score_folders(
     case, where files are missing or ambiguous, differ in shape or affine, or hold a value nobody explained.
     """
     cases = pairs(predictions, labels, [region.name for region in asked.regions], selection=selection)
+    unseen = {region.name for region in asked.regions}
     if progress and not engine.ready():
         progress(0, len(cases), "compiling the kernels, this once")
     with ThreadPoolExecutor(workers) as pool:
-        jobs = {pool.submit(score_pair, pair, asked): pair for pair in cases}
+        jobs = {pool.submit(score_pair, pair, asked, unseen): pair for pair in cases}
         try:
             for done, job in enumerate(as_completed(jobs)):
                 job.result()
@@ -69,13 +70,22 @@ def score_folders(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+    for name in sorted(unseen):
+        warnings.warn(
+            f"{name} is in none of the {len(cases)} labels: where both masks are empty the Dice is 1, so its rows say "
+            "nothing of the predictions, and a mean that they enter is lifted; look at --values (another convention?), "
+            "or leave the region out",
+            Note,
+            stacklevel=2,
+        )
     return [score for job in jobs for score in job.result()]
 
 
-def score_pair(pair: Pair, asked: Question) -> list[CaseScore]:
+def score_pair(pair: Pair, asked: Question, unseen: set[str] | None = None) -> list[CaseScore]:
     """Read one case and score it; a label map and masks per region may stand against each other.
 
-    Files whose axes run in other orders or directions are compared where they lie in the world.
+    Files whose axes run in other orders or directions are compared where they lie in the world. The regions that the
+    label holds are taken out of ``unseen``, the names of those that no label has held so far.
     """
     predicted = _read(pair.prediction, asked, f"case {pair.case}, prediction")
     wanted = _read(pair.label, asked, f"case {pair.case}, label")
@@ -83,15 +93,28 @@ def score_pair(pair: Pair, asked: Question) -> list[CaseScore]:
     predicted, wanted = [first, *others[: len(predicted) - 1]], others[len(predicted) - 1 :]
     for note in dict.fromkeys(note for stored in (*predicted, *wanted) for note in stored.notes):
         warnings.warn(f"case {pair.case}: {note}", Note, stacklevel=2)
+    target = _array(pair.label, wanted)
+    if unseen:
+        unseen.difference_update(_held(target, asked, unseen, is_map="" in pair.label))
     return score_checked(
         pair.case,
         _array(pair.prediction, predicted),
-        target=_array(pair.label, wanted),
+        target=target,
         regions=[asked.stored(region) for region in asked.regions],
         spacing_mm=first.spacing_mm,
         metrics=asked.metrics,
         rule=asked.rule,
     )
+
+
+def _held(target: NDArray[Any], asked: Question, names: Collection[str], *, is_map: bool) -> set[str]:
+    """Those of the regions with these names that a target holds."""
+    return {
+        region.name
+        for place, region in enumerate(asked.regions)
+        if region.name in list(names)
+        and (any((target == value).any() for value in asked.stored(region).labels) if is_map else target[place].any())
+    }
 
 
 def _read(files: Files, asked: Question, what: str) -> list[Stored]:

@@ -147,6 +147,12 @@ class LoadedStudy:
         return any(row.metric == TARGET_VOLUME for row in self.scores)
 
     @cached_property
+    def nowhere(self) -> tuple[str, ...]:
+        """The regions that no target of the scored cases holds, where the runs measured the target."""
+        there = {row.region for row in self.scores if row.in_target}
+        return tuple(name for name in self.regions if self.knows_absent_regions and name not in there)
+
+    @cached_property
     def regions(self) -> tuple[str, ...]:
         """The regions there are scores of, in the order of the scores, without the mean over them."""
         return tuple(dict.fromkeys(row.region for row in self.scores if row.metric in self.metrics))
