@@ -20,7 +20,7 @@ SUMMARY = ROOT / "tests" / "importers" / "nnunet_summary.json"
 
 
 def write_others(folder: Path) -> None:
-    """The files that the page names and does not show: nnU-Net's summary, two wide tables, folders of predictions."""
+    """The files that the page names and does not show: nnU-Net's summary, wide tables, predictions, images."""
     (folder / "fold_0" / "validation").mkdir(parents=True)
     for place in ("fold_0/validation/summary.json", "ours_summary.json"):
         (folder / place).write_text(SUMMARY.read_text())
@@ -37,6 +37,8 @@ def write_others(folder: Path) -> None:
             (folder / place).mkdir(parents=True, exist_ok=True)
             image = nib.Nifti1Image(np.roll(label, moved, case % 3), np.eye(4))
             nib.save(image, folder / place / f"case{case}.nii.gz")
+        (folder / "images").mkdir(exist_ok=True)
+        nib.save(nib.Nifti1Image(50.0 * label, np.eye(4)), folder / "images" / f"case{case}_0000.nii.gz")
 
 
 def test_the_page_runs_from_top_to_bottom(tmp_path, monkeypatch, capsys):
@@ -70,6 +72,8 @@ def test_the_page_runs_from_top_to_bottom(tmp_path, monkeypatch, capsys):
     assert "training terms and seeds not known" in page
     assert "equal budget" not in page
     assert "Training per run" not in page
+    drawn = (tmp_path / "from-folders" / "report.html").read_text()
+    assert drawn.count('<div class="panels"') == 6
 
 
 @pytest.mark.parametrize(

@@ -147,6 +147,7 @@ def compare(
         list[str] | None, typer.Option(help="NAME=FOLDER of predictions; folds or seeds: FOLDER,FOLDER.")
     ] = None,
     labels: Annotated[Path | None, typer.Option(help="Labels of the predictions, as for evaluate.")] = None,
+    images: Annotated[Path | None, typer.Option(help="Images of the cases, for overlays and the viewer.")] = None,
     layout: Layout = None,
     rules: Annotated[str, typer.Option(help="plain, paper, brats2023-GLI, brats2026-GLI, ...")] = "plain",
     regions: Annotated[str | None, typer.Option(help="As in 'WT=1+2+3,TC=1+3,ET=3'. Default: the rules'.")] = None,
@@ -159,14 +160,15 @@ def compare(
 ) -> None:
     """Judge results that were made elsewhere, tables of scores or folders of predictions; torch is not needed."""
     from mrfusion.command.compare import Given, compare_results
-    from mrfusion.command.labels import labels_at
+    from mrfusion.command.labels import images_at, labels_at
     from mrfusion.scoring.question import few_metrics, question
 
     asked = question(rules, regions=regions, metrics=metrics or few_metrics(rules), values=values)
     truth: Any = labels
     if labels is not None:
         truth, asked = labels_at(labels, layout, asked, named=bool(regions or asked.rule.regions))
-    given = Given(tables or (), arm or (), truth, importer, patients, workers)
+    shown = images_at(images, layout if images == labels else None) if images is not None else None
+    given = Given(tables or (), arm or (), truth, shown, importer, patients, workers)
     compare_results(given, asked, reference, margins=margin or (), out=out)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from mrfusion.command.display import console, one_bar, say
 from mrfusion.command.labels import Labels
@@ -10,10 +11,12 @@ from mrfusion.comparison.hypotheses import Hypotheses
 from mrfusion.errors import SpecError
 from mrfusion.hardware import cores
 from mrfusion.outside.folders import named_arms, score_arms
+from mrfusion.outside.images import Images
 from mrfusion.outside.judge import judgement
+from mrfusion.outside.pictures import Gallery, gallery
 from mrfusion.outside.places import Table, by_arm, patients_named, placed
 from mrfusion.outside.tables import read_table
-from mrfusion.report.outside import outside_study, write_outside_report
+from mrfusion.report.outside import keep_what_is_drawn, outside_study, write_outside_report
 from mrfusion.report.terminal import terminal_answer
 from mrfusion.result import ScoreRow
 from mrfusion.scoring.question import Question
@@ -21,11 +24,12 @@ from mrfusion.scoring.question import Question
 
 @dataclass(frozen=True)
 class Given:
-    """What the user gave: tables, or arms of folders with their labels; and what names a case's patient."""
+    """What the user gave: tables, or arms of folders with their labels and images; and what names a case's patient."""
 
     tables: Sequence[str] = ()
     arms: Sequence[str] = ()
     labels: Labels | None = None
+    images: Path | Images | None = None
     importer: str | None = None
     patients: str | None = None
     workers: int | None = None
@@ -33,29 +37,45 @@ class Given:
 
 def compare_results(given: Given, asked: Question, reference: str, *, margins: Sequence[str], out: Path) -> None:
     """Score what is not scored yet, judge, write the report and say where it is."""
-    rows = _rows(given, asked)
     declared = Hypotheses(margins=_margins(margins))
-    found = judgement(rows, reference, declared)
-    study = outside_study(found.scores, reference, out, hypotheses=declared)
-    written = write_outside_report(study)
+    if bool(given.tables) == bool(given.arms):
+        raise SpecError("expected tables of scores, or --arm NAME=FOLDER with --labels, and not both")
+    if given.arms and given.labels is None:
+        raise SpecError("--labels: expected the folder of labels that the arms' predictions are scored against")
+    files = _gallery(given, asked)
+    found = judgement(_rows(given, asked), reference, declared)
+    with TemporaryDirectory(prefix="mrfusion-") as place:
+        study = outside_study(found.scores, reference, out, hypotheses=declared, files=files, pictures=Path(place))
+        if files is not None:
+            with one_bar("drawing") as progress:
+                keep_what_is_drawn(study, files, workers=given.workers or cores(), progress=progress)
+        written = write_outside_report(study)
     console.print(terminal_answer(study))
     for path in written:
         say(str(path))
 
 
+def _gallery(given: Given, asked: Question) -> Gallery | None:
+    """The files that pictures are made of; None where no images were named."""
+    if given.images is None:
+        return None
+    if given.labels is None:
+        raise SpecError(
+            "--images: expected --labels and --arm NAME=FOLDER beside it, for a table holds no masks to draw"
+        )
+    return gallery(given.images, given.labels, named_arms(given.arms), asked)
+
+
 def _rows(given: Given, asked: Question) -> list[ScoreRow]:
-    if bool(given.tables) == bool(given.arms):
-        raise SpecError("expected tables of scores, or --arm NAME=FOLDER with --labels, and not both")
     patient_of = patients_named(given.patients)
     if given.tables:
         return placed(by_arm([_table(text, given.importer) for text in given.tables]), patient_of)
-    if given.labels is None:
-        raise SpecError("--labels: expected the folder of labels that the arms' predictions are scored against")
+    assert given.labels is not None
     with one_bar("scoring") as progress:
-        arms = named_arms(given.arms)
-        return placed(
-            score_arms(arms, given.labels, asked, workers=given.workers or cores(), progress=progress), patient_of
+        arms = score_arms(
+            named_arms(given.arms), given.labels, asked, workers=given.workers or cores(), progress=progress
         )
+    return placed(arms, patient_of)
 
 
 def _table(text: str, importer: str | None) -> tuple[str, Table]:

@@ -1,4 +1,4 @@
-"""The labels that predictions are scored against: a folder of files, or a data set as a study reads it."""
+"""The labels and images of what was predicted: a folder of files, or a data set as a study reads it."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mrfusion.command.cohort import cohort_at
 from mrfusion.errors import SpecError
+from mrfusion.outside.images import Images
 from mrfusion.scoring.pairing import Files
 from mrfusion.scoring.question import Question
 
@@ -32,3 +33,10 @@ def labels_at(place: Path, layout: str | None, asked: Question, *, named: bool) 
     files = {case.id: {"": case.label_map} for case in cohort.cases if case.label_map is not None}
     regions = asked.regions if named else cohort.regions
     return files, replace(asked, regions=regions, values=dict(next(iter(conventions))))
+
+
+def images_at(place: Path, layout: str | None) -> Path | Images:
+    """The images of each case of a data set; of anything but a YAML file, without a ``layout``, the folder itself."""
+    if layout is None and place.suffix not in YAML:
+        return place
+    return {case.id: case for case in cohort_at(place, layout).cohort.cases}

@@ -67,7 +67,7 @@ def read_volume(
         raise CaseError(f"case {case.id} has none of the modalities {', '.join(modalities)}; drop the case")
     paths = {name: case.images[name] for name in there} | ({"label map": case.label_map} if case.label_map else {})
     _check_headers(case, paths, onto)
-    images = _read_images(case, there)
+    images = read_images(case, there)
     labels = None if case.label_map is None else index_labels(read_labels(case.label_map), case, label_values)
     read = {**images, "label map": labels} if labels else images
     if onto:
@@ -83,7 +83,7 @@ def read_volume(
     )
 
 
-def _read_images(case: Case, names: Sequence[str]) -> dict[str, Image]:
+def read_images(case: Case, names: Sequence[str]) -> dict[str, Image]:
     """Every file once, whatever number of modalities it holds."""
     images: dict[str, Image] = {}
     for name in names:

@@ -5,7 +5,7 @@ browser opens.
 """
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,8 +75,8 @@ def section(study: LoadedStudy) -> Section | None:
     metric = metric_named(study.metrics[0])
     ranked = _ranked(study, metric)
     roles = _roles([name for name, _ in ranked])
-    drawn = {*roles, *(name for name, _ in ranked[:MOST_DRAWN])}
-    slices, problems = _slices(study, drawn)
+    asked = drawn(study)
+    slices, problems = _slices(study, asked)
     views = [_view(study, metric, roles.get(name, ""), slices.get(name, {}), (name, mean)) for name, mean in ranked]
     order = ("best", "median", "worst")
     chosen = sorted((v for v in views if v.role), key=lambda v: order.index(v.role.split(" ")[0]))
@@ -90,14 +90,23 @@ def section(study: LoadedStudy) -> Section | None:
         first=study.modalities.index(_clearest(slices)) if shown else 0,
         regions=study.drawn_regions,
         problems=problems,
-        drawn=drawn,
+        drawn=asked,
         most=MOST_DRAWN,
+        kept=study.folder.runs.is_dir(),
     )
     return Section("cases", "Cases to look at", html)
 
 
-def _slices(study: LoadedStudy, drawn: set[str]) -> tuple[Pictures, list[str]]:
-    """The pictures of ``drawn``, from each arm's lowest seed that tested the case; and what could not be read."""
+def drawn(study: LoadedStudy) -> list[str]:
+    """The cases that the section draws where it finds their pictures: best, median and worst, then the worst ones."""
+    if not study.metrics:
+        return []
+    names = [name for name, _ in _ranked(study, metric_named(study.metrics[0]))]
+    return list(dict.fromkeys([*_roles(names), *names[:MOST_DRAWN]]))
+
+
+def _slices(study: LoadedStudy, wanted: Collection[str]) -> tuple[Pictures, list[str]]:
+    """The pictures of the ``wanted`` cases, from the lowest seed of each arm; and what could not be read."""
     found: Pictures = {}
     problems = []
     for run in _first_seeds(study):
@@ -105,7 +114,7 @@ def _slices(study: LoadedStudy, drawn: set[str]) -> tuple[Pictures, list[str]]:
             try:
                 picture = read_slice(path)
                 _check_known(picture, study, path)
-                if picture.case in drawn:
+                if picture.case in wanted:
                     found.setdefault(picture.case, {}).setdefault(run.arm, (run, picture))
             except InputError as error:
                 problems.append(str(error))
