@@ -108,7 +108,7 @@ def test_a_second_preparation_reads_the_cache_and_a_changed_input_or_option_says
     case, cache = make_case(), tmp_path / "c"
     cohort, said = cohort_of(case), []
     first = prepared(cohort, cache, progress=lambda *step: said.append(step))["a"]
-    assert (first.reason, said) == ("new", [(1, 1, "a: new")])
+    assert (first.reason, said) == ("new", [(1, 1, "preparing 1 of 1, a: new")])
     again = prepared(cohort, cache)["a"]
     assert again.reason == "cached"
     assert (again.folder, again.digest, again.label_voxels) == (first.folder, first.digest, first.label_voxels)
@@ -336,3 +336,14 @@ def test_a_spacing_is_said_in_the_plane_of_the_slices_and_between_them(codes, ma
 def test_a_spacing_that_cannot_be_is_refused(spacing):
     with pytest.raises(ValueError, match="spacing_mm"):
         Preparation(spacing_mm=spacing)
+
+
+def test_it_says_how_many_cases_are_prepared(make_case, cohort_of, tmp_path):
+    cohort, said = cohort_of(make_case("a"), make_case("b")), []
+    for _ in range(2):
+        prepared(cohort, tmp_path / "c", progress=lambda done, total, what: said.append((done, total, what)))
+    assert [(done, total) for done, total, _ in said] == [(1, 2), (2, 2)] * 2
+    whats = [what for *_, what in said]
+    assert [what.split(",")[0] for what in whats] == [
+        "preparing 1 of 2", "preparing 2 of 2", "looking at 1 of 2", "looking at 2 of 2",
+    ]  # fmt: skip

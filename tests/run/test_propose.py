@@ -13,8 +13,6 @@ from mrfusion.planning.values import changes_of
 from mrfusion.progress import silent
 from mrfusion.run.jobs import prepare_data
 from mrfusion.run.propose import propose_values, smaller_batch
-from mrfusion.run.timing import Measured, _of_steps
-from mrfusion.schedules._base import Phase
 from mrfusion.spec import RunSpec
 from mrfusion.study.planned import KEYS
 
@@ -79,24 +77,6 @@ def test_samples_that_do_not_fit_the_cases_are_told_before_a_training(heads: Pat
     notes = prepare_data(fits.model_dump_json(), str(tmp_path / "out"), str(tmp_path / "cache"), arms)["notes"]
     (said,) = [note for note in notes if "zeros" in note]  # type: ignore[attr-defined]
     assert "a sample has 96 columns" in said
-
-
-@pytest.mark.parametrize(
-    ("pairs", "steps", "expected"),
-    [([(1, 3.0), (5, 11.0)], 30, 61.0), ([(5, 11.0)], 30, 66.0), ([(2, 9.0), (6, 8.0)], 30, 9.0)],
-    ids=["beside its steps an epoch takes a second", "one length", "noise never makes steps cost less than nothing"],
-)
-def test_seconds_of_an_epoch_from_shorter_ones(pairs: list[tuple[int, float]], steps: int, expected: float) -> None:
-    assert _of_steps(steps, pairs) == pytest.approx(expected)
-
-
-def test_the_epochs_that_fit_a_time_count_every_phase() -> None:
-    phases = [Phase("first", (), (), span=(0.0, 0.5)), Phase("second", (), (), span=(0.5, 1.0))]
-    found = Measured(phases, [1.0, 3.0], 0.5)
-    assert found.training(10) == 5 * 1 + 5 * 3
-    assert found.budget(20.0) == 10
-    assert found.budget(19.9) == 9
-    assert found.budget(0.1) == 1
 
 
 @pytest.mark.parametrize(

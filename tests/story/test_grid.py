@@ -1,10 +1,12 @@
-"""The grid of a running study: a mark for every run, in its arm's row and its fold's column."""
+"""The grid of a running study: a mark for every run, in its arm's row and its fold's column, and scores beside them."""
 
 from pathlib import Path
 
 from rich.console import Console
 
 from mrfusion.command.grid import DONE, MOST_ROWS, RUNNING, WAITING, study_grid
+from mrfusion.result import CaseScore
+from mrfusion.run_folder.study import StudyFolder
 from mrfusion.spec import RunSpec
 from mrfusion.study.design import PlannedRun
 
@@ -43,3 +45,21 @@ def test_of_many_arms_those_that_are_done_make_room(tmp_path: Path) -> None:
         (tmp_path / "runs" / run.spec.digest).mkdir(parents=True)
     shown = [line[1] for line in lines(planned, tmp_path, []) if line[:1] == ["arm"]]
     assert shown == [f"[{a}]" for a in range(2, MOST_ROWS + 2)]
+
+
+def test_a_finished_run_shows_its_score_beside_its_mark(tmp_path: Path) -> None:
+    planned = runs(1)
+    for run, value in zip(planned[:2], (0.5, 0.75), strict=True):
+        folder = StudyFolder(tmp_path).run(run.spec.digest)
+        folder.path.mkdir(parents=True)
+        rows = [("volume_mm3", 900.0), ("dice", value), ("dice", float("nan"))]
+        folder.write_scores([CaseScore(f"c{n}", "WT", name, v) for n, (name, v) in enumerate(rows)], {})
+    _, row, *legend = lines(planned, tmp_path, [])
+    assert row == ["arm", "[0]", DONE * 2, "62.5", WAITING * 2]
+    assert "Dice, points" in " ".join(word for line in legend for word in line)
+
+
+def test_a_run_whose_scores_cannot_be_read_is_a_mark(tmp_path: Path) -> None:
+    planned = runs(1)
+    (tmp_path / "runs" / planned[0].spec.digest).mkdir(parents=True)
+    assert lines(planned, tmp_path, [])[1] == ["arm", "[0]", DONE + WAITING, WAITING * 2]

@@ -10,7 +10,7 @@ import pytest
 from mrfusion.errors import MrFusionError, OutputError, notes_to
 from mrfusion.executors._base import Executor, Job, Outcome
 from mrfusion.files import write_json
-from mrfusion.study.conduct import conduct, estimate_seconds, missing, prepare, write_down
+from mrfusion.study.conduct import conduct, missing, prepare, write_down
 from mrfusion.study.design import Study, plan_runs, read_study
 
 TEXT = "data: {sources: [{path: x, layout: brats}], split: {folds: 2}}\narms: {a: {}, b: {plan: separate}}\n"
@@ -38,8 +38,6 @@ class Pretend(Executor):
             outline = {"modalities": ["t1c"], "regions": [["WT", [1]]], "classes": [], "cases": []}
             write_json(Path(str(job.arguments[1])) / "cohort.json", outline)
             return {"fingerprint": "f", "notes": ["a note"], "parameters": dict.fromkeys(job.arguments[3], 100)}
-        if kind == "estimate_run":
-            return 2.5
         (Path(str(job.arguments[1])) / "runs" / job.name).mkdir(parents=True)
         return "done"
 
@@ -101,14 +99,6 @@ def test_folders_that_stay_on_another_machine_are_one_message(
     monkeypatch.setattr(elsewhere, "_result", lambda job: "done")
     with pytest.raises(OutputError, match="all machines of the executor share"):
         conduct(plan_runs(study, "f"), elsewhere, out=tmp_path, cache=tmp_path, watch=unseen)
-
-
-def test_estimates_time_one_run_of_each_arm(study: Study, tmp_path: Path) -> None:
-    planned, executor = plan_runs(study, "f"), Pretend()
-    seconds = estimate_seconds(planned, executor, out=tmp_path, cache=tmp_path)
-    assert len(executor.jobs) == 2
-    assert seconds == {run.spec.digest: 2.5 for run in planned}
-    assert not (tmp_path / "runs").exists()
 
 
 def test_what_is_done_is_told(study: Study, tmp_path: Path) -> None:

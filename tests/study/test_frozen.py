@@ -31,9 +31,9 @@ class Preparing(Executor):
 
     def _result(self, job: Job) -> Any:
         kind = job.function.split(":")[1]
-        if kind == "estimate_run":
+        if kind == "estimate_runs":
             assert Path(str(job.arguments[1])).is_dir()
-            return 60.0
+            return [60.0] * len(job.arguments[0])
         if kind == "execute_run":
             (Path(str(job.arguments[1])) / "runs" / job.name).mkdir(parents=True)
             return "done"

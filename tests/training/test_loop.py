@@ -257,3 +257,13 @@ def test_a_run_that_is_lost_while_it_is_scored_is_not_trained_again(tmp_path: Pa
     assert fitted(spec, again).rows == expected.rows, "no epoch takes the same seconds twice"
     for name, value in weights_of(first).items():
         assert torch.equal(weights_of(again)[name], value), name
+
+
+def test_until_there_is_a_number_a_training_says_that_it_starts(tmp_path: Path) -> None:
+    spec, said = run_spec(), list[str]()
+    training = training_of(spec, tmp_path)
+    training.progress = lambda done, total, what: said.append(what)
+    fitted(spec, training)
+    assert said[0].endswith(", starting")
+    assert "loss" in said[-1]
+    assert not [what for what in said if "nan" in what]

@@ -13,9 +13,9 @@ from rich.progress import (
     Progress,
     TaskID,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 
 from mrfusion import progress
 
@@ -29,14 +29,15 @@ def say(text: str, *, style: str | None = None) -> None:
 
 
 def _bars() -> Progress:
+    """Rows that begin with the count and the time left; a narrow terminal cuts what is being done, never these."""
     return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
         MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
         TimeRemainingColumn(),
+        TextColumn("left"),
+        BarColumn(bar_width=12),
+        TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
         console=complaints,
+        expand=True,
         transient=True,
     )
 
@@ -56,15 +57,19 @@ def one_bar(title: str) -> Iterator[progress.Progress]:
 class StudyView:
     """A bar for the whole study and one for each job that is running; time left is judged from the jobs' shares.
 
-    ``above`` draws what stands over the bars, from the names of the jobs that are running.
+    ``total`` is how many runs there are; without it there is no bar for the whole. ``above`` draws what stands over
+    the bars, from the names of the jobs that are running.
     """
 
     def __init__(
-        self, names: Mapping[str, str], total: int, above: Callable[[Collection[str]], RenderableType] | None = None
+        self,
+        names: Mapping[str, str],
+        total: int = 0,
+        above: Callable[[Collection[str]], RenderableType] | None = None,
     ) -> None:
         self.names, self.total, self.above = names, total, above
         self.bars = _bars()
-        self.whole = self.bars.add_task("[bold]runs", total=total)
+        self.whole = self.bars.add_task("[bold]runs", total=total, visible=total > 0)
         self.tasks: dict[str, TaskID] = {}
         self.live = Live(self._picture(), console=complaints, transient=True)
 
@@ -83,7 +88,7 @@ class StudyView:
         for name, news in told.items():
             if name not in self.tasks:
                 self.tasks[name] = self.bars.add_task("", total=news["total"])
-            text = f"  {self.names.get(name, name)}: {news['what']}"
+            text = f"{self.names.get(name, name)}: {news['what']}"
             self.bars.update(self.tasks[name], completed=news["done"], total=news["total"], description=escape(text))
             share += news["done"] / max(1, news["total"])
         self.bars.update(self.whole, completed=min(self.total, done + share))

@@ -38,7 +38,7 @@ def write_plan(data: Path, out: Path, planning: Planning, *, layout: str | None,
         file = data if data.suffix in (".yaml", ".yml") else _first_study(data, Path(work) / "study.yaml", layout)
         content = read_yaml(file)
         study = _asked(read_study(file), content, planning)
-        with StudyView({"propose": "planning"}, 1) as view:
+        with StudyView({"propose": "planning"}) as view:
             places = {"out": Path(work), "cache": cache or StudyFolder(Path(work)).cache}
             decided = decide(study, executor_named("local", workers=1), **places, watch=view.watch)
     write_text(out, _text(content, decided))

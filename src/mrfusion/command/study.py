@@ -1,12 +1,12 @@
 """The main job from end to end: prepare the data, run what is missing, write the report, say where it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mrfusion import families
-from mrfusion.command.display import StudyView, complaints, console, say
+from mrfusion.command.display import StudyView, complaints, console, one_bar, say
 from mrfusion.command.grid import study_grid
 from mrfusion.errors import MrFusionError
 from mrfusion.executors._base import Executor
@@ -19,14 +19,14 @@ from mrfusion.run_folder.study import StudyFolder
 from mrfusion.study.conduct import (
     Agenda,
     conduct,
-    estimate_seconds,
     missing,
     prepare,
     score_subsets,
     without_subsets,
     write_down,
 )
-from mrfusion.study.design import Study
+from mrfusion.study.design import PlannedRun, Study
+from mrfusion.study.estimate import Estimate, estimate
 from mrfusion.study.load import LoadedStudy, load_study
 
 Report = Callable[[LoadedStudy], object]
@@ -126,17 +126,31 @@ def foretell(study: Study, executor: Executor, *, out: Path, cache: Path | None)
         prepared = kept if kept.is_dir() else StudyFolder(place).cache
         agenda = _prepared(study, executor, place, prepared)
         todo = missing(agenda.now(out), out)
-        seconds = estimate_seconds(todo, executor, out=place, cache=prepared)
+        with one_bar("timing a few steps of each kind of run"):
+            found = estimate(todo, executor, out=place, cache=prepared, subsets=agenda.study.subsets)
     for run in todo:
-        say(f"{run.spec.digest}  {run.title}: {duration(seconds[run.spec.digest])}")
-    total = sum(seconds.values())
+        say(f"{run.spec.digest}  {run.title}: {duration(found.seconds[run.spec.digest])}")
+    for sentence in _foretold(agenda, todo, found):
+        say(sentence)
+
+
+def _foretold(agenda: Agenda, todo: Sequence[PlannedRun], found: Estimate) -> Iterator[str]:
+    """How long all runs take, with what the number leaves out."""
+    most = " at the most" if agenda.study.most_seeds else ""
+    beside = ""
+    if found.workers and found.workers > 1 and len(found.seconds) > 1:
+        beside = f", {duration(found.beside(found.workers))} with {found.workers} side by side"
     more = f"; {len(agenda.quests)} searches will ask for more, round by round" if agenda.quests else ""
-    most = " at the most" if study.most_seeds else ""
-    say(f"{len(seconds)} runs{most}, {duration(total)} one after another{more}")
+    yield f"{len(found.seconds)} runs{most}, {duration(found.total)} one after another{beside}{more}"
+    untimed = len(found.seconds) - len(found.timed)
+    if untimed:
+        yield f"{untimed} runs were not timed, for want of time, and are not counted"
+    if any(run.spec.machine.compile for run in todo):
+        yield "the runs were timed without compiling: compiled steps are shorter, and compiling takes minutes itself"
 
 
 def _prepared(study: Study, executor: Executor, out: Path, cache: Path) -> Agenda:
-    with StudyView({"prepare": "preparing"}, 1) as view:
+    with StudyView({"prepare": "data", "propose": "planning"}) as view:
         agenda = prepare(study, executor, out=out, cache=cache, watch=view.watch)
     for note in (*agenda.notes, *agenda.terms):
         complaints.print(f"note: {note}", markup=False, highlight=False)

@@ -29,6 +29,7 @@ from mrfusion.progress import Progress
 from mrfusion.spec import Preparation, without_unsaid
 
 LABELS = "label map"
+CACHED = "cached"  # the reason of a case that was prepared before
 _ABANDONED_S = 86_400.0
 _SETTLED_S = 2.0  # a file changed so recently may change again within the same time stamp
 
@@ -66,7 +67,9 @@ def prepare_cohort(
         for ready in pool.map(one, cohort.cases):
             done[ready.case_id] = ready
             if progress:
-                progress(len(done), len(cohort.cases), f"{ready.case_id}: {ready.reason}")
+                doing = "looking at" if ready.reason == CACHED else "preparing"
+                count = f"{len(done)} of {len(cohort.cases)}"
+                progress(len(done), len(cohort.cases), f"{doing} {count}, {ready.case_id}: {ready.reason}")
     digests.save()
     return done
 
@@ -105,7 +108,7 @@ def _prepared(case: Case, cohort: Cohort, preparation: Preparation, cache_dir: P
     asked = _asked(case, cohort, preparation, digests)
     key = _digest(asked)
     home = cache_dir / _folder_name(case.id)
-    folder, reason = home / key, "cached"
+    folder, reason = home / key, CACHED
     if not (folder / "meta.json").is_file():
         reason, outdated = _why(home, asked)
         _build(case, cohort, preparation, folder=folder, asked=asked)

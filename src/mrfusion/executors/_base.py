@@ -36,7 +36,12 @@ class Outcome:
 
 
 class Executor(ABC):
-    """Carries out jobs that do not depend on one another; never sees a tensor."""
+    """Carries out jobs that do not depend on one another; never sees a tensor.
+
+    ``workers`` is how many it carries out side by side, None where that depends on the room there is.
+    """
+
+    workers: int | None = None
 
     @abstractmethod
     def run(self, jobs: Sequence[Job], tick: Callable[[], None]) -> Iterator[Outcome]:

@@ -36,6 +36,8 @@ class Local(Executor):
     Example: local(workers=2)
     """
 
+    workers: int
+
     def __init__(self, workers: int | None = None) -> None:
         self.gpus, self.cores = gpus(), cores()
         self.workers = workers or len(self.gpus) or self.cores

@@ -24,13 +24,21 @@ KEPT_VOLUMES = 2  # of each fold: the first test cases, so chosen before any res
 
 
 class CaseEvaluation:
-    """The cases that a run is scored on; results go to ``folder``."""
+    """The cases that a run is scored on, or those of ``names``; results go to ``folder``."""
 
-    def __init__(self, spec: RunSpec, data: RunData, folder: RunFolder, progress: Progress) -> None:
+    def __init__(
+        self,
+        spec: RunSpec,
+        data: RunData,
+        folder: RunFolder,
+        progress: Progress,
+        *,
+        names: tuple[str, ...] | None = None,
+    ) -> None:
         self.spec, self.cohort, self.folder, self.progress = spec, data.cohort, folder, progress
         self.modalities = spec.plan.modalities(data.cohort.modalities)
         self.prepared = data.prepared
-        self.names: tuple[str, ...] = getattr(data.splits[spec.fold], spec.score_on)
+        self.names: tuple[str, ...] = names or getattr(data.splits[spec.fold], spec.score_on)
 
     def run(self, model: Model) -> None:
         """Evaluate every case; leaves scores, predictions and panels, and what energies a network has."""

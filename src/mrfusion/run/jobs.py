@@ -1,7 +1,7 @@
 """Jobs: the doors through which executors call runs; plain text in, plain values out."""
 
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from mrfusion.model.whole import WholeNetwork
 from mrfusion.planning.doubts import few_slices, too_large
 from mrfusion.progress import ProgressFile, silent
 from mrfusion.run.execute import execute
-from mrfusion.run.timing import measured
+from mrfusion.run.timing import Measured, measured
 from mrfusion.run_folder.study import StudyFolder
 from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import check_mirror, make_network, sample_size
@@ -95,12 +95,24 @@ def describe_space(spec_json: str, fusion: str, out: str) -> list[int]:
     return [count_parameters(module) for module in network.fusions]
 
 
-def estimate_run(spec_json: str, out: str, cache: str) -> float:
-    """Seconds that a run would take here, from one shortened epoch and one predicted case; nothing of it is kept."""
-    spec = RunSpec.model_validate_json(spec_json)
-    if spec.predictions is not None:
-        return 0.0  # nothing is trained
-    data = read_data(spec.data, task=spec.task, cache=Path(cache), progress=silent)
-    found = measured(spec, data, Path(out))
+def estimate_runs(specs_json: Sequence[str], out: str, cache: str, subsets: bool) -> list[float]:
+    """Seconds that runs whose steps cost alike would take here, from a few timed pieces of the first of them.
+
+    ``subsets`` says whether each is scored on every subset of its modalities too. Nothing of it is kept.
+    """
+    specs = [RunSpec.model_validate_json(text) for text in specs_json]
+    first = specs[0]
+    if first.predictions is not None:
+        return [0.0] * len(specs)  # nothing is trained
+    data = read_data(first.data, task=first.task, cache=Path(cache), progress=silent)
+    found = measured(first, data, Path(out))
+    return [_seconds(spec, data, found, subsets=subsets) for spec in specs]
+
+
+def _seconds(spec: RunSpec, data: RunData, found: Measured, *, subsets: bool) -> float:
+    """Of one run: its training, its tested cases, and those cases again with every subset of its modalities."""
+    trained = spec.origin is None or not spec.origin.keep
     cases = len(getattr(data.splits[spec.fold], spec.score_on))
-    return found.training(spec.budget.epochs) + cases * found.prediction
+    modalities = len(spec.plan.modalities(data.cohort.modalities))
+    times = 2**modalities if subsets and modalities > 1 else 1
+    return (found.training(spec.budget.epochs) if trained else 0.0) + cases * times * found.case

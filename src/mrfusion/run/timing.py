@@ -1,35 +1,43 @@
-"""How long a run takes on this machine, from one shortened epoch of each phase and one predicted case."""
+"""How long a run takes on this machine, from a few timed steps, one validated and one predicted case."""
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
-from mrfusion.data.load import OpenedCase, open_case
+from lightning_fabric import Fabric
+from torch import nn
+
 from mrfusion.data.read import RunData
+from mrfusion.data.sample import Place
 from mrfusion.families import load
 from mrfusion.files import temporary_folder
 from mrfusion.progress import silent
-from mrfusion.run.answers import make_answers
+from mrfusion.run.evaluate_cases import CaseEvaluation
 from mrfusion.run.execute import parts_of
-from mrfusion.run_folder.quantity import SECONDS
+from mrfusion.run_folder.quantity import SECONDS, Quantity
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.schedules._base import Phase
 from mrfusion.spec import RunSpec
-from mrfusion.training.assemble import make_fabric, make_model, make_training
+from mrfusion.training.assemble import Parts, make_fabric, make_model, make_training
 from mrfusion.training.loop import Training, fit
+from mrfusion.training.predict import OVERLAP
+from mrfusion.training.validate import telling_places
 
 STEPS = (1, 5)  # of the two epochs that are timed
+PATIENCE_SECONDS = 4.0  # nothing new is begun after it: what has been timed by then has to do
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds of a whole epoch of each phase, and of the prediction of one case."""
+    """Seconds of a whole epoch of each phase, its validation included, and of a case that is predicted and scored."""
 
     phases: Sequence[Phase]
     epochs: Sequence[float]
-    prediction: float
+    case: float
 
     def training(self, budget: int) -> float:
         """Seconds of a training of so many epochs."""
@@ -48,33 +56,97 @@ class Measured:
 
 
 def measured(spec: RunSpec, data: RunData, out: Path) -> Measured:
-    """Time a run's steps; nothing of it is kept.
+    """Time a run's pieces on a few of its cases; nothing of it is kept.
 
-    What an epoch takes beside its steps, such as its validation, is told from them by epochs of two lengths.
+    What an epoch takes beside its steps is told from them by epochs of two lengths. Everything is timed twice where
+    :data:`PATIENCE_SECONDS` allow it, for the first time is slow. Nothing is compiled: that takes longer than all of
+    this.
     """
+    spec = spec.changed({"machine": {"compile": False}})
     fabric, parts = make_fabric(spec.machine, spec.budget.precision), parts_of(spec, data)
-    enough = [math.ceil(steps * spec.budget.batch_size / len(parts.train)) for steps in STEPS]
-    lengths = list(dict.fromkeys(min(samples, spec.sampling.per_case) for samples in enough))
     with temporary_folder(out) as folder:
+        return _Timing(spec, data, parts, fabric, folder).measured()
 
-        def training(samples: int, name: str) -> Training:
-            one = spec.changed({"budget": {"epochs": 1}, "sampling": {"per_case": samples}})
-            place = RunFolder(folder / name)
-            return make_training(one, data.cohort, parts, fabric=fabric, folder=place, progress=silent)
 
-        first = training(lengths[0], "first")
-        phases: list[Phase] = load("schedules", spec.schedule)().phases(first.network, spec.loss_names)
-        fit(first, phases)  # the first epoch of a process is slow: libraries choose their kernels in it
-        timed = []
-        for samples in lengths:
-            again = replace(training(samples, f"of {samples}"), network=first.network)
-            timed.append((len(again.batches), fit(again, phases).of(SECONDS)))  # one epoch a phase
-        model = make_model(spec, data.cohort, network=first.network, size=parts.size, fabric=fabric)
-        started = time.perf_counter()
-        make_answers(spec, data.cohort, model).predict(_first_of_validation(spec, data))
-        prediction = time.perf_counter() - started
-        steps = len(training(spec.sampling.per_case, "whole").batches)
-    return Measured(phases, [_of_steps(steps, pairs) for pairs in _by_phase(timed)], prediction)
+class _Timing:
+    """One network that is timed, in all that a run does with it."""
+
+    def __init__(self, spec: RunSpec, data: RunData, parts: Parts, fabric: Fabric, folder: Path) -> None:
+        self.spec, self.data, self.parts, self.fabric, self.folder = spec, data, parts, fabric, folder
+        self.until = time.perf_counter() + PATIENCE_SECONDS
+        self.made = 0
+
+    def measured(self) -> Measured:
+        """All of it, the network's training first."""
+        per_case = self.spec.sampling.per_case
+        whole = self._training(self.parts, per_case)
+        network = whole.network.to(self.fabric.device)
+        phases: list[Phase] = load("schedules", self.spec.schedule)().phases(network, self.spec.loss_names)
+        checked = self._training(Parts(self.parts.train[:1], self.parts.val[:1], self.parts.size), per_case)
+        values, validation = self._timed(lambda: checked.validate(network))
+        pairs = _by_phase(self._epochs(network, phases, values))
+        epochs = [_of_steps(len(whole.batches), each) + validation * len(self.parts.val) for each in pairs]
+        return Measured(phases, epochs, self._case(network, validation))
+
+    def _training(self, parts: Parts, per_case: int) -> Training:
+        """A training of one epoch, in a folder of its own."""
+        self.made += 1
+        one = self.spec.changed({"budget": {"epochs": 1}, "sampling": {"per_case": per_case}})
+        place = RunFolder(self.folder / str(self.made))
+        return make_training(one, self.data.cohort, parts, fabric=self.fabric, folder=place, progress=silent)
+
+    def _epochs(
+        self, network: nn.Module, phases: list[Phase], values: dict[Quantity, float]
+    ) -> list[tuple[int, Sequence[float]]]:
+        """The steps of short epochs, and the seconds of each phase's, validation left out."""
+        timed: list[tuple[int, Sequence[float]]] = []
+        for steps in STEPS:
+            if timed and time.perf_counter() > self.until:
+                break
+            draws = steps * self.spec.budget.batch_size
+            cases = self.parts.train[: math.ceil(draws / self.spec.sampling.per_case)]
+            few = Parts(cases, self.parts.val[:1], self.parts.size)
+            samples = min(self.spec.sampling.per_case, math.ceil(draws / len(cases)))
+
+            def epoch(few: Parts = few, samples: int = samples) -> tuple[int, Sequence[float]]:
+                training = replace(self._training(few, samples), network=network, validate=lambda _: values)
+                return len(training.batches), fit(training, phases).of(SECONDS)  # one epoch a phase
+
+            timed.append(epoch() if timed else self._timed(epoch)[0])
+        return timed
+
+    def _case(self, network: nn.Module, validation: float) -> float:
+        """Seconds of one case; judged from a validated one where it would take longer than there is time for."""
+        first, size = self.parts.val[0], self.parts.size
+        boxes = len(telling_places(first, size, self.spec.sampling.per_case))
+        mirrors = 2 ** (3 if size[0] > 1 else 2) if self.spec.mirror else 1
+        expected = validation / boxes * windows(first.labels.shape, size) * mirrors
+        if time.perf_counter() + expected > self.until:
+            return expected
+        model = make_model(self.spec, self.data.cohort, network=network, size=size, fabric=self.fabric)
+        place = RunFolder(self.folder / "case")
+        names = self.data.splits[self.spec.fold].val[:1]
+        evaluation = CaseEvaluation(self.spec, self.data, place, silent, names=names)
+        return self._timed(lambda: evaluation.run(model))[1]
+
+    def _timed(self, work: Callable[[], T]) -> tuple[T, float]:
+        """What the work gives and its seconds, of a second time where there is time for one: libraries choose their
+        kernels in the first."""
+        found, seconds = _once(work)
+        return (found, seconds) if time.perf_counter() + seconds > self.until else _once(work)
+
+
+def windows(shape: Place, size: Place) -> float:
+    """How many boxes of ``size`` the prediction of a whole case (slices, rows, columns) reads; slices are whole."""
+    if size[0] == 1:
+        return shape[0] * max(1.0, math.prod(shape[1:]) / math.prod(size[1:]))
+    return math.prod(max(0, math.ceil((n - s) / (s * (1 - OVERLAP)))) + 1 for n, s in zip(shape, size, strict=True))
+
+
+def _once(work: Callable[[], T]) -> tuple[T, float]:
+    started = time.perf_counter()
+    found = work()
+    return found, time.perf_counter() - started
 
 
 def _by_phase(timed: Sequence[tuple[int, Sequence[float]]]) -> list[list[tuple[int, float]]]:
@@ -89,9 +161,3 @@ def _of_steps(steps: int, pairs: Sequence[tuple[int, float]]) -> float:
         return long * steps / more
     each = max(0.0, (long - short) / (more - few))
     return max(0.0, short - few * each) + steps * each
-
-
-def _first_of_validation(spec: RunSpec, data: RunData) -> OpenedCase:
-    name = data.splits[spec.fold].val[0]
-    modalities = spec.plan.modalities(data.cohort.modalities)
-    return open_case(data.cohort.case(name), data.cohort, data.prepared[name], modalities, spec.sampling.slices)

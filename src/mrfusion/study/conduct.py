@@ -22,11 +22,7 @@ from mrfusion.study.quest import Quest, account, answer_digest, quests_of, searc
 from mrfusion.study.sequential import look
 from mrfusion.study.terms import terms_at_the_start
 
-PREPARE, EXECUTE, ESTIMATE = (
-    "mrfusion.run.jobs:prepare_data",
-    "mrfusion.run.jobs:execute_run",
-    "mrfusion.run.jobs:estimate_run",
-)
+PREPARE, EXECUTE = "mrfusion.run.jobs:prepare_data", "mrfusion.run.jobs:execute_run"
 PROPOSE = "mrfusion.run.propose:propose_values"
 SPACE, SUBSETS = "mrfusion.run.jobs:describe_space", "mrfusion.finished_run.subsets:subsets_of_run"
 PATIENCE_SECONDS = 60.0  # NFS shows what another machine made after 3 to 60 seconds
@@ -58,7 +54,7 @@ def prepare(study: Study, executor: Executor, *, out: Path, cache: Path, watch: 
     trained = [arm for arm in study.arms if not arm.is_foreign]
     ones = {arm.name: study.spec(arm, fold=study.folds[0], seed=study.seeds[0]).model_dump_json() for arm in trained}
     job = Job("prepare", PREPARE, (study.base.model_dump_json(), str(out), str(cache), ones), "preparing the data")
-    data = _results(executor, [job], lambda: watch(read_progress(StudyFolder(out).progress), 0))["prepare"]
+    data = results_of(executor, [job], lambda: watch(read_progress(StudyFolder(out).progress), 0))["prepare"]
     return Agenda(
         study,
         tuple(plan_runs(study, data["fingerprint"])),
@@ -71,7 +67,7 @@ def prepare(study: Study, executor: Executor, *, out: Path, cache: Path, watch: 
 def _quests(study: Study, fingerprint: str, executor: Executor, out: Path) -> tuple[Quest, ...]:
     if not any(arm.search for arm in study.arms):
         return ()
-    spaces = _results(executor, _space_jobs(study, out), lambda: None)
+    spaces = results_of(executor, _space_jobs(study, out), lambda: None)
     patients = {case["id"]: case["patient"] for case in StudyFolder(out).read_cohort()["cases"]}
     return tuple(quests_of(study, fingerprint, spaces, patients))
 
@@ -101,7 +97,7 @@ def decide(study: Study, executor: Executor, *, out: Path, cache: Path, watch: W
         asked = study.planning.model_dump(mode="json") | {"folds": list(study.folds)}
         given = (spec.model_dump_json(), keys, json.dumps(asked), str(out), str(cache))
         jobs = [Job("propose", PROPOSE, given, "planning from the data")]
-        found = _results(executor, jobs, lambda: watch(read_progress(StudyFolder(out).progress), 0))["propose"]
+        found = results_of(executor, jobs, lambda: watch(read_progress(StudyFolder(out).progress), 0))["propose"]
         planned.extend((arm, one) for one in found["planned"])
         doubts.extend(_of(arm) + doubt for doubt in found["doubts"])
         return list(found["planned"])
@@ -221,29 +217,24 @@ def score_subsets(todo: Mapping[str, str], executor: Executor, *, out: Path, cac
 
 def _watched(jobs: Sequence[Job], executor: Executor, out: Path, watch: Watch) -> None:
     forget_progress(StudyFolder(out).progress)
-    done: list[str] = []
-    _results(executor, jobs, lambda: watch(read_progress(StudyFolder(out).progress), len(done)), done)
+    done: dict[str, Any] = {}
+    results_of(executor, jobs, lambda: watch(read_progress(StudyFolder(out).progress), len(done)), done)
 
 
-def estimate_seconds(planned: Sequence[PlannedRun], executor: Executor, *, out: Path, cache: Path) -> dict[str, float]:
-    """Digest -> seconds that the missing runs would take, from a few timed steps of each arm."""
-    first = {run.arm: run for run in reversed(missing(planned, out))}
-    jobs = [Job(arm, ESTIMATE, (r.spec.model_dump_json(), str(out), str(cache)), r.title) for arm, r in first.items()]
-    by_arm = _results(executor, jobs, lambda: None)
-    return {run.spec.digest: by_arm[run.arm] for run in missing(planned, out)}
-
-
-def _results(
-    executor: Executor, jobs: Sequence[Job], tick: Callable[[], None], done: list[str] | None = None
+def results_of(
+    executor: Executor, jobs: Sequence[Job], tick: Callable[[], None], found: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    results, failures = {}, []
+    """The results of jobs by name, put into ``found`` as they come; failures are raised together when all have ended.
+
+    What ``tick`` raises ends the jobs that are running.
+    """
+    results: dict[str, Any] = {} if found is None else found
+    failures = []
     for outcome in executor.run(jobs, tick):
         for note in outcome.notes:
             warnings.warn(f"{outcome.job.title or outcome.job.name}: {note}", Note, stacklevel=2)
         if outcome.failure is None:
             results[outcome.job.name] = outcome.result
-            if done is not None:
-                done.append(outcome.job.name)
         else:
             failures.append(outcome)
     if failures:

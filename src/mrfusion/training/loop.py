@@ -211,9 +211,9 @@ def _rates(optimiser: torch.optim.Optimizer) -> dict[Quantity, float]:
 def _tell(training: Training, state: State, phase: Phase, step: int) -> None:
     each, epochs = len(training.batches), len(phase.epochs(training.budget.epochs))
     first = Quantity("train", next(iter(phase.losses)))
-    loss = next((v for _, name, v in reversed(state.history.rows) if name == first), float("nan"))
-    score = state.best if state.epoch else float("nan")
-    what = f"epoch {state.epoch + 1}/{epochs}, loss {loss:.3f}, best validation {score:.3f}"
+    losses = [value for _, name, value in state.history.rows if name == first]
+    known = f"loss {losses[-1]:.3f}, best validation {state.best:.3f}" if state.epoch and losses else "starting"
+    what = f"epoch {state.epoch + 1}/{epochs}, {known}"
     training.progress(state.epoch * each + step + 1, epochs * each, what)
 
 
