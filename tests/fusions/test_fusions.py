@@ -13,7 +13,9 @@ CHANNELS = 8
 GRIDS = {2: (5, 7), 3: (3, 5, 4)}
 NOT_THE_MEAN_AT_START = {"max"}  # documented in their docstrings
 
-every = pytest.mark.parametrize("name", families.names("fusions"))
+EXCHANGING = [f"{name}(exchange=true)" for name in ("concat", "energy", "lowrank", "max", "moments")]
+
+every = pytest.mark.parametrize("name", [*families.names("fusions"), *EXCHANGING])
 dimensions = pytest.mark.parametrize("dimensions", [2, 3])
 
 
@@ -186,3 +188,16 @@ def test_concat_is_a_1x1_convolution_of_the_scaled_present_streams() -> None:
     torch.testing.assert_close(fusion(streams, present).skip, expected)
     assert weight.shape == (CHANNELS, 3 * CHANNELS)
     assert math.isfinite(weight.sum())
+
+
+@pytest.mark.parametrize("name", EXCHANGING)
+@pytest.mark.parametrize("rows", [("111", "111"), ("101", "010")])
+def test_what_is_handed_back_starts_as_the_identity_and_averages_to_the_joint_map(
+    name: str, rows: tuple[str, str]
+) -> None:
+    streams, present = streams_of(2, 3), present_of(*rows)
+    start = make(name).eval()(streams, present)
+    torch.testing.assert_close(start.streams[present], streams[present])
+    moved = shaken(make(name))(streams, present)
+    assert not torch.allclose(moved.streams[present], streams[present])
+    torch.testing.assert_close(moved.skip, mean_over(moved.streams, present))

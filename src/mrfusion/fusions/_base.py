@@ -67,3 +67,14 @@ def mean_present(values: Float[Tensor, "b m ..."], present: Bool[Tensor, "b m"])
     """The mean over the present modalities; at least one must be present."""
     count = present.sum(1).clamp(min=1).view(-1, *[1] * (values.ndim - 2))
     return where_present(values, present).sum(1) / count
+
+
+def handed_back(
+    streams: Float[Tensor, "b m c *xyz"], joined: Float[Tensor, "b c *xyz"], present: Bool[Tensor, "b m"]
+) -> Fused:
+    """The ``exchange`` form of a fusion that only joins: x_m <- x_m + (joined - mean_m x_m) for each present m.
+
+    The mean of the streams after it is ``joined`` again, and where ``joined`` is the mean they stay what they were.
+    """
+    change = where_present((joined - mean_present(streams, present)).unsqueeze(1), present)
+    return Fused(where_present(streams, present) + change, joined)

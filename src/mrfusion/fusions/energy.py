@@ -64,6 +64,7 @@ class Energy(Fusion):
     def __init__(self, modalities: int, channels: int, dimensions: int, **options: Any) -> None:
         super().__init__(modalities, channels, dimensions)
         self.options = chosen = read_options(options)
+        self.reads_finer = chosen.hierarchy
         width, pairs = chosen.width, modalities * (modalities - 1) // 2
         hopfield = chosen.kind == "hopfield"
         joined = chosen.dependency and (modalities > 1 or hopfield)

@@ -24,8 +24,6 @@ class Gated(Fusion):
     Example: gated(fusion=mmtm,share=0.5)
     """
 
-    reads_finer = True
-
     def __init__(
         self, modalities: int, channels: int, dimensions: int, *, fusion: str = "mmtm", share: float = 0.5
     ) -> None:
@@ -33,7 +31,7 @@ class Gated(Fusion):
         if not 0 <= share <= 1:
             raise SpecError(f"fusion gated: share, of the steps with an open gate, is from 0 to 1, found {share:g}")
         self.behind = families.load("fusions", fusion)(modalities, channels, dimensions)
-        self.share = share
+        self.share, self.reads_finer = share, self.behind.reads_finer
 
     def coarsened(self, step: tuple[int, ...]) -> None:
         super().coarsened(step)
@@ -42,7 +40,7 @@ class Gated(Fusion):
     def forward(
         self, streams: Float[Tensor, "b m c *xyz"], present: Bool[Tensor, "b m"], finer: Tensor | None = None
     ) -> Fused:
-        told = (finer,) if self.behind.reads_finer else ()
+        told = (finer,) if self.reads_finer else ()
         fused: Fused = self.behind(streams, present, *told)
         if not self.training:
             return fused

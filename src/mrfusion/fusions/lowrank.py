@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from mrfusion.errors import SpecError
-from mrfusion.fusions._base import Fused, Fusion, mean_present, where_present
+from mrfusion.fusions._base import Fused, Fusion, handed_back, mean_present, where_present
 
 
 class Lowrank(Fusion):
@@ -15,14 +15,19 @@ class Lowrank(Fusion):
     factor is 1.
     Starts as the mean: lambda = 0. [ours] The method sets the last modality's factor to zero, which would not be the
     start of a case that lacks this modality. The paper has no residual and fuses vectors; ours does it per grid point.
+    ``exchange=true`` adds skip - mean to each stream (x_m <- x_m + skip - mean): late fusion reads the streams alone.
 
     Options:
         rank: number of products that are added up; at least 1
+        exchange: whether the joined features return to the streams, as late fusion needs it
     Example: lowrank(rank=8)
     """
 
-    def __init__(self, modalities: int, channels: int, dimensions: int, *, rank: int = 4) -> None:
+    def __init__(
+        self, modalities: int, channels: int, dimensions: int, *, rank: int = 4, exchange: bool = False
+    ) -> None:
         super().__init__(modalities, channels, dimensions)
+        self.exchange = exchange
         if rank < 1:
             raise SpecError(f"fusion lowrank: rank is at least 1, found {rank}")
         first = torch.cat((torch.ones(channels, 1), torch.zeros(channels, channels)), 1)
@@ -39,4 +44,5 @@ class Lowrank(Fusion):
             mask = present[:, m].view(-1, *[1] * (here.ndim - 1))
             product = torch.where(mask, here, 1.0) if m == 0 else product * torch.where(mask, here, 1.0)
         more = torch.einsum("b...rd,r->b...d", product, self.scale.to(product.dtype)).movedim(-1, 1)
-        return Fused(streams, mean_present(streams, present) + more)
+        skip = mean_present(streams, present) + more
+        return handed_back(streams, skip, present) if self.exchange else Fused(streams, skip)

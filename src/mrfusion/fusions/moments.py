@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from mrfusion.fusions._base import Fused, Fusion, mean_present, where_present
+from mrfusion.fusions._base import Fused, Fusion, handed_back, mean_present, where_present
 
 
 class Moments(Fusion):
@@ -13,10 +13,16 @@ class Moments(Fusion):
     The variance divides by n - 1 and is 0 where a single modality is present. [paper]
     Starts as the mean: W = [I 0], b = 0. The paper hands both moments on side by side; the 1x1 convolution, which keeps
     the number of channels, is ours.
+    ``exchange=true`` adds skip - mean to each stream (x_m <- x_m + skip - mean): late fusion reads the streams alone.
+
+    Options:
+        exchange: whether the joined features return to the streams, as late fusion needs it
+    Example: moments(exchange=true)
     """
 
-    def __init__(self, modalities: int, channels: int, dimensions: int) -> None:
+    def __init__(self, modalities: int, channels: int, dimensions: int, *, exchange: bool = False) -> None:
         super().__init__(modalities, channels, dimensions)
+        self.exchange = exchange
         self.mix = nn.Linear(2 * channels, channels)
         nn.init.zeros_(self.mix.bias)
         with torch.no_grad():
@@ -27,4 +33,5 @@ class Moments(Fusion):
         apart = where_present(where_present(streams, present) - mean.unsqueeze(1), present)
         others = (present.sum(1) - 1).clamp(min=1).view(-1, *[1] * (mean.ndim - 1))
         variance = apart.square().sum(1) / others
-        return Fused(streams, self.mix(torch.cat((mean, variance), 1).movedim(1, -1)).movedim(-1, 1))
+        skip = self.mix(torch.cat((mean, variance), 1).movedim(1, -1)).movedim(-1, 1)
+        return handed_back(streams, skip, present) if self.exchange else Fused(streams, skip)

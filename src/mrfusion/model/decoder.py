@@ -38,6 +38,8 @@ class Decoder(nn.Module):
 class Classifier(nn.Module):
     """Global average of the coarsest map, then one linear layer."""
 
+    reads_the_coarsest_alone = True
+
     def __init__(self, backbone: Backbone, classes: int) -> None:
         super().__init__()
         self.head = nn.Linear(backbone.channels[-1], classes)

@@ -12,8 +12,11 @@ from mrfusion.data.absence import absence_of, check_files
 from mrfusion.data.read import RunData, read_data
 from mrfusion.errors import InputError, SpecError
 from mrfusion.families import load
+from mrfusion.model.ensemble import Ensemble
+from mrfusion.model.heard import check_heard
 from mrfusion.model.network import FusionNetwork
 from mrfusion.model.whole import WholeNetwork
+from mrfusion.plan import FusionPlan
 from mrfusion.planning.doubts import few_slices, too_large
 from mrfusion.progress import ProgressFile, silent
 from mrfusion.run.execute import execute
@@ -54,6 +57,8 @@ def _checked_network(name: str, spec: RunSpec, cohort: Cohort) -> nn.Module:
         network = make_network(spec, cohort)
         if isinstance(network, WholeNetwork):
             network.check(spec.network)
+        for plan, one in _members(spec, network):
+            check_heard(one, plan)
         make_objective(spec, cohort)
         load("balancers", spec.balancer)()
         check_mirror(spec)
@@ -66,6 +71,12 @@ def _checked_network(name: str, spec: RunSpec, cohort: Cohort) -> nn.Module:
     except InputError as error:
         raise type(error)(f"arm {name!r}: {error}") from None
     return network
+
+
+def _members(spec: RunSpec, network: nn.Module) -> list[tuple[FusionPlan, FusionNetwork]]:
+    """The networks of plans that a run answers with: its own, or those of an ensemble."""
+    plans, networks = (spec.members, network.members) if isinstance(network, Ensemble) else ((spec.plan,), [network])
+    return [(plan, one) for plan, one in zip(plans, networks, strict=True) if isinstance(one, FusionNetwork)]
 
 
 def _doubts(spec: RunSpec, data: RunData, network: nn.Module) -> Iterator[str]:
@@ -92,6 +103,7 @@ def describe_space(spec_json: str, fusion: str, out: str) -> list[int]:
     network = make_network(spec.changed({"plan": str(plan)}), StudyFolder(Path(out)).read_outline())
     if not isinstance(network, FusionNetwork) or not network.fusions:
         raise SpecError(f"a search needs a plan in which several streams meet, found {str(spec.plan)!r}")
+    check_heard(network, plan, alone=True)
     return [count_parameters(module) for module in network.fusions]
 
 
