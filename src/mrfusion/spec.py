@@ -25,7 +25,7 @@ class Source(Part):
     follow_links: bool = Field(False, description="read also what links inside the folder lead to outside of it")
 
 
-NUMBERS = 5  # to be raised whenever the same specification gives other numbers: old runs are then made again
+NUMBERS = 6  # to be raised whenever the same specification gives other numbers: old runs are then made again
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Millimetres = Positive | None

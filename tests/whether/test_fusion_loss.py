@@ -33,8 +33,9 @@ def loss_of(output: Output, text: str = THIN) -> Itemised:
 
 
 def plain_features(vgg: Vgg, images: Tensor) -> list[Tensor]:
-    """VGG-16 written out: numbers are torchvision's."""
-    x, found, weights = images.repeat(1, 3, 1, 1), [], vgg.state_dict()
+    """VGG-16 written out: numbers are torchvision's, and so is the normalisation; features in grey levels."""
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    x, found, weights = (images.repeat(1, 3, 1, 1) / 255 - mean) / std, [], vgg.state_dict()
     for number in (0, 2, "pool", 5, 7, "pool", 10, 12, 14, "pool", 17, 19, 21):
         if number == "pool":
             found.append(x)
@@ -42,7 +43,7 @@ def plain_features(vgg: Vgg, images: Tensor) -> list[Tensor]:
         else:
             kernel, bias = weights[f"features.{number}.weight"], weights[f"features.{number}.bias"]
             x = functional.relu(functional.conv2d(x, kernel, bias, padding=1))
-    return [*found, x]
+    return [57.63 * features for features in (*found, x)]
 
 
 def test_every_term_by_formula() -> None:
@@ -52,7 +53,7 @@ def test_every_term_by_formula() -> None:
     f, d, c = (plain_features(loss.extractor, 255 * image) for image in images)
 
     def gram(x: Tensor) -> Tensor:
-        return torch.einsum("bihw,bjhw->bij", x, x) / (x.shape[1] * x.shape[2] * x.shape[3])
+        return torch.einsum("bihw,bjhw->bij", x, x) / (512 * x.shape[2] * x.shape[3])
 
     mse = lambda a, b: (a - b).square().mean()  # noqa: E731
     terms = {
@@ -137,7 +138,7 @@ def test_weights_from_a_file(weights: tuple[Path, dict[str, Tensor]], name: str)
     folder, content = weights
     loss = families.load("losses", f"fusion(extractor=vgg16,weights='{folder / name}')")(True)
     digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-    assert loss.recorded == {"extractor": f"vgg16, {name}, SHA-256 {digest}"}
+    assert loss.recorded == {"extractor": f"vgg16, {name}, SHA-256 {digest}, torchvision scale"}
     found = loss.extractor.state_dict()
     assert found.keys() == content.keys()
     assert len(found) == 20
@@ -150,8 +151,9 @@ def test_weights_from_a_file(weights: tuple[Path, dict[str, Tensor]], name: str)
     [
         ("fusion(extractor=vgg16)", "needs weights"),
         ("fusion(weights='x.pth')", "takes no weights"),
-        ("fusion(extractor=vgg19)", "there are random_vgg and vgg16"),
+        ("fusion(extractor=vgg19)", "no extractor is called 'vgg19'.*vgg16"),
         ("fusion(extractor=vgg16,weights='x',width=0.5)", "only random_vgg takes a width"),
+        ("fusion(extractor=vgg16_caffe)", "needs weights"),
     ],
 )
 def test_options_that_do_not_fit(text: str, says: str) -> None:
@@ -174,3 +176,35 @@ def test_a_plan_without_a_fitting_image_is_told() -> None:
         loss_of(Output(torch.zeros(1, 2, 8, 8)))
     with pytest.raises(SpecError, match=r"compares with adc and t1c; fused images of this plan: lrrnet\(t1c,t2f\)"):
         loss_of(output_of(), "fusion(width=0.05,detail=adc)")
+
+
+def test_weights_of_caffe_s_scale_see_grey_levels_less_the_mean(tmp_path: Path) -> None:
+    """The same network either way: one that divides by nothing, and one whose first layer and biases make up for it."""
+    torch.manual_seed(4)
+    caffe = {name: 0.05 * torch.randn_like(value) for name, value in Vgg("a test").state_dict().items()}
+    means, deviations = torch.tensor((123.675, 116.28, 103.53)), torch.tensor((58.395, 57.12, 57.375))
+    torchvision = {name: value / 57.63 if name.endswith("bias") else value for name, value in caffe.items()}
+    torchvision["features.0.weight"] = caffe["features.0.weight"] * (deviations / 57.63).view(1, 3, 1, 1)
+    names = ("1_1", "1_2", "2_1", "2_2", "3_1", "3_2", "3_3", "4_1", "4_2", "4_3")
+    styled = [f"conv{name}.{kind}" for name in names for kind in ("weight", "bias")]
+    torch.save(dict(zip(styled, caffe.values(), strict=True)), tmp_path / "styled.pth")
+    torch.save(torchvision, tmp_path / "torchvision.pth")
+    one, other = (
+        families.load("losses", f"fusion(extractor={kind},weights='{tmp_path / name}.pth')")(True).extractor
+        for name, kind in (("styled", "vgg16_caffe"), ("torchvision", "vgg16"))
+    )
+    assert one.identity.endswith("caffe scale")
+    assert one.mean.flatten().tolist() == pytest.approx([103.939, 116.779, 123.68])
+    one.mean.copy_(means.view(1, 3, 1, 1))  # Caffe's own means are another selection of the same images
+    grey = 255 * torch.rand(1, 1, 8, 8)
+    for found, expected in zip(one(grey), other(grey), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
+
+
+def test_a_thinner_extractor_does_not_change_the_balance() -> None:
+    """The deep term is divided by the full width's channels: by its own, a quarter of them would count 16 times."""
+    deep = []
+    for width in (0.0625, 0.25):
+        terms = [loss_of(output_of(grid=(32, 32)), f"fusion(width={width},seed={seed})").terms for seed in range(6)]
+        deep.append(sum(float((t["deep"] / t["shallow"]).detach()) for t in terms) / len(terms))
+    assert 1 / 3 < deep[0] / deep[1] < 3

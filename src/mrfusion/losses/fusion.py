@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from mrfusion.errors import SpecError
 from mrfusion.losses._base import FusedImage, Itemised, Loss, Output
-from mrfusion.losses._vgg import make_extractor
+from mrfusion.losses._vgg import DEEPEST, make_extractor
 
 _CONTRAST, _DETAIL = 3.0, 0.5  # the mixture that the middle levels are held against
 
@@ -21,19 +21,23 @@ class Fusion(Loss):
     pixel   gamma_1 = 10       MSE(I_f, I_d)
     shallow gamma_2 = 1.5      MSE(Phi_1(I_f), Phi_1(I_d))
     middle  1                  sum over j of a_j MSE(Phi_j(I_f), 3 Phi_j(I_c) + 0.5 Phi_j(I_d)), a_2 = .01, a_3 = .5
-    deep    gamma_4 = 2000     MSE(Gram(Phi_4(I_f)), Gram(Phi_4(I_c))), Gram divided by C H W
+    deep    gamma_4 = 2000     MSE(Gram(Phi_4(I_f)), Gram(Phi_4(I_c))), Gram divided by 512 H W
     ======= ================== ==========================================================================
 
-    The four terms are recorded without their weights. ``extractor=vgg16, weights=FILE`` reads torchvision's weights;
-    the default ``random_vgg`` needs no file, has fixed random weights from ``seed`` and may be thinner (``width``).
+    The four terms are recorded without their weights. ``extractor=vgg16, weights=FILE`` reads torchvision's weights,
+    ``vgg16_caffe`` weights that expect 0-255 less the mean, as LRRNet's do; the default ``random_vgg`` needs no file,
+    has fixed random weights from ``seed`` and may be thinner (``width``). Which it was is recorded.
+    The gammas belong to Caffe's scale, so the features of a network that expects (x / 255 - mean) / deviation are
+    multiplied by 57.63, 255 times its mean deviation: errors then are in grey levels whatever the file. [ours] The Gram
+    matrix is divided by the 512 channels of the full width, so that a thinner network does not change the balance.
     Differs from the paper: a background that is exactly 0 in a prepared image is black, a sample that lacks d or c
     counts nothing, and the slices of a volume are compared one by one.
 
     Options:
         detail: the modality whose pixels and fine structure the fused image keeps
         contrast: the modality whose contrast the fused image keeps
-        extractor: vgg16 (needs weights) or random_vgg (no file)
-        weights: path of a weight file for vgg16; default: none
+        extractor: vgg16 or vgg16_caffe (both need weights), or random_vgg (no file)
+        weights: path of a weight file for vgg16 or vgg16_caffe; default: none
         width: channels of random_vgg as a share of VGG-16's; larger than 0
         seed: seed of the weights of random_vgg
     Example: fusion(detail=t2f,contrast=t1c)
@@ -94,9 +98,9 @@ class Fusion(Loss):
 
 
 def gram(features: Tensor) -> Tensor:
-    """(b, c, h, w) -> (b, c, c): inner products of channels, divided by c h w."""
+    """(b, c, h, w) -> (b, c, c): inner products of channels, divided by 512 h w: the full width's channels, not c."""
     flat = features.flatten(2)
-    return flat @ flat.mT / flat[0].numel()
+    return flat @ flat.mT / (DEEPEST * flat.shape[2])
 
 
 def _slices(image: Tensor, of: FusedImage) -> Tensor:
