@@ -102,6 +102,7 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file tests/mypy.ini
 
 # In an environment of its own: what audits is not what is audited. --strict: what cannot be asked about is a failure.
 audit: setup

@@ -52,7 +52,7 @@ def candidates(device: torch.device, grid: tuple[int, ...]) -> tuple[Callable[[]
     networks = [small_network().to(device) for _ in range(4)]
     images = torch.randn(4, 4, *grid, device=device)
     present = torch.ones(4, 4, dtype=torch.bool, device=device)
-    stacked, buffers = stack_module_state(networks)  # type: ignore[arg-type]
+    stacked, buffers = stack_module_state(networks)
     skeleton = networks[0]
 
     def loss(parameters: dict[str, Tensor], statistics: dict[str, Tensor]) -> Tensor:
@@ -64,7 +64,8 @@ def candidates(device: torch.device, grid: tuple[int, ...]) -> tuple[Callable[[]
             network(images, present).logits.square().mean().backward()
 
     def together() -> None:
-        vmap(loss)(stacked, buffers).sum().backward()
+        losses: Tensor = vmap(loss)(stacked, buffers)
+        torch.autograd.backward(losses.sum())
 
     return one_by_one, together
 

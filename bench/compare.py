@@ -21,7 +21,7 @@ TABLES = {"large": (10, 500, 5, 1, 3), "usual": (2, 100, 5, 3, 1)}  # arms, pati
 SMOKE = {"large": (3, 20, 2, 1, 3), "usual": (2, 10, 2, 2, 1)}
 
 
-def rows(arms, patients, folds, seeds, regions):
+def rows(arms: int, patients: int, folds: int, seeds: int, regions: int) -> list[dict[str, object]]:
     """A tidy table in which every patient was scored in every fold."""
     import numpy as np
 
@@ -32,7 +32,7 @@ def rows(arms, patients, folds, seeds, regions):
     ]
 
 
-def one(sizes):
+def one(sizes: tuple[int, int, int, int, int]) -> None:
     """Judge one table in this process: CPU seconds, MiB at the peak, rows, comparisons."""
     import mrfusion
 
@@ -45,7 +45,7 @@ def one(sizes):
     print(json.dumps({"seconds": spent, "mib": peak, "rows": len(table), "comparisons": len(found)}))
 
 
-def main():
+def main() -> None:
     """Each table in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--smoke", action="store_true", help="small tables")
@@ -55,7 +55,7 @@ def main():
     if asked.one:
         one(tables[asked.one])
         return
-    figures = {}
+    figures: dict[str, float] = {}
     for name in tables:
         call = [sys.executable, __file__, "--one", name, *(["--smoke"] if asked.smoke else [])]
         variables = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "src")}

@@ -35,6 +35,7 @@ from mrfusion.plan import parse_plan
 from mrfusion.progress import silent
 from mrfusion.run.execute import parts_of
 from mrfusion.run_folder.quantity import SCORE
+from mrfusion.run_folder.run import RunFolder
 from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import make_fabric, make_model, make_training
 from mrfusion.training.environment import peak_mib, reset_peak
@@ -149,13 +150,13 @@ def mismatch(folder: Path, options: argparse.Namespace) -> dict[str, float]:
     data = read_data(spec.data, task=spec.task, cache=folder / "cache", progress=silent)
     fabric, parts = make_fabric(spec.machine, spec.budget.precision), parts_of(spec, data)
     with tempfile.TemporaryDirectory(prefix="mrfusion-bench-") as work:
-        training = make_training(spec, data.cohort, parts, fabric=fabric, folder=Path(work), progress=silent)
+        training = make_training(spec, data.cohort, parts, fabric=fabric, folder=RunFolder(Path(work)), progress=silent)
         history = fit(training, families.load("schedules", spec.schedule)().phases(training.network, spec.loss_names))
     quantifier = Quantifier(
         make_model(spec, data.cohort, network=training.network, size=parts.size, fabric=fabric).predictor
     )
     split = data.splits[0]
-    test = parts_of(spec, replace(data, splits=[replace(split, val=split.test)])).val
+    test = parts_of(spec, replace(data, splits=(replace(split, val=split.test),))).val
     by = usual([found_of(quantifier, case) for case in parts.train])
     right = [worst(found_of(quantifier, case), by) for case in test]
     pairs = list(zip(test, [*test[1:], test[0]], strict=True))
@@ -203,7 +204,7 @@ def swapped(case: LoadedCase, other: LoadedCase, modality: int) -> LoadedCase:
     grid, have = (images.shape[0], *images.shape[2:]), (theirs.shape[0], *theirs.shape[2:])
     start = tuple((b - a) // 2 for a, b in zip(grid, have, strict=True))
     box = np.zeros((grid[0], 1, *grid[1:]), np.float32)
-    cut(theirs, start, grid, box)  # type: ignore[arg-type]
+    cut(theirs, start, grid, box)
     images[:, modality] = box[:, 0]
     return replace(case, images=images)
 

@@ -134,7 +134,7 @@ def _cases(work: Path, side: int, count: int) -> list[dict[str, Any]]:
         folder.mkdir(parents=True)
         for modality, image in (*zip(MODALITIES, images, strict=True), ("seg", label)):
             nib.save(nib.Nifti1Image(image, np.eye(4)), folder / f"{name}-{modality}.nii.gz")
-        arrays = {"array": images.astype(np.float32) / 300, "label_array": label}
+        arrays: dict[str, Any] = {"array": images.astype(np.float32) / 300, "label_array": label}
         for kind, array in arrays.items():
             np.save(work / f"{name}-{kind}.npy", array)
         cases.append({

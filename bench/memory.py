@@ -26,6 +26,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from mrfusion import families
 from mrfusion.case import Case
@@ -34,6 +35,7 @@ from mrfusion.data.prepared import Prepared
 from mrfusion.data.read import RunData, read_data
 from mrfusion.hardware import cores
 from mrfusion.progress import silent
+from mrfusion.run_folder.run import RunFolder
 from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import Parts, make_fabric, make_network, make_training, sample_size
 from mrfusion.training.environment import peak_mib
@@ -113,7 +115,7 @@ def train(spec: RunSpec, data: RunData, folder: Path) -> str:
         case.labels.max()
     size = sample_size(spec, [case.labels.shape for case in cases], make_network(spec, data.cohort))
     fabric, parts = make_fabric(spec.machine, spec.budget.precision), Parts(cases[2:], cases[:2], size)
-    training = make_training(spec, data.cohort, parts, fabric=fabric, folder=folder, progress=silent)
+    training = make_training(spec, data.cohort, parts, fabric=fabric, folder=RunFolder(folder), progress=silent)
     started = time.perf_counter()
     fit(training, families.load("schedules", spec.schedule)().phases(training.network, spec.loss_names))
     seconds, batch = time.perf_counter() - started, spec.budget.batch_size
@@ -165,7 +167,7 @@ def _anonymous_gib() -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon:")) / 2**20
 
 
-def _write(path: Path, values: np.ndarray) -> None:
+def _write(path: Path, values: NDArray[Any]) -> None:
     image = nib.Nifti1Image(values, np.diag([-1.0, -1.0, 1.0, 1.0]))
     path.write_bytes(gzip.compress(image.to_bytes(), 1))
 

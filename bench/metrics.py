@@ -21,11 +21,15 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = ROOT / ".env-bench-metrics"
 ORACLES = Path(os.environ.get("MRFUSION_ORACLES", ROOT.parent / "shared" / "oracles")) / "brats2023"
+Pairs = list[tuple[str, str, Path, Path]]  # name, rules, prediction, target
+Scores = dict[Any, float]
 SPACING_MM = (1.0, 1.0, 1.0)
 REGIONS = {"WT": (1, 2, 3), "TC": (1, 3), "ET": (3,)}
 PACKAGE_2026 = ["BraTS_evaluation numba isal pillow pyyaml pydantic"]
@@ -58,7 +62,7 @@ def main() -> None:
         one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"), "1")
         paths = os.pathsep.join(str(ROOT / part) for part in ("src", "tests/metrics"))
         peers = (ROOT / "bench" / "metrics-peers.txt").read_text().splitlines()
-        call = [environment(ENVIRONMENT, peers), __file__, *sys.argv[1:]]
+        call: list[str | Path] = [environment(ENVIRONMENT, peers), __file__, *sys.argv[1:]]
         variables = {**os.environ, **one, "MRFUSION_BENCH": "1", "PYTHONPATH": paths, "PYTHONWARNINGS": "ignore"}
         sys.exit(subprocess.run(call, env=variables, check=False).returncode)
     pairs = oracle_pairs() if ORACLES.is_dir() else phantom_pairs()
@@ -68,29 +72,30 @@ def main() -> None:
     print(json.dumps(figures))
 
 
-def beside_2026(pairs, python):
+def beside_2026(pairs: Pairs, python: Path) -> dict[str, float]:
     """What the challenge's package of 2026 takes on the same pairs; nothing where it cannot be had."""
     names = dict.fromkeys(name for name, *_ in pairs)
-    call = [python, ROOT / "bench" / "peers" / "brats2026.py", pairs[0][2].parent, *names]
+    call: list[str | Path] = [python, ROOT / "bench" / "peers" / "brats2026.py", pairs[0][2].parent, *names]
     done = subprocess.run(
         call, env={**os.environ, "PYTHONPATH": str(ROOT / "src")}, check=False, stdout=subprocess.PIPE
     )
     *lines, last = done.stdout.decode().splitlines() or ["the package of 2026 is absent: see above"]
     print("\n".join([*lines, "" if done.returncode == 0 else last]))
-    return json.loads(last) if done.returncode == 0 else {}
+    figures: dict[str, float] = json.loads(last) if done.returncode == 0 else {}
+    return figures
 
 
 # ---------------------------------------------------------------- the pairs
 
 
-def oracle_pairs() -> list[tuple[str, str, Path, Path]]:
+def oracle_pairs() -> Pairs:
     """(pair, rules, prediction, target) of every row of the official answers."""
     with (ORACLES / "official.csv").open(newline="") as stream:
         keys = dict.fromkeys((row["pair"], row["rules"]) for row in csv.DictReader(stream))
     return [(p, r, ORACLES / "pairs" / f"{p}_pred.nii.gz", ORACLES / "pairs" / f"{p}_gt.nii.gz") for p, r in keys]
 
 
-def phantom_pairs() -> list[tuple[str, str, Path, Path]]:
+def phantom_pairs() -> Pairs:
     """Blobs on BraTS's grid, where the oracles are not at hand; written beside the environment."""
     import nibabel as nib
     import numpy as np
@@ -107,17 +112,17 @@ def phantom_pairs() -> list[tuple[str, str, Path, Path]]:
             )
             for label, share in ((2, 1.0), (3, 0.7), (1, 0.5)):
                 label_map[far < radius * share] = label
-        paths = [ENVIRONMENT / f"blobs{seed}_{role}.nii.gz" for role in ("pred", "gt")]
-        for path, array in zip(paths, (np.roll(label_map, 1, seed % 3), label_map), strict=True):
+        pred, gt = (ENVIRONMENT / f"blobs{seed}_{role}.nii.gz" for role in ("pred", "gt"))
+        for path, array in zip((pred, gt), (np.roll(label_map, 1, seed % 3), label_map), strict=True):
             nib.save(nib.Nifti1Image(array, np.eye(4)), path)
-        made.append((f"blobs{seed}", "brats2023-GLI", *paths))
+        made.append((f"blobs{seed}", "brats2023-GLI", pred, gt))
     return made
 
 
 # ---------------------------------------------------------------- what is timed
 
 
-def ours(pred, target, rules):
+def ours(pred: Any, target: Any, rules: str) -> Scores:
     """All ten columns, three regions, from label maps."""
     from mrfusion.rules import rule_named
     from mrfusion.scoring.masks import score_case
@@ -127,7 +132,7 @@ def ours(pred, target, rules):
     return {(score.region, score.metric): score.value for score in scores}
 
 
-def official(pred, target, rules):
+def official(pred: Any, target: Any, rules: str) -> Scores:
     """All ten columns, three regions, by the definition."""
     import literal
     from surface_distance.lookup_tables import create_table_neighbour_code_to_surface_area as areas
@@ -135,7 +140,7 @@ def official(pred, target, rules):
     from mrfusion.rules import rule_named
 
     rule = rule_named(rules)
-    found = {}
+    found: Scores = {}
     for name, labels in REGIONS.items():
         options = {"labels": labels, "dilation": rule.dilation, "smallest_mm3": rule.smallest_mm3, "areas": areas}
         scores = literal.scores(pred, target, SPACING_MM, **options)
@@ -143,7 +148,7 @@ def official(pred, target, rules):
     return found
 
 
-def surface_distance(pred, target):
+def surface_distance(pred: Any, target: Any) -> Scores:
     """HD95 by DeepMind's package."""
     import surface_distance as peer
 
@@ -151,14 +156,14 @@ def surface_distance(pred, target):
     return {"hd95": peer.compute_robust_hausdorff(distances, 95)}
 
 
-def medpy(pred, target):
+def medpy(pred: Any, target: Any) -> Scores:
     """Dice and HD95 by MedPy."""
     from medpy.metric import binary
 
     return {"dice": binary.dc(pred, target), "hd95": binary.hd95(pred, target, voxelspacing=SPACING_MM)}
 
 
-def simpleitk(pred, target):
+def simpleitk(pred: Any, target: Any) -> Scores:
     """Dice and the full Hausdorff distance by SimpleITK (it has no HD95)."""
     import SimpleITK
 
@@ -169,7 +174,7 @@ def simpleitk(pred, target):
     return {"dice": overlap.GetDiceCoefficient(), "hd": distance.GetHausdorffDistance()}
 
 
-def panoptica(pred, target):
+def panoptica(pred: Any, target: Any) -> Scores:
     """Components, their matching and their Dice by panoptica."""
     from panoptica import (
         ConnectedComponentsInstanceApproximator,
@@ -187,7 +192,7 @@ def panoptica(pred, target):
     return {"dice": found.global_bin_dsc}
 
 
-def monai(pred, target):
+def monai(pred: Any, target: Any) -> Scores:
     """Dice and HD95 by MONAI on the CPU."""
     import torch
     from monai.metrics import compute_dice, compute_hausdorff_distance
@@ -210,7 +215,7 @@ PEERS = {
 # ---------------------------------------------------------------- measuring
 
 
-def seconds(function, *arguments, times=1):
+def seconds(function: Callable[..., Any], *arguments: Any, times: int = 1) -> tuple[float, Any]:
     """The least CPU time of some calls, and what the last one said."""
     best = float("inf")
     for _ in range(times):
@@ -220,7 +225,7 @@ def seconds(function, *arguments, times=1):
     return best, result
 
 
-def extra_mib(function, *arguments):
+def extra_mib(function: Callable[..., Any], *arguments: Any) -> float:
     """How far the process's memory rises above where it stood, in MiB."""
     ctypes.CDLL("libc.so.6").malloc_trim(0)  # freed memory that the process still holds would hide what is used anew
     Path("/proc/self/clear_refs").write_text("5")
@@ -229,13 +234,13 @@ def extra_mib(function, *arguments):
     return (_status("VmHWM") - before) / 1024
 
 
-def _status(key):
+def _status(key: str) -> int:
     return next(
         int(line.split()[1]) for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(key)
     )
 
 
-def report(pairs):
+def report(pairs: Pairs) -> dict[str, float]:
     """Time everything, pair by pair, print a table and give the figures."""
     import nibabel as nib
     import numpy as np
@@ -244,7 +249,8 @@ def report(pairs):
     from mrfusion.scoring.pairing import Pair
     from mrfusion.scoring.question import question
 
-    rows, peers, memory = [], {name: [] for name in PEERS}, []
+    peers: dict[str, Any] = {name: [] for name in PEERS}  # a list of what was measured, or why nothing was
+    rows, memory = [], []
     print(
         f"{'pair':32s}{'rules':16s}{'official s':>11s}{'ours ms':>9s}{'times':>7s}{'+read ms':>9s}{'times':>7s}  same"
     )
@@ -274,14 +280,14 @@ def report(pairs):
     }
 
 
-def read_floats(path):
+def read_floats(path: Path) -> Any:
     """The file as the official script reads it."""
     import nibabel as nib
 
     return nib.load(path).get_fdata()
 
 
-def time_peers(peers, pred, target, answer, official_seconds):
+def time_peers(peers: dict[str, Any], pred: Any, target: Any, answer: Scores, official_seconds: float) -> None:
     """Each peer on the three regions of one pair; what it says beside what we say."""
     for name, measure in PEERS.items():
         try:
@@ -298,14 +304,14 @@ def time_peers(peers, pred, target, answer, official_seconds):
         peers[name].append((spent, official_seconds / spent, off))
 
 
-def region_mask(array, labels):
+def region_mask(array: Any, labels: Sequence[int]) -> Any:
     """The region as a mask."""
     import numpy as np
 
     return np.isin(array, labels)
 
 
-def peer_line(measured):
+def peer_line(measured: Any) -> str:
     """One line of the table of peers."""
     if isinstance(measured, str) or not measured:
         return measured or "not timed"

@@ -34,7 +34,7 @@ from environment import nnunet_python
 from hearts import write_hearts
 
 from mrfusion.case import Cohort
-from mrfusion.comparison.aggregate import MEAN, ScoreRow, with_mean_region
+from mrfusion.comparison.aggregate import MEAN, with_mean_region
 from mrfusion.comparison.compare import compare
 from mrfusion.conversion.nnunet import write_nnunet
 from mrfusion.data.read import read_cohort, read_data
@@ -42,6 +42,7 @@ from mrfusion.files import read_json, read_rows, write_json
 from mrfusion.phantom.cohort import write_cohort
 from mrfusion.planning.values import changes_of
 from mrfusion.progress import silent
+from mrfusion.result import ScoreRow
 from mrfusion.rules import rule_named
 from mrfusion.run.execute import execute
 from mrfusion.run.propose import propose_values

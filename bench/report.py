@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "report"))
-from conftest import fabricate, write_ball
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from fabricated import fabricate, write_ball
 from mrfusion.report.page import build_report
 from mrfusion.study.load import load_study
 

@@ -32,12 +32,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.ndimage import zoom
 from scipy.stats import kendalltau
 from torch import Tensor, nn
@@ -107,7 +109,7 @@ class Rung(nn.Module):
         self.see = nn.Conv2d(1, 7, 1)
         with torch.no_grad():
             self.see.weight.copy_(torch.linspace(-2, 2, 7).view(7, 1, 1, 1))
-            self.see.bias.zero_()
+            self.see.state_dict()["bias"].zero_()
 
     def forward(self, x: Tensor) -> Tensor:
         image = self.pool(x[:, :1])
@@ -125,10 +127,11 @@ class Task:
     cache: Path | None = None  # of prepared cases; None where the cases are made here
 
 
-def board(size: int, block: int, random: np.random.Generator) -> np.ndarray:
+def board(size: int, block: int, random: np.random.Generator) -> NDArray[Any]:
     """A checkerboard of blocks, either way round: values +-1 as long as a block is not averaged over."""
     cells = np.indices((size, size)).sum(0) if block == 0 else (np.indices((size, size)) // block).sum(0)
-    return (1 - 2 * (cells % 2)) * random.choice([-1.0, 1.0])
+    signs: NDArray[Any] = (1 - 2 * (cells % 2)) * random.choice([-1.0, 1.0])
+    return signs
 
 
 def read_phantom(folder: Path, spec: RunSpec) -> tuple[Cohort, Parts]:
@@ -140,7 +143,7 @@ def read_phantom(folder: Path, spec: RunSpec) -> tuple[Cohort, Parts]:
     return data.cohort, parts_of(spec, data)
 
 
-def slices_of(folder: Path, size: int) -> np.ndarray:
+def slices_of(folder: Path, size: int) -> NDArray[Any]:
     """(n, 2, size, size) float32: t1c and t2f of the heads' inner slices on this grid, of mean 0 and deviation 1."""
     cohort, parts = read_phantom(folder, tumour_spec(folder, 0))
     channels = [cohort.modalities.index(name) for name in ("t1c", "t2f")]
@@ -151,10 +154,11 @@ def slices_of(folder: Path, size: int) -> np.ndarray:
         zoom(each.astype(np.float32), (1, 1, size / each.shape[2], size / each.shape[3]), order=1) for each in inner
     ]
     found = np.concatenate(grids)
-    return (found - found.mean((2, 3), keepdims=True)) / found.std((2, 3), keepdims=True)
+    scaled: NDArray[Any] = (found - found.mean((2, 3), keepdims=True)) / found.std((2, 3), keepdims=True)
+    return scaled
 
 
-def planted_case(number: int, head: np.ndarray, level: int, random: np.random.Generator, helps: bool) -> LoadedCase:
+def planted_case(number: int, head: NDArray[Any], level: int, random: np.random.Generator, helps: bool) -> LoadedCase:
     """t1c: its mean is the sign; t2f: blocks of 2^level points if the cue is there, of half that if not.
 
     Where the cue does not help, the class is the sign, wrong in one of five cases.
@@ -406,7 +410,7 @@ class World:
     ) -> None:
         self.rng, self.patients, self.run, self.worth, self.noise, self.gain = rng, patients, run, worth, noise, gain
         self.base = rng.normal(0, 10, patients)
-        self.own: dict[tuple[int, ...], np.ndarray] = {(): np.zeros(patients)}
+        self.own: dict[tuple[int, ...], NDArray[Any]] = {(): np.zeros(patients)}
 
     def trial(self, candidate: Candidate) -> Trial:
         """One training: a shift of its own for all patients, and noise for each."""
@@ -432,7 +436,7 @@ def nothing(count: int, out: Path) -> dict[str, Any]:
     false = []
     for seed in range(count):
         task = planted_task(out, 100 + seed, seed % 3, helps=False)
-        result, seconds = timed(lambda t=task, p=out / f"nothing{seed}": searched(FORWARD, t, p))
+        result, seconds = timed(partial(searched, FORWARD, task, out / f"nothing{seed}"))
         false.append(bool(result.chosen.places))
         print(
             f"nothing to find, seed {seed}: {result.chosen.places}, {result.epochs} epochs, {seconds:.0f} s", flush=True
@@ -446,7 +450,7 @@ def planted(seeds: int, truths: int, out: Path) -> dict[str, Any]:
     for seed in range(seeds):
         level, place = seed % 3, out / f"planted{seed}"
         task = planted_task(out, seed, level)
-        result, seconds = timed(lambda t=task, p=place: searched(FORWARD, t, p))
+        result, seconds = timed(partial(searched, FORWARD, task, place))
         found.append(level in result.chosen.places)
         stops.append(false_stops(task, place))
         print(
@@ -471,7 +475,7 @@ def growth(out: Path) -> dict[str, Any]:
     """Epochs at eight levels, where exhaustive would train 256 networks; and whether the planted level is found."""
     task, answer = planted_task(out, 0, 5, levels=8, cases=96), dict[str, Any]()
     for name in ("forward", "supernet"):
-        found, seconds = timed(lambda text=PLANTED[name]: searched(text, task, out / "eight"))
+        found, seconds = timed(partial(searched, PLANTED[name], task, out / "eight"))
         print(
             f"eight levels, planted at 5, {name}: {found.chosen.places}, {found.epochs} epochs, {seconds:.0f} s",
             flush=True,

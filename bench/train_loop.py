@@ -47,7 +47,7 @@ def main() -> None:
         settings = _settings(options, Path(folder))
         python, why_not = (None, "nnU-Net is not in a smoke") if options.smoke else nnunet_python()
         field = _field(options, settings, python)
-        contestants = {name: stack.enter_context(Contestant(name, *rest)) for name, *rest in field}
+        contestants = {each[0]: stack.enter_context(Contestant(*each)) for each in field}
         for contestant in contestants.values():
             contestant.wait()
         _check_networks(contestants)
@@ -105,7 +105,9 @@ def _cases(data: RunData, folder: Path) -> list[dict[str, Any]]:
         np.save(
             folder / f"{name}.npy", prepared.images(data.cohort.modalities).transpose(1, 0, 2, 3).astype(np.float32)
         )
-        np.save(folder / f"{name}_label.npy", prepared.labels(data.cohort.modalities))
+        labels = prepared.labels(data.cohort.modalities)
+        assert labels is not None, "training cases have labels"
+        np.save(folder / f"{name}_label.npy", labels)
         cases.append({
             "id": name,
             "images": [str(case.images[modality]) for modality in data.cohort.modalities],
@@ -122,7 +124,7 @@ def _field(
     """Name, script, Python and settings of each contestant, in the order in which they run."""
     here = Path(sys.executable)
     rungs = [OURS] if options.no_ladder else RUNGS
-    field = [(name, "ours_loop", here, {"rung": name}) for name in rungs]
+    field: list[tuple[str, str, Path, dict[str, Any]]] = [(name, "ours_loop", here, {"rung": name}) for name in rungs]
     field.append(("MONAI", "monai_loop", here, {}))
     field += [("nnU-Net", "nnunet_loop", nnunet, {})] if nnunet else []
     field += (

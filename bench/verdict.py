@@ -404,7 +404,7 @@ def simulate(smoke: bool, studies: int) -> tuple[dict[str, object], dict[str, ob
         "real_false_words_worst": max(row.false for row in real),
         "through_compare": whole_way(30 if smoke else 150),
     }
-    behind = {"cells": [row.as_json() for row in rows], "missing": [row.as_json() for row in gaps],
+    behind: dict[str, object] = {"cells": [row.as_json() for row in rows], "missing": [row.as_json() for row in gaps],
               "whole": whole.__dict__, "partial": partial.__dict__, "real": [row.__dict__ for row in real]}  # fmt: skip
     for row in real:
         print(row, flush=True)

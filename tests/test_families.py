@@ -88,7 +88,7 @@ def test_options_that_must_be_given_are_all_named() -> None:
         families.load("layouts", "folder(modalities=[t1])", {"label": "seg"})
     with pytest.raises(SpecError, match="takes no argument 'lable'; did you mean 'label'"):
         families.load("layouts", "folder(modalities=[t1],label=seg,regions={a:[1]})", {"lable": "seg"})
-    assert families.load("layouts", "folder(modalities=[t1],label=seg)", {"regions": {"a": [1]}})
+    assert callable(families.load("layouts", "folder(modalities=[t1],label=seg)", {"regions": {"a": [1]}}))
 
 
 @pytest.mark.parametrize("name", ["_base", "__init__", "../errors", "no_such_thing", "mean.py"])

@@ -229,7 +229,7 @@ def test_losses_default_to_the_tasks_usual_one() -> None:
 
 def test_sizes() -> None:
     assert Sampling(size=(64, 64)).size == (64, 64)
-    assert Sampling(size=[32, 32, 32]).size == (32, 32, 32)  # type: ignore[arg-type]
+    assert Sampling(size=[32, 32, 32]).size == (32, 32, 32)
 
 
 def test_a_specification_on_disk_keeps_the_order_of_regions(tmp_path: Path) -> None:

@@ -12,13 +12,16 @@ import math
 import statistics
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import SimpleITK
 from brats_evaluation import config_path, evaluate_single_exam
 from panoptica import Panoptica_Evaluator
 
 from mrfusion.data.nifti.labels import read_stored
+from mrfusion.result import CaseScore
 from mrfusion.rules import rule_named
 from mrfusion.scoring.masks import score_case
 
@@ -26,7 +29,7 @@ CHALLENGES = {"gli": "GLI", "mets": "METS", "ped": "PED", "MenPre": "MenPre", "G
 COUNTS = {"tp": "instance_tp", "fp": "instance_fp", "fn": "instance_fn"}
 
 
-def seconds(function, times):
+def seconds(function: Callable[[], Any], times: int) -> tuple[float, Any]:
     """The least CPU time of some calls, and what the last one gave."""
     best = math.inf
     for _ in range(times):
@@ -36,13 +39,13 @@ def seconds(function, times):
     return best, result
 
 
-def measured(challenge, evaluator, prediction, target):
+def measured(challenge: str, evaluator: Any, prediction: Path, target: Path) -> tuple[float, float, bool]:
     """(theirs, ours, whether all counts are the same) of one pair."""
     rule = rule_named(f"brats2026-{CHALLENGES[challenge]}")
     pred, wanted = read_stored(prediction), read_stored(target)
     regions, metrics = rule.regions, rule.metrics
 
-    def ours():
+    def ours() -> Sequence[CaseScore]:
         return score_case(
             "x",
             pred.array,
@@ -53,7 +56,7 @@ def measured(challenge, evaluator, prediction, target):
             rule=rule,
         )
 
-    def theirs():
+    def theirs() -> Any:
         with contextlib.redirect_stdout(io.StringIO()):
             return evaluate_single_exam(
                 prediction_filepath=str(prediction),
@@ -75,7 +78,7 @@ def measured(challenge, evaluator, prediction, target):
     return whole - reading, mine, same
 
 
-def main(folder, *names):
+def main(folder: str, *names: str) -> None:
     """Every challenge on every pair named; the last line is the JSON."""
     rows = []
     print(f"{'pair':32s}{'rules':16s}{'package s':>11s}{'ours ms':>9s}{'times':>7s}  same counts")

@@ -50,8 +50,9 @@ def _halved(source: Path, path: Path, *, labels: bool) -> Path:
     return path
 
 
-def _most(fours: NDArray[Any]) -> NDArray[Any]:
+def _most(fours: NDArray[Any]) -> NDArray[np.int16]:
     """The value that most of the four pixels have; of equals the highest, lest small regions shrink."""
     values = np.unique(fours)
     votes = np.stack([(fours == value).sum(0) for value in values])
-    return values[len(values) - 1 - votes[::-1].argmax(0)].astype(np.int16)
+    most: NDArray[np.int16] = values[len(values) - 1 - votes[::-1].argmax(0)].astype(np.int16)
+    return most

@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from nnunetv2.training.dataloading.nnunet_dataset import comp_blosc2_params, nnUNetDatasetBlosc2
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from numpy.typing import NDArray
 from rounds import Rounds, read_settings
 from unet import PlainUnet
 
-LABELS = {"background": 0, "whole tumour": [1, 2, 3], "tumour core": [1, 3], "enhancing tumour": [3]}
+LABELS: dict[str, Any] = {"background": 0, "whole tumour": [1, 2, 3], "tumour core": [1, 3], "enhancing tumour": [3]}
 AUGMENTATION = (
     "rotation up to 180 degrees and scaling 0.7-1.4 (20 % each), noise, blur, brightness, contrast, low resolution, "
     "two gammas, mirrors; sample by sample"
@@ -72,7 +73,7 @@ def write_preprocessed(settings: dict[str, Any], folder: Path) -> None:
     (folder.parent / "splits_final.json").write_text(json.dumps([{"train": names, "val": names[:1]}]))
 
 
-def _voxels(labels: np.ndarray, values: list[int]) -> np.ndarray:
+def _voxels(labels: NDArray[Any], values: list[int]) -> NDArray[Any]:
     places = np.argwhere(np.isin(labels, values))
     return places[:: max(1, len(places) // 10000)]
 

@@ -21,7 +21,8 @@ from mrfusion.data.batch import Batch, Batches
 from mrfusion.data.read import read_data
 from mrfusion.progress import silent
 from mrfusion.run.execute import parts_of
-from mrfusion.run_folder.quantity import SCORE
+from mrfusion.run_folder.quantity import SCORE, Quantity
+from mrfusion.run_folder.run import RunFolder
 from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import make_fabric, make_training
 from mrfusion.training.loop import fit
@@ -110,10 +111,10 @@ def main() -> None:
             stack.enter_context(undone)
         data = read_data(spec.data, task=spec.task, cache=Path(settings["cache"]), progress=silent)
         fabric = make_fabric(spec.machine, spec.budget.precision)
-        folder = Path(settings["work"])
+        folder = RunFolder(Path(settings["work"]))
         training = make_training(spec, data.cohort, parts_of(spec, data), fabric=fabric, folder=folder, progress=silent)
 
-        def validate(network: torch.nn.Module) -> dict[str, float]:
+        def validate(network: torch.nn.Module) -> dict[Quantity, float]:
             del network
             rounds.end()
             return {SCORE: 0.0}

@@ -29,7 +29,8 @@ class PlainUnet(nn.Module):
         middle = self.middle(self.pool(finest))
         coarsest = self.coarsest(self.pool(middle))
         middle = self.up_middle(torch.cat((self.rise_middle(coarsest), middle), 1))
-        return self.head(self.up_finest(torch.cat((self.rise_finest(middle), finest), 1)))
+        logits: Tensor = self.head(self.up_finest(torch.cat((self.rise_finest(middle), finest), 1)))
+        return logits
 
 
 def _double(dimensions: int, in_channels: int, out_channels: int) -> nn.Sequential:

@@ -1,5 +1,7 @@
 """Every balancer keeps one contract: named losses in, gradients on the parameters and the weights out."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -61,7 +63,8 @@ def test_static_sums_what_it_is_told() -> None:
 
 
 def test_static_calls_back_once_so_that_fabric_sees_the_total() -> None:
-    parameter, seen = nn.Parameter(torch.tensor([1.0, 2.0])), []
+    parameter = nn.Parameter(torch.tensor([1.0, 2.0]))
+    seen: list[Any] = []
     families.load("balancers", "static(dice_ce=2)")().backward(losses_of(parameter), [parameter], seen.append)
     assert [float(total.detach()) for total in seen] == [2 * 5 + 9]
     assert parameter.grad is None

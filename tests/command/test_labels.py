@@ -1,5 +1,6 @@
 """The labels of an evaluation: a folder, a data set in a layout, or the data of a study's file."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import nibabel as nib
@@ -51,6 +52,7 @@ def test_a_studys_file_says_where_its_data_are(folder: Path) -> None:
     path = folder / "study.yaml"
     path.write_text(f"data: {{sources: [{{path: {folder / 'data'}, layout: brats(year=2021)}}]}}\narms: {{a: {{}}}}\n")
     found, told = labels_at(path, None, question(), named=False)
+    assert isinstance(found, Mapping)
     assert set(found) == {"BraTS2021_00001", "BraTS2021_00002"}
     assert told.values == {1: 1, 2: 2, 4: 3}
 

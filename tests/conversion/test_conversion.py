@@ -61,9 +61,11 @@ def same(one: Cohort, other: Cohort, names: dict[str, str]) -> None:
         mine, theirs = (read_volume(c, w.modalities, w.label_values) for c, w in ((case, one), (twin, other)))
         np.testing.assert_array_equal(mine.images_MXYZ, theirs.images_MXYZ)
         np.testing.assert_allclose(mine.affine, theirs.affine, atol=1e-5)
+        assert mine.labels_XYZ is not None
+        assert theirs.labels_XYZ is not None
         both = [
-            dict(zip((r.name for r in w.regions), region_masks(v.labels_XYZ, w.regions, w.label_values), strict=True))
-            for v, w in ((mine, one), (theirs, other))
+            dict(zip((r.name for r in w.regions), region_masks(v, w.regions, w.label_values), strict=True))
+            for v, w in ((mine.labels_XYZ, one), (theirs.labels_XYZ, other))
         ]
         for name, mask in both[0].items():
             np.testing.assert_array_equal(mask, both[1][name])

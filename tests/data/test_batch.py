@@ -3,6 +3,8 @@
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -108,8 +110,8 @@ def test_moving_keeps_everything() -> None:
     assert_same(moved(batch, torch.device("cpu")), batch)
 
 
-def jobs_of(results: list[object]) -> list[Callable[[], object]]:
-    def job(result: object) -> Callable[[], object]:
+def jobs_of(results: list[Any]) -> list[Callable[[], Any]]:
+    def job(result: Any) -> Callable[[], Any]:
         def work() -> object:
             time.sleep(0.002)
             if isinstance(result, Exception):
@@ -124,23 +126,21 @@ def jobs_of(results: list[object]) -> list[Callable[[], object]]:
 @pytest.mark.parametrize("depth", [1, 2, 5])
 @pytest.mark.parametrize("count", [0, 1, 7])
 def test_reading_ahead_keeps_the_order(count: int, depth: int) -> None:
-    assert list(read_ahead(jobs_of(list(range(count))), depth)) == list(range(count))
+    found: list[Any] = list(read_ahead(jobs_of(list(range(count))), depth))
+    assert found == list(range(count))
 
 
 def test_an_exception_comes_out_at_its_place() -> None:
-    reader = read_ahead(jobs_of([1, 2, ZeroDivisionError("third"), 4]))
+    reader: Any = read_ahead(jobs_of([1, 2, ZeroDivisionError("third"), 4]))
     assert [next(reader), next(reader)] == [1, 2]
     with pytest.raises(ZeroDivisionError, match="third"):
         next(reader)
 
 
 def test_no_more_is_read_than_was_asked_for_and_a_little_ahead() -> None:
-    started = []
-
-    def job(number: int) -> Callable[[], int]:
-        return lambda: started.append(number) or number
-
-    reader = read_ahead([job(n) for n in range(50)], depth=2)
+    started: list[int] = []
+    jobs: list[Any] = [partial(started.append, number) for number in range(50)]
+    reader: Any = read_ahead(jobs, depth=2)
     next(reader)
     reader.close()
     assert len(started) <= 4

@@ -310,8 +310,8 @@ def test_a_spaced_grid_has_the_same_centre():
     new = spaced(old, (1, 1, 1))
     assert new.shape == (10, 14, 15)
     assert new.spacing_mm == pytest.approx((1, 1, 1))
-    centres = [g.affine @ (*((np.array(g.shape) - 1) / 2), 1) for g in (old, new)]
-    np.testing.assert_allclose(*centres)
+    before, after = (g.affine @ (*((np.array(g.shape) - 1) / 2), 1) for g in (old, new))
+    np.testing.assert_allclose(after, before)
 
 
 @pytest.mark.parametrize("codes", ["RAS", "LSA", "ASL"])

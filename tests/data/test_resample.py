@@ -39,7 +39,8 @@ def scipys(array, onto):
 def test_intensities_are_trilinear_and_zero_outside(name):
     expected, inside = scipys(VALUES, GRIDS[name])
     found = resample(VALUES, SOURCE, onto=GRIDS[name], labels=False)
-    assert (found.dtype, found.shape) == (np.float32, GRIDS[name].shape)
+    assert found.dtype == np.float32
+    assert found.shape == GRIDS[name].shape
     assert inside.sum() > 50
     np.testing.assert_allclose(found[inside], expected[inside], atol=2e-5)
 

@@ -98,6 +98,7 @@ def test_units_of_metres_become_millimetres(tmp_path):
 def test_raw_label_values_go_in_and_come_out(make_case, tmp_path):
     case = make_case()
     volume = read_volume(case, ("t1",), VALUES)
+    assert volume.labels_XYZ is not None
     raw = np.asarray(nib.load(case.label_map).dataobj)
     np.testing.assert_array_equal(volume.labels_XYZ, np.where(raw == 4, 3, raw))
     write_label_map(tmp_path / "p.nii.gz", volume.labels_XYZ, case.images["t1"], file_values(case, VALUES))
@@ -111,10 +112,13 @@ def test_raw_label_values_go_in_and_come_out(make_case, tmp_path):
 def test_values_of_no_region_are_background_and_so_are_background_labels(make_case):
     case = make_case()
     only_et = read_volume(case, ("t1",), (3,)).labels_XYZ
+    assert only_et is not None
     assert sorted(np.unique(only_et)) == [0, 1]
     assert only_et.sum() == 1
     ignoring = replace(case, label_values={1: 1, 2: 0, 4: 3})
-    assert sorted(np.unique(read_volume(ignoring, ("t1",), VALUES).labels_XYZ)) == [0, 1, 3]
+    ignored = read_volume(ignoring, ("t1",), VALUES).labels_XYZ
+    assert ignored is not None
+    assert sorted(np.unique(ignored)) == [0, 1, 3]
 
 
 def test_a_prediction_is_written_whole_or_not_at_all(make_case, tmp_path):

@@ -86,7 +86,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             ray.shutdown()
 
 
-def ran(cluster: Cluster, *calls: tuple[str, Any], **options: Any) -> dict[str, Outcome]:
+def ran(cluster: Cluster, *calls: tuple[Any, ...], **options: Any) -> dict[str, Outcome]:
     """Name -> what became of the call ``name`` with its arguments; names are numbered where they come again."""
     jobs = [Job(f"{name}{number}", f"cluster_calls:{name}", tuple(rest)) for number, (name, *rest) in enumerate(calls)]
     executor = families.load("executors", "ray")(address=cluster.address, **options)

@@ -129,7 +129,7 @@ def test_from_four_modalities_to_two(
     assert f"trained: {share.trained} of {share.parameters} parameters" in said
     assert 0 < share.trained < share.parameters / 5
     assert share.moved <= share.trained
-    assert read_run(after.folder.path).spec.origin.parents == (run.spec.digest,)  # type: ignore[union-attr]
+    assert read_run(after.folder.path).spec.origin.parents == (run.spec.digest,)
     assert {row.quantity for row in after.folder.read_energies()} >= {
         Quantity("pi", "t1c", 0),
         Quantity("pi", "t2f", 0),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -130,7 +131,8 @@ def build_fills() -> list[Tensor]:
     plan = parse_plan("concat(fill=learned)")
     backbone = families.load("backbones", "unet")(2, base=4, stages=1)
     network = build_network(plan, NAMES, backbone, task="segmentation", out_channels=1)
-    return [fill.value for fill in network.inputs.fills]
+    fills: Any = network.inputs.fills
+    return [fill.value for fill in fills]
 
 
 SHAPE = (14, 17, 9)

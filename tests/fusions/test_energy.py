@@ -1,6 +1,7 @@
 """The energy fusion against the method written out voxel by voxel, and every property that the method claims."""
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from mrfusion.fusions._base import Fused, mean_present
 from mrfusion.fusions.energy import Energy
 
 GRIDS = {2: (4, 6), 3: (2, 4, 3)}
-NEAR = {"rtol": 1e-4, "atol": 5e-6}  # torch's first orthogonal matrix is one in single precision
+NEAR: dict[str, Any] = {"rtol": 1e-4, "atol": 5e-6}  # torch's first orthogonal matrix is one in single precision
 BOTH = ["energy(width=8)", "energy(width=8,kind=hopfield)"]
 
 
@@ -64,12 +65,12 @@ class Literal:
     def step(self, z: dict[int, Tensor], rho: float) -> tuple[dict[int, Tensor], Tensor, Tensor]:
         """One step, |G|^2 of the gradient of D e, and Lambda."""
         leaves = {m: value.detach().requires_grad_() for m, value in z.items()}
-        gradient = torch.autograd.grad(sum(self.parts(leaves)) * self.d, list(leaves.values()))
+        gradient = torch.autograd.grad(torch.stack(self.parts(leaves)).sum() * self.d, list(leaves.values()))
         gamma = self.gamma if self.top is not None else 0.0
         widest = max(sum(self.w[m, k] for k in self.here if k != m) for m in self.here)
         bound = (self.alpha + gamma) / self.n + 2 * self.beta / self.p * widest
         moved = {m: z[m] - rho / bound * g for m, g in zip(z, gradient, strict=True)}
-        return moved, sum(g.square().sum() for g in gradient), bound
+        return moved, torch.stack([g.square().sum() for g in gradient]).sum(), bound
 
     def fused(self, z: dict[int, Tensor]) -> tuple[dict[int, Tensor], Tensor]:
         """pi and F."""

@@ -1,5 +1,7 @@
 """Energies in a network: what levels tell each other, any placement, missing modalities, tasks, warm starts."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -120,7 +122,8 @@ def test_what_a_level_hands_on_lies_on_the_next_level_s_grid(
     net = build_network(plan, MODALITIES, backbone, task="segmentation", out_channels=2)
     streams, present = torch.randn(2, 3, 4, 5, 6, 8, requires_grad=True), torch.ones(2, 3, dtype=torch.bool)
     handed = net.fusions[0](streams, present, None).handed
-    same, coarser = net.fusions[0], net.fusions[1].behind
+    same: Any = net.fusions[0]
+    coarser: Any = net.fusions[1].behind
     assert handed.shape == (2, width, 5, 3, 4)
     assert coarser.step == (2, 2, 2)
     same.coarsened((1, 1, 1))

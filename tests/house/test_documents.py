@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -217,6 +218,6 @@ def test_each_example_of_contributing_adds_a_choice(tmp_path: Path) -> None:
     assert len(examples) == 6
 
 
-def project() -> dict[str, object]:
+def project() -> dict[str, Any]:
     """The project's own part of pyproject.toml."""
     return dict(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"])

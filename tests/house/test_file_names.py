@@ -15,12 +15,9 @@ ELSEWHERE = {"datalist.json", "dataset.json"}  # of other programs, which a layo
 def spelled(path: Path) -> tuple[set[str], set[str]]:
     """The file names that a module holds as texts of their own, and what it puts behind a slash of a path or globs."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    files = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and _is_name(node.value)}
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    files = {text for text in texts if isinstance(text, str) and NAME.fullmatch(text)}
     return files, {part for node in ast.walk(tree) for part in _folders(node)}
-
-
-def _is_name(value: object) -> bool:
-    return isinstance(value, str) and NAME.fullmatch(value) is not None
 
 
 def _folders(node: ast.AST) -> list[str]:

@@ -1,5 +1,7 @@
 """Every image metric: its contract, its invariances, and references by hand or patch by patch."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from image_literal import halve, mef_ssim, qabf_by_pixel, ssim_pair, vif_pair
@@ -8,13 +10,13 @@ from sklearn.metrics import mutual_info_score
 
 from mrfusion import families
 from mrfusion.errors import CaseError, SpecError
-from mrfusion.image_metrics._images import FusedImages
+from mrfusion.image_metrics._images import Convention, FusedImages
 from mrfusion.result import Value
 
 NAMES = families.names("image_metrics")
 
 
-def images_of(shape: tuple[int, ...], *, seed: int = 0, **options: object) -> FusedImages:
+def images_of(shape: tuple[int, ...], *, seed: int = 0, **options: Any) -> FusedImages:
     """Smooth random whole numbers from 0 to 255; the fused image is near the mean of the two sources."""
     random = np.random.default_rng(seed)
 
@@ -27,7 +29,7 @@ def images_of(shape: tuple[int, ...], *, seed: int = 0, **options: object) -> Fu
     return FusedImages(fused, {"a": a, "b": b}, (0, 255), **options)
 
 
-def alike(shape: tuple[int, ...], convention: str = "exact") -> FusedImages:
+def alike(shape: tuple[int, ...], convention: Convention = "exact") -> FusedImages:
     image = images_of(shape).fused
     return FusedImages(image, {"a": image, "b": image}, (0, 255), convention)
 
@@ -42,7 +44,7 @@ def ask(name: str, images: FusedImages) -> Value:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("convention", ["exact", "published"])
-def test_value_lies_in_the_stated_range(name: str, convention: str) -> None:
+def test_value_lies_in_the_stated_range(name: str, convention: Convention) -> None:
     about = families.module_of("image_metrics", name).ABOUT
     value = ask(name, images_of((170, 165), convention=convention))
     assert value.status == "scored"
@@ -63,9 +65,9 @@ def test_other_images_are_scored_or_refused_with_a_reason(name: str, shape: tupl
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("convention", ["exact", "published"])
-def test_the_order_of_the_sources_does_not_matter(name: str, convention: str) -> None:
+def test_the_order_of_the_sources_does_not_matter(name: str, convention: Convention) -> None:
     images = images_of((165, 170), convention=convention)
-    turned = FusedImages(images.fused, dict(reversed(images.sources.items())), (0, 255), convention)
+    turned = FusedImages(images.fused, dict(reversed(list(images.sources.items()))), (0, 255), convention)
     assert float(ask(name, turned)) == pytest.approx(float(ask(name, images)), rel=1e-12)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -112,7 +113,7 @@ def test_dataset_files_that_cannot_be(raw, changes, message):
 
 # --- the decathlon, and files of four dimensions --------------------------------------------------------------------
 
-TASK = {
+TASK: dict[str, Any] = {
     "modality": {"0": "FLAIR", "1": "T1w", "2": "t1gd", "3": "T2w"},
     "labels": {"0": "background", "1": "edema", "2": "non-enhancing tumor", "3": "enhancing tumour"},
     "training": [{"image": "./imagesTr/BRATS_457.nii.gz", "label": "./labelsTr/BRATS_457.nii.gz"}],
@@ -146,9 +147,18 @@ def test_a_file_of_four_dimensions_is_inflated_once_and_not_beyond_what_is_wante
     [case] = read("msd", task).cases
     calls, asked = [], []
     opened, exactly = header.opened, voxels._exactly
+
+    def counted(path):
+        calls.append(path.name)
+        return opened(path)
+
+    def measured(*args):
+        asked.append(args[2])
+        return exactly(*args)
+
     for module in (header, voxels):
-        monkeypatch.setattr(module, "opened", lambda path: calls.append(path.name) or opened(path))
-    monkeypatch.setattr(voxels, "_exactly", lambda *args: asked.append(args[2]) or exactly(*args))
+        monkeypatch.setattr(module, "opened", counted)
+    monkeypatch.setattr(voxels, "_exactly", measured)
     read_channels(case.images["FLAIR"], [0, 1])
     assert (calls, asked) == (["BRATS_457.nii.gz"], [2 * 6 * 7 * 5] * 2)
     calls.clear()
@@ -164,7 +174,9 @@ def test_a_channel_counts_in_the_cache_and_in_the_fingerprint(task, tmp_path):
     other = prepare_cohort(replace(cohort, cases=(swapped,)), Preparation(), tmp_path / "cache")["BRATS_457"]
     np.testing.assert_array_equal(one.images(("FLAIR",)), other.images(("T2w",)))
     assert "channels" in other.reason
-    write_label_map(tmp_path / "p.nii.gz", one.truth(), one.reference, (1, 2, 3))
+    labels = one.truth()
+    assert labels is not None
+    write_label_map(tmp_path / "p.nii.gz", labels, one.reference, (1, 2, 3))
     assert nib.load(tmp_path / "p.nii.gz").shape == SHAPE
 
 

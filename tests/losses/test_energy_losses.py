@@ -224,7 +224,7 @@ def test_a_training_with_energies_resumes_in_the_same_bits(changes: dict, tmp_pa
     broken = training_of(spec, tmp_path / "broken")
     first, calls = broken.validate, []
 
-    def once(network: torch.nn.Module) -> dict[str, float]:
+    def once(network: torch.nn.Module) -> dict[Quantity, float]:
         calls.append(1)
         if len(calls) == 3:  # before the first epoch, after it, after the second
             raise InterruptedError

@@ -5,6 +5,8 @@ lesions, no table, no shortcut: each lesion is dilated, labelled and measured ov
 script does it with the same library calls. ``areas`` is a function from voxel size to the 256 areas of a 2x2x2 block.
 """
 
+from typing import Any
+
 import cc3d
 import numpy as np
 from scipy import ndimage
@@ -14,7 +16,9 @@ STRUCTURE = ndimage.generate_binary_structure(3, 2)
 KERNEL = np.array([[[128, 64], [32, 16]], [[8, 4], [2, 1]]])
 
 
-def scores(pred_map, target_map, spacing_mm, *, labels, dilation, smallest_mm3, areas):
+def scores(
+    pred_map: Any, target_map: Any, spacing_mm: Any, *, labels: Any, dilation: int, smallest_mm3: float, areas: Any
+) -> dict[str, float]:
     """All columns of the official table for one region of two label maps, under mrfusion's metric names."""
     pred, target = _region(pred_map, labels), _region(target_map, labels)
     empty = not pred.any() and not target.any()
@@ -110,4 +114,4 @@ def _percentile(codes, mine, theirs, spacing_mm, table):
     distance = ndimage.distance_transform_edt(~theirs, sampling=spacing_mm)
     pairs = np.array(sorted(zip(distance[mine], table[codes][mine], strict=True)))
     share = np.cumsum(pairs[:, 1]) / np.sum(pairs[:, 1])
-    return pairs[min(np.searchsorted(share, 0.95), len(pairs) - 1), 0]
+    return pairs[min(int(np.searchsorted(share, 0.95)), len(pairs) - 1), 0]

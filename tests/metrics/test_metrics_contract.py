@@ -91,7 +91,7 @@ def test_turning_the_image_changes_nothing(name):
     assert metric(turned).value == pytest.approx(expected, rel=1e-9)
     if name != "specificity":
         rule = PLAIN if about(name).unit != "mm" else RULES["brats2023-MEN"]
-        tight, wide = (MaskPair(*masks, SPACING, rule=rule) for masks in ((pred, target), (FULL, OTHER)))
+        tight, wide = (MaskPair(a, b, SPACING, rule=rule) for a, b in ((pred, target), (FULL, OTHER)))
         assert metric(tight).value == pytest.approx(metric(wide).value, rel=1e-12)
 
 

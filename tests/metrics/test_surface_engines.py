@@ -26,7 +26,7 @@ def test_dense_operations_agree(mask):
     for times in (0, 1, 3):
         assert np.array_equal(kernels.dilate(mask.copy(), times), libraries.dilate(mask.copy(), times))
     for ours, theirs in zip(kernels.corners(mask)[:2], libraries.corners(mask)[:2], strict=True):
-        assert np.array_equal(ours, theirs)
+        np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("mask", FRAMES)
@@ -86,7 +86,7 @@ def test_the_nearest_is_as_near(spacing_mm, seed, density):
         theirs = libraries.nearest(points, known, spacing_mm, owners)
         assert owners is None or np.isin(owner[ours], owners).all()
         distances = [e.apart(points, others, p, spacing_mm) for e, p in ((kernels, ours), (libraries, theirs))]
-        assert np.allclose(*distances, rtol=1e-14, atol=0)
+        np.testing.assert_allclose(distances[0], distances[1], rtol=1e-14, atol=0)
     close = kernels.look_around(points, marks, spacing_mm)
     hit = np.flatnonzero(close >= 0)
     assert len(hit) > (0.9 if density == 0.5 else 0) * len(points)

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,12 +46,12 @@ def test_every_form_of_a_table_gets_the_same_verdicts(tmp_path):
 
 def test_polars_is_asked_for_its_rows_and_gives_its_own_frame(monkeypatch):
     """polars is not installed here; what is relied on is that its frames have to_dicts and its DataFrame a dict."""
-    made = []
+    made: list[Any] = []
     frame = type(
         "DataFrame", (), {"__module__": "polars.dataframe", "to_dicts": lambda _: [asdict(r) for r in score_rows()]}
     )
     module = type(sys)("polars")
-    module.DataFrame = made.append
+    vars(module)["DataFrame"] = made.append
     monkeypatch.setitem(sys.modules, "polars", module)
     result = mrfusion.compare(frame(), reference="A")
     assert list(result) == judged(score_rows(), "A")
@@ -116,16 +117,20 @@ def test_an_arm_that_lacks_cases_is_noted():
 
 def test_patients_by_a_pattern_or_a_table(tmp_path):
     assert patients_named(None) is None
-    assert patients_named(r"GLI-(\d+)")("BraTS-GLI-00012-001") == "00012"
+    by_pattern = patients_named(r"GLI-(\d+)")
+    assert by_pattern is not None
+    assert by_pattern("BraTS-GLI-00012-001") == "00012"
     with pytest.raises(InputError, match="does not match"):
-        patients_named(r"GLI-(\d+)")("x")
+        by_pattern("x")
     with pytest.raises(SpecError, match="a table or a pattern"):
         patients_named("(")
     path = tmp_path / "p.csv"
     path.write_text("case,patient\na,1\n")
-    assert patients_named(str(path))("a") == "1"
+    by_table = patients_named(str(path))
+    assert by_table is not None
+    assert by_table("a") == "1"
     with pytest.raises(InputError, match="names no patient"):
-        patients_named(str(path))("b")
+        by_table("b")
 
 
 def test_a_table_that_names_its_arm_is_overruled_by_the_user():

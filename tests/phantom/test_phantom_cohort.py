@@ -3,6 +3,7 @@
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -115,7 +116,7 @@ def test_an_interrupted_writing_leaves_no_folder_and_is_taken_up(
 ) -> None:
     make = cohort.make_subject
 
-    def stops(seed: int, index: int, *rest: object) -> object:
+    def stops(seed: int, index: int, *rest: Any) -> object:
         if index == 1:
             raise KeyboardInterrupt
         return make(seed, index, *rest)

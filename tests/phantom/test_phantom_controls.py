@@ -126,11 +126,11 @@ def test_mismatch_leaks_into_no_label_and_no_other_tissue() -> None:
 
 
 def test_sizes_do_not_depend_on_the_class() -> None:
-    sizes = [
+    small, large = (
         subject_with(s, CONTROLS["xor"], Grid(SPACING_MM), (0, 2)).labels > 0
         for s in (Signs(True, True), Signs(False, True))
-    ]
-    np.testing.assert_array_equal(*sizes)
+    )
+    np.testing.assert_array_equal(small, large)
 
 
 def test_unknown_control_is_answered_with_the_nearest() -> None:

@@ -20,7 +20,7 @@ LISTS = {
     "n_conv_per_stage": [1, 2],
     "n_conv_per_stage_decoder": [3],
 }
-FULL = {
+FULL: dict[str, Any] = {
     "architecture": {"network_class_name": "somewhere.PlainConvUNet", "arch_kwargs": LISTS},
     "patch_size": [6, 32, 48],
     "batch_size": 5,

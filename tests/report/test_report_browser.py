@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from chromium import PROGRAM, Browser
 
+from chromium import PROGRAM, Browser
 from mrfusion.report.page import build_report
 from mrfusion.study.load import load_study
 

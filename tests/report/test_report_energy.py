@@ -39,7 +39,7 @@ def with_energies(folder: Path, arm: str, *, telling: bool = True) -> None:
         for row in run.scores:
             if row.metric == "dice" and not math.isnan(row.value):
                 dice.setdefault(row.case, []).append(row.value)
-        value = {case: 2 - np.mean(values) if telling else random.uniform(1, 2) for case, values in dice.items()}
+        value = {case: 2 - float(np.mean(values)) if telling else random.uniform(1, 2) for case, values in dice.items()}
         rows = [row for case in dice for level in LEVELS for row in case_rows(case, level, value[case])]
         rows += [
             (case, 0, f"class/{name}", mean + (-1) ** place)
@@ -160,7 +160,7 @@ def test_a_history_without_energies_leaves_what_the_test_cases_say(folder: Path)
 def test_curves_and_balance_leave_energies_to_their_section(folder: Path) -> None:
     with_energies(folder, "energy")
     study = load_study(folder)
-    (figure,) = curves.section(study).figures  # type: ignore[union-attr]
+    (figure,) = curves.section(study).figures
     assert not [name for name in figure.drawings if name.split("/")[0] in ("energy", "alignment", "term")]
     assert balance.section(study) is None
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -232,11 +233,11 @@ def test_of_a_large_cohort_the_worst_are_drawn_and_one_metric_stands_in_full(mak
 
 def test_arms_on_one_slice_share_its_images_and_others_keep_their_own(make_study, tmp_path):
     folder = make_study(tmp_path / "s", arms={"concat": 0.0, "only-t1c": -0.1}, cases=3, folds=1, seeds=1, size=32)
-    changes = ({"modalities": ["t1c"]}, {"index": 30}, {"modalities": ["unheard-of"]})
+    changes: tuple[dict[str, Any], ...] = ({"modalities": ["t1c"]}, {"index": 30}, {"modalities": ["unheard-of"]})
     only = load_study(folder).runs[1]
     for path, change in zip(only.slices, changes, strict=True):
         with np.load(path) as file:
-            found = dict(file) | {key: np.array(value) for key, value in change.items()}
+            found: dict[str, Any] = dict(file) | {key: np.array(value) for key, value in change.items()}
         found["images"] = found["images"][: len(found["modalities"])]
         np.savez(path, **found)
     page = read(build_report(load_study(folder)))

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -125,7 +126,7 @@ def test_names_of_files_stay_in_their_folder(name: str, expected: str, tmp_path:
     assert (tmp_path / f"{safe_name(name)}.nii.gz").resolve().parent == tmp_path.resolve()
 
 
-def panel_of(**changes: object) -> Panel:
+def panel_of(**changes: Any) -> Panel:
     """Two modalities over (S, H, W) = (4, 5, 6); the target is largest in slice 2."""
     target = np.zeros((2, 4, 5, 6), bool)
     target[0, 1, 1, 1] = target[0, 2, 3, 1:4] = True

@@ -14,9 +14,9 @@ def test_a_volume_is_in_ras_order(tmp_path, axis):
     spacing = (1.0, 2.0, 3.0)
     others = [a for a in range(3) if a != axis]
     images = np.moveaxis(np.moveaxis(image, 1 + axis, 1), 1, 0)
-    masks = [np.moveaxis(mask, 1 + axis, 1) for mask in (target, ~target)]
+    truth, answer = (np.moveaxis(mask, 1 + axis, 1) for mask in (target, ~target))
     placed = (spacing[axis], spacing[others[0]], spacing[others[1]])
-    panel = Panel("c", ("a", "b"), images, ("WT", "TC", "ET"), *masks, placed, axis)
+    panel = Panel("c", ("a", "b"), images, ("WT", "TC", "ET"), truth, answer, placed, axis)
     write_volume(tmp_path / "v.npz", panel)
     with np.load(tmp_path / "v.npz") as kept:
         assert kept["images"].shape == (2, 10, 12, 14)

@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def folders(tmp_path: Path) -> dict[str, Path]:
     return {name: tmp_path / name for name in ("fused", "CT", "MRI")}
 
 
-def score(folders: dict[str, Path], **options: object) -> list:
+def score(folders: dict[str, Path], **options: Any) -> list:
     return score_images(folders["fused"], {n: folders[n] for n in ("CT", "MRI")}, **options)
 
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ def test_label_maps_and_masks_per_region_are_the_same_question():
 @pytest.mark.parametrize("kind", [np.int16, np.float32, np.int64])
 def test_label_maps_of_any_type_and_order_score_alike(kind):
     pred, target = label_maps()
-    asked = {"regions": WT_TC_ET, "spacing_mm": (1, 1, 2), "metrics": ("dice", "hd95", "lesion_hd95")}
+    asked: dict[str, Any] = {"regions": WT_TC_ET, "spacing_mm": (1, 1, 2), "metrics": ("dice", "hd95", "lesion_hd95")}
     expected = score_case("a", pred, target=target, **asked)
     assert score_case("a", pred.astype(kind), target=np.asfortranarray(target), **asked) == expected
     assert score_case("a", np.asfortranarray(pred.astype(kind)), target=target.astype(kind), **asked) == expected

@@ -2,6 +2,7 @@
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -113,7 +114,7 @@ def test_a_spacing_that_is_none_is_refused(spacing) -> None:
 def test_masks_and_label_maps_of_any_type_are_taken(kind) -> None:
     prediction, target = masks()
     given = prediction.tolist() if kind is list else prediction.astype(kind)
-    asked = {"regions": LESION, "spacing_mm": (1, 1, 3)}
+    asked: dict[str, Any] = {"regions": LESION, "spacing_mm": (1, 1, 3)}
     (score,) = score_case("c", given, target=target, **asked)
     (stacked,) = score_case("c", prediction[None].astype(bool), target=target.astype(bool)[None], **asked)
     assert score == stacked

@@ -56,7 +56,7 @@ def begun(study: Study, out: Path) -> dict[str, Any]:
     """What the study's file holds once the study has begun in ``out``."""
     agenda = prepare(study, Preparing(), out=out, cache=out / "cache", watch=lambda told, done: None)
     write_down(agenda, out)
-    return read_json(out / "study.json")  # type: ignore[no-any-return]
+    return read_json(out / "study.json")
 
 
 def beyond(tmp_path: Path, text: str, **more: Any) -> Added:

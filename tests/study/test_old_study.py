@@ -81,8 +81,9 @@ def leaves(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[tupl
 
 
 def alike(one: object, other: object) -> bool:
-    numbers = isinstance(one, float) and isinstance(other, float)
-    return math.isclose(one, other, rel_tol=1e-9) if numbers else one == other
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-9)
+    return one == other
 
 
 def test_the_report_has_every_figure_that_it_had(study: LoadedStudy, out: Path, tmp_path: Path) -> None:

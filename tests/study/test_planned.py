@@ -89,5 +89,6 @@ def test_epochs_need_minutes_and_presets_exist(tmp_path: Path) -> None:
 
 
 def test_changes_of_several_keys_are_merged() -> None:
-    planned = [{"key": "sampling.size", "value": [8, 8]}, {"key": "sampling.dimensions", "value": 2}]
-    assert changes_of(planned) == {"sampling": {"size": [8, 8], "dimensions": 2}}
+    size: dict[str, Any] = {"key": "sampling.size", "value": [8, 8]}
+    dimensions: dict[str, Any] = {"key": "sampling.dimensions", "value": 2}
+    assert changes_of([size, dimensions]) == {"sampling": {"size": [8, 8], "dimensions": 2}}

@@ -1,6 +1,7 @@
 """A study whose file says auto, from the file to its runs: planned once, written out in each, and planned no more."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ arms:
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     folder = tmp_path_factory.mktemp("story")
-    cohort = {"cases": 4, "spacing_mm": 8.0, "seed": 1, "control": "complementary"}
+    cohort: dict[str, Any] = {"cases": 4, "spacing_mm": 8.0, "seed": 1, "control": "complementary"}
     write_cohort(folder / "heads", **cohort, workers=1, progress=silent)
     write_text(folder / "study.yaml", STUDY.format(heads=folder / "heads"))
     return read_study(folder / "study.yaml")

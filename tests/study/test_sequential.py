@@ -13,6 +13,7 @@ from mrfusion.files import read_json, write_json
 from mrfusion.report.terminal import terminal_answer
 from mrfusion.result import CaseScore
 from mrfusion.run_folder.history import History
+from mrfusion.run_folder.quantity import SCORE, SECONDS
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.spec import RunSpec
 from mrfusion.study.conduct import Agenda, conduct, missing, prepare, write_down
@@ -63,7 +64,7 @@ class Pretending(Executor):
         folder.write_scores(found, {})
         curve = [0.0, 0.5, 0.6, 0.6, 0.6, 0.6, 0.6, 0.59]
         rows = [(epoch, name, value) for epoch, score in enumerate(curve, 1)
-                for name, value in (("val/score", score), ("seconds", 1.0))]  # fmt: skip
+                for name, value in ((SCORE, score), (SECONDS, 1.0))]  # fmt: skip
         folder.write_history(History(rows))
         folder.write_environment({"parameters": 100, "epochs": 8, "steps": 800, "train_seconds": 8.0})
         folder.write_spec(spec)

@@ -1,6 +1,7 @@
 """Trackers: the contract over the family, and what a tracked run leaves, which is the same run to the bit."""
 
 from importlib.util import find_spec
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ class Told(Tracker):
     """Keeps what it is told."""
 
     def begin(self, facts):
-        self.said = [("begin", dict(facts))]
+        self.said: list[tuple[Any, ...]] = [("begin", dict(facts))]
 
     def numbers(self, epoch, values):
         self.said.append((epoch, dict(values)))
@@ -116,7 +117,7 @@ def test_an_epoch_is_told_with_its_picture_and_nothing_is_drawn_for_nobody(tmp_p
 
     picture, told = Drawn(), Told(tmp_path, "abc")
     told.begin({})
-    Tracking().epoch(1, {RATE: 1.0}, torch.nn.Identity(), picture)
+    Tracking().epoch(1, {RATE: 1.0}, torch.nn.Identity(), cast("Picture", picture))
     assert picture.drawn == 0
-    Tracking([told]).epoch(1, {RATE: 1.0}, torch.nn.Identity(), picture)
+    Tracking([told]).epoch(1, {RATE: 1.0}, torch.nn.Identity(), cast("Picture", picture))
     assert told.said[1:] == [(1, {"lr": 1.0}), (1, "validation", (4, 4, 3))]

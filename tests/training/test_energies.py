@@ -1,6 +1,7 @@
 """What a run records of its energies, epoch by epoch and case by case, against the network asked directly."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -125,7 +126,7 @@ def check_factors(rows: dict, level: int, states: list) -> None:
         assert rows[Quantity("alignment", name, level)] == pytest.approx(value.item(), rel=1e-3, abs=1e-5)
 
 
-def check_slices(network: torch.nn.Module, found: object, case: object) -> None:
+def check_slices(network: torch.nn.Module, found: Any, case: Any) -> None:
     """Every slice alone, through the network itself."""
     with torch.inference_mode():
         outputs = [network(torch.from_numpy(image)[None], torch.ones(1, 2) > 0) for image in case.images]

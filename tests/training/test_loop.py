@@ -23,9 +23,10 @@ class InterruptionError(Exception):
 
 def stop_after(training: Training, calls: int) -> None:
     """Let the validation of epoch ``calls`` + 1 end the process."""
-    whole, seen = training.validate, []
+    whole = training.validate
+    seen: list[int] = []
 
-    def validate(network: torch.nn.Module) -> dict[str, float]:
+    def validate(network: torch.nn.Module) -> dict[Quantity, float]:
         if len(seen) == calls:
             raise InterruptionError
         seen.append(1)
@@ -82,7 +83,7 @@ def test_patience_goes_on_counting_after_an_interruption(calls: int, tmp_path: P
     spec = run_spec(budget={"epochs": 9, "patience": 3}, sampling={"per_case": 1})
     scores = [0.1, 0.5, 0.4, 0.4, 0.4, 0.4, 0.4]
 
-    def validate(network: torch.nn.Module) -> dict[str, float]:
+    def validate(network: torch.nn.Module) -> dict[Quantity, float]:
         return {SCORE: scores.pop(0)}
 
     training = training_of(spec, tmp_path)
@@ -102,10 +103,10 @@ class Growing(families.load("balancers", "static")):  # type: ignore[misc]
         super().__init__()
         self.register_buffer("steps", torch.zeros(()))
 
-    def backward(self, losses: Any, shared: Any, run_backward: Any) -> dict[str, float]:
+    def backward(self, losses: Any, shared: Any, run_backward: Any) -> dict[Quantity, float]:
         self.steps += 1
         self.weights = dict.fromkeys(losses, float(self.steps))
-        return super().backward(losses, shared, run_backward)  # type: ignore[no-any-return]
+        return super().backward(losses, shared, run_backward)
 
 
 def test_a_balancer_goes_on_from_what_it_knew(tmp_path: Path) -> None:
@@ -141,7 +142,7 @@ def test_the_network_ends_with_the_weights_of_its_best_epoch(tmp_path: Path) -> 
     training = training_of(run_spec(), tmp_path)
     scores, seen = [0.2, 0.9, 0.5], []
 
-    def validate(network: torch.nn.Module) -> dict[str, float]:
+    def validate(network: torch.nn.Module) -> dict[Quantity, float]:
         seen.append(weights_of(training))
         return {SCORE: scores[len(seen) - 1]}
 
@@ -165,7 +166,8 @@ def test_early_stopping(patience: int | None, epochs: int, tmp_path: Path) -> No
 def test_a_loss_that_is_not_finite_stops_and_names_epoch_batch_and_cases(tmp_path: Path) -> None:
     spec = run_spec()
     training = training_of(spec, tmp_path)
-    loss, batches = training.objective.losses["dice_ce"], []
+    loss = training.objective.losses["dice_ce"]
+    batches: list[Any] = []
 
     def spoil(module: torch.nn.Module, given: Any, value: torch.Tensor) -> torch.Tensor | None:
         if not torch.is_grad_enabled():

@@ -23,7 +23,7 @@ from mrfusion.training.optimiser import count_parameters, learning_rate, make_op
 def test_learning_rates(decay: str, formula: object) -> None:
     budget = Budget.model_validate({"epochs": 40, "learning_rate": 0.3, "decay": decay})
     found = [learning_rate(budget, epoch) for epoch in range(40)]
-    assert found == pytest.approx([0.3 * formula(epoch / 40) for epoch in range(40)])  # type: ignore[operator]
+    assert found == pytest.approx([0.3 * formula(epoch / 40) for epoch in range(40)])
     assert found[0] == pytest.approx(0.3)
     assert all(rate > 0 for rate in found)
 

@@ -11,7 +11,7 @@ from mrfusion.errors import InputError
 from mrfusion.files import write_json
 from mrfusion.model.ensemble import Ensemble
 from mrfusion.run_folder.history import History
-from mrfusion.run_folder.quantity import SCORE, SECONDS
+from mrfusion.run_folder.quantity import SCORE, SECONDS, Quantity
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.spec import Origin, RunSpec
 from mrfusion.training.assemble import make_network
@@ -41,12 +41,12 @@ def candidate_of(parent: RunSpec, runs: Path, **changes: Any) -> Training:
     return warmed(training, spec.plan, Origin(parents=(parent.digest,)))
 
 
-def at_best(history: History) -> dict[str, float]:
+def at_best(history: History) -> dict[Quantity, float]:
     best = max((value, -epoch) for epoch, name, value in history.rows if name == SCORE)
     return {name: value for epoch, name, value in history.rows if epoch == -best[1] and name.kind == "val"}
 
 
-def at_start(history: History) -> dict[str, float]:
+def at_start(history: History) -> dict[Quantity, float]:
     return {name: value for epoch, name, value in history.rows if epoch == 0 and name.kind == "val"}
 
 

@@ -281,7 +281,7 @@ LINKS = {
     "a folder in place of a file": (folder_instead, "t2"),
     "a pipe in place of a file": (pipe_instead, "expected a file at"),
 }
-NAMES = {
+NAMES: dict[str, tuple[str | bytes, str]] = {
     "quotes": ('it\'s "a" `case` $(touch x)', 'it\'s "a"'),
     "a new line": ("one\ntwo", "control characters"),
     "HTML": ("<img src=x onerror=alert(1)>", "<img"),

@@ -12,7 +12,7 @@ from mrfusion.spec import RunSpec
 from mrfusion.study.design import Study
 
 ANY_TEXT = {"name", "question"}  # no text is wrong there
-STRANGE = [[{}]]  # no key takes a list of a list of a mapping
+STRANGE: list[Any] = [[{}]]  # no key takes a list of a list of a mapping
 
 
 def keys(kind: type[Part], place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

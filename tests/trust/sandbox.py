@@ -70,7 +70,7 @@ def run(words: Sequence[str]) -> tuple[int, str]:
         spoken.write(f"{type(error).__name__}: {error}".encode("utf-8", "backslashreplace").decode())
     finally:
         sys.argv = argv
-    return code, spoken.buffer.getvalue().decode("utf-8")  # type: ignore[attr-defined]
+    return code, spoken.buffer.getvalue().decode("utf-8")
 
 
 def unclear(bad: Bad, said: Said) -> list[str]:

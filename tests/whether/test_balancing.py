@@ -185,6 +185,7 @@ def ratio_weights(balancer: Balancer, seg: float, fusion: float) -> list[float]:
     parameter = nn.Parameter(torch.ones(1))
     losses = {"seg": seg * parameter.sum(), "fusion": fusion * parameter.sum()}
     found = balancer.backward(losses, [parameter], backward)
+    assert parameter.grad is not None
     assert float(parameter.grad) == pytest.approx(found["seg"] * seg + found["fusion"] * fusion)
     return list(found.values())
 
@@ -229,6 +230,7 @@ def test_gradnorm_brings_gradients_to_one_norm() -> None:
         weights = balancer.backward(losses, [a, b], backward)
     assert sum(weights.values()) == pytest.approx(2)
     assert weights["seg"] / weights["fusion"] == pytest.approx(1000, rel=0.15)
+    assert a.grad is not None
     assert float(a.grad) == pytest.approx(weights["seg"] + 1000 * weights["fusion"], rel=1e-5)
 
 

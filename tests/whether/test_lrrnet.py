@@ -1,5 +1,7 @@
 """LRRNet and the fused image: its equations by hand, its size, and that everybody sees the same image."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -33,7 +35,7 @@ def test_soft_threshold_by_formula() -> None:
 
 
 def test_thresholds_stay_positive_and_never_expand() -> None:
-    encoder = Lrrnet("a", n=4).encoders[0]
+    encoder: Any = Lrrnet("a", n=4).encoders[0]
     assert encoder.threshold.flatten().tolist() == pytest.approx([0.01] * 8)
     encoder.raw_threshold.data.fill_(-30.0)
     assert (encoder.threshold > 0).all()
@@ -47,7 +49,8 @@ def convolved(image: torch.Tensor, layer: nn.Conv2d) -> torch.Tensor:
 
 def test_the_equations_literally() -> None:
     torch.manual_seed(0)
-    net, images = Lrrnet("a", "b", n=3), torch.rand(2, 2, 7, 6) + 0.1
+    net: Any = Lrrnet("a", "b", n=3)
+    images = torch.rand(2, 2, 7, 6) + 0.1
     low_rank, sparse = [], []
     for m in range(2):
         x, e = unit_range(images)[:, m : m + 1], net.encoders[m]

@@ -38,7 +38,7 @@ def test_what_is_frozen_stays_to_the_bit_running_statistics_included(tmp_path: P
     training, seen = training_of(spec, tmp_path), []
     whole = training.validate
 
-    def validate(network: torch.nn.Module) -> dict[str, float]:
+    def validate(network: torch.nn.Module) -> dict[Quantity, float]:
         seen.append(weights_of(training))
         return whole(network)
 
@@ -119,10 +119,10 @@ def test_every_epoch_is_written_down(tmp_path: Path) -> None:
         assert not np.array_equal(kept["images"], later["images"])
 
 
-def test_looking_changes_nothing(tmp_path: Path) -> None:
+def test_looking_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = spec_of(schedule="joint", budget={"epochs": 2})
     watched, blind = training_of(spec, tmp_path / "watched"), training_of(spec, tmp_path / "blind")
-    blind.watch.look = lambda network, losses, epoch: {}
+    monkeypatch.setattr(blind.watch, "look", lambda network, losses, epoch: {})
     fitted(spec, watched)
     fitted(spec, blind)
     assert all(torch.equal(weights_of(blind)[n], v) for n, v in weights_of(watched).items())
@@ -138,7 +138,7 @@ def test_an_interrupted_joint_training_ends_in_the_same_bits(balancer: str, tmp_
     broken, calls = training_of(spec, tmp_path / "broken"), []
     validate = broken.validate
 
-    def stopping(network: torch.nn.Module) -> dict[str, float]:
+    def stopping(network: torch.nn.Module) -> dict[Quantity, float]:
         calls.append(1)
         if len(calls) == 5:  # in the third phase
             raise KeyboardInterrupt
@@ -162,7 +162,7 @@ def test_a_drawn_image_is_trained_end_to_end(tmp_path: Path) -> None:
 
 def test_own_rates_are_groups_of_their_own(tmp_path: Path) -> None:
     training = training_of(spec_of(), tmp_path)
-    net = training.network.inputs.fused_images
+    net: Any = training.network.inputs.fused_images
     phase = Phase("joint", (training.network,), ("dice_ce",), own_rates=((net, 1e-5),))
     groups = make_optimiser(phase, training.balancer, training.budget).param_groups
     found = {id(p): group["peak"] for group in groups for p in group["params"]}
