@@ -78,6 +78,11 @@ class Cohort:
             seen[case.id] = case
 
     @property
+    def categories(self) -> tuple[str, ...]:
+        """What patients are told apart by: the classes, or the labels that cases of a segmentation have beside it."""
+        return self.classes or tuple(sorted({case.label for case in self.cases if case.label}))
+
+    @property
     def label_values(self) -> tuple[int, ...]:
         """The internal label values of the regions, ascending, without background."""
         return tuple(sorted({value for region in self.regions for value in region.labels}))

@@ -49,6 +49,14 @@ def test_loaded_cases_are_views_of_what_was_prepared(prepared: tuple[Cohort, dic
     assert first.slices == (0, len(first.images))
 
 
+def test_cases_of_a_segmentation_have_their_label_as_a_category(prepared: tuple[Cohort, dict[str, Prepared]]) -> None:
+    cohort, ready = prepared
+    first, second = cohort.cases
+    told = replace(cohort, classes=(), cases=(first, replace(second, label="grade 2")))
+    assert told.categories == ("grade 2", "low")
+    assert [case.class_index for case in load_cases(told, ready, MODALITIES, None).values()] == [1, 0]
+
+
 def test_a_plan_that_reads_one_modality_gets_one(prepared: tuple[Cohort, dict[str, Prepared]]) -> None:
     cohort, ready = prepared
     case = load_cases(cohort, ready, ("t2",), None)["a"]

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from mrfusion import families
 from mrfusion.errors import SpecError
-from mrfusion.losses._base import Output
+from mrfusion.losses._base import Output, Samples
 from mrfusion.losses._factors import direction, distribution, measure
 from mrfusion.losses._levels import class_energies, class_masks
-from mrfusion.losses.energy import within_share
+from mrfusion.losses._points import within_share
 from mrfusion.run_folder.quantity import SECONDS, Quantity
 from tiny import fitted, run_spec, training_of, weights_of
 
@@ -98,9 +98,12 @@ def test_the_queue_holds_the_last_samples_and_sends_no_gradient() -> None:
         loss(of_energies(random(2, 4, 4, seed=99), random(2, 4, 4, seed=98)), target)  # validation: seen, not kept
         loss(of_energies(*energies), target)
         loss.remember()
-    assert [tuple(q.shape) for q in loss.queue.values()] == [(3, 2), (3, 2)]
+    assert [tuple(q.shape) for q in loss.points.queue.values()] == [(3, 2), (3, 2)]
     first = [energies[0].mean((1, 2))[i].item() for i in range(2)]
-    assert loss.queue[0][1:].nan_to_num().tolist() == [pytest.approx([first[0], 0]), pytest.approx([0, first[1]])]
+    assert loss.points.queue[0][1:].nan_to_num().tolist() == [
+        pytest.approx([first[0], 0]),
+        pytest.approx([0, first[1]]),
+    ]
     other = families.load("losses", "energy(queue=3)")(True)
     other.recall(loss.memory())
     fresh = of_energies(random(2, 4, 4, seed=5), random(2, 4, 4, seed=6))
@@ -118,6 +121,60 @@ def test_it_pulls_energies_of_a_class_together() -> None:
         total.backward()
         optimiser.step()
     assert total < 0.02
+
+
+# -- patients
+
+
+def patient_loss(text: str, energies: Tensor, ids: str, categories: list[int]) -> Tensor:
+    """The loss of samples (b, 2, 2) of the cases that the letters name, in a segmentation of two regions."""
+    output = Output(torch.zeros(len(energies), 2, 2, 2), states=[{"energy": energies}])
+    samples = Samples(tuple(ids), torch.tensor(categories))
+    return families.load("losses", text)(False)(output, torch.zeros(len(energies), 2, 2, 2), samples).total
+
+
+def test_a_patient_is_the_mean_of_all_voxels_of_its_samples_and_a_category_is_the_patient_s() -> None:
+    """a: samples of 1 and 3, so 2; b: 4; c: 10; a and b of one category: within (1 + 1 + 0) / 3, total by hand."""
+    energies = torch.tensor([1.0, 10.0, 3.0, 4.0]).view(4, 1, 1).expand(4, 2, 2)
+    found = patient_loss("energy(of=patients)", energies, "acab", [0, 1, 0, 0])
+    mean = (2 + 4 + 10) / 3
+    total = ((2 - mean) ** 2 + (4 - mean) ** 2 + (10 - mean) ** 2) / 3
+    assert found == pytest.approx((2 / 3) / total)
+
+
+@pytest.mark.parametrize("category", [-1, 3])
+def test_patients_of_one_category_have_the_plain_variance_within_it(category: int) -> None:
+    energies = torch.tensor([1.0, 3.0]).view(2, 1, 1).expand(2, 2, 2)
+    assert patient_loss("energy(of=patients)", energies, "ab", [category] * 2) == pytest.approx(1.0)
+
+
+def test_a_classification_s_patients_are_its_classes() -> None:
+    """Both choices say the same where each case has one sample and its class is the whole case's."""
+    energies, target = random(6, 4, 4), torch.tensor([0, 1, 0, 1, 1, 0])
+    one, other = (families.load("losses", f"energy(of={of})")(True) for of in ("classes", "patients"))
+    samples = Samples(tuple("abcdef"), target)
+    output = Output(torch.zeros(6, 2), states=[{"energy": energies}])
+    torch.testing.assert_close(one(output, target).total, other(output, target, samples).total)
+
+
+def test_the_queue_of_patients_holds_each_once_with_its_last_energy() -> None:
+    loss, zeros = families.load("losses", "energy(of=patients,queue=3)")(False), torch.zeros(2, 1, 2, 2)
+    for step, ids in enumerate(("ab", "cd", "ce")):
+        energies = torch.full((2, 2, 2), float(step)).requires_grad_()
+        output = Output(torch.zeros(2, 1, 2, 2), states=[{"energy": energies}])
+        loss(output, zeros, Samples(tuple(ids), torch.tensor([0, 1]))).total.backward()
+        loss.remember()
+    assert loss.points.names == ["d", "c", "e"]
+    assert loss.points.queue[0].tolist() == [[1.0, 1.0], [2.0, 0.0], [2.0, 1.0]]
+    other = families.load("losses", "energy(of=patients,queue=3)")(False)
+    other.recall(loss.memory())
+    fresh = Output(torch.zeros(2, 1, 2, 2), states=[{"energy": torch.rand(2, 2, 2)}])
+    samples = Samples(("c", "z"), torch.tensor([0, 0]))
+    assert torch.equal(other(fresh, zeros, samples).total, loss(fresh, zeros, samples).total)
+    values = [float(fresh.states[0]["energy"][i].mean()) for i in range(2)] + [1.0, 2.0]  # c anew, z, d, e
+    expected = within_share(torch.tensor(values).unsqueeze(1).expand(4, 2),
+                            torch.tensor([[True, False], [True, False], [False, True], [False, True]]))  # fmt: skip
+    torch.testing.assert_close(loss(fresh, zeros, samples).total, expected)
 
 
 # -- alignment
@@ -209,8 +266,9 @@ def test_errors_say_what_to_do() -> None:
         {"sampling": {"dimensions": 3}, "network": "residual(base=4,stages=1)"},
         {"task": "classification", "losses": ["cross_entropy", "energy", "alignment"]},
         {"plan": "separate[mean,energy(exchange=true,width=8)]>mean"},
+        {"losses": ["dice_ce", "energy(of=patients,queue=3)", "alignment"]},
     ],
-    ids=["regions", "labels", "3-D", "classes", "late"],
+    ids=["regions", "labels", "3-D", "classes", "late", "patients"],
 )
 def test_a_training_with_energies_resumes_in_the_same_bits(changes: dict, tmp_path: Path) -> None:
     base = {

@@ -17,7 +17,7 @@ from mrfusion.data.sample import Draw, LoadedCase, Place, Sampler, cut
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples side by side. ``labels`` are index maps, ``classes`` class numbers (-1 where a case has none)."""
+    """Samples side by side. ``labels`` are index maps, ``classes`` numbers of classes or categories (-1 for none)."""
 
     images: Float[Tensor, "b m *xyz"]
     present: Bool[Tensor, "b m"]

@@ -50,7 +50,7 @@ def load_case(
     *,
     absent: Collection[str] = (),
 ) -> LoadedCase:
-    """One case; without a label map its labels are all 0, without a class its ``class_index`` is -1.
+    """One case; without a label map its labels are all 0, without a class or category its ``class_index`` is -1.
 
     Of a modality that is absent, in the files or because ``absent`` names it, nothing is read, its box neither.
     CaseError where none of ``modalities`` is left.
@@ -64,7 +64,7 @@ def load_case(
         prepared.images_on_disk(present),
         np.zeros(prepared.shape(present), np.uint8) if labels is None else labels,
         tuple(name in present for name in modalities),
-        cohort.classes.index(case.label) if case.label in cohort.classes else -1,
+        cohort.categories.index(case.label) if case.label in cohort.categories else -1,
         slice_range(prepared, present, slices),
         prepared.spacing_mm,
     )

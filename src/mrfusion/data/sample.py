@@ -21,7 +21,7 @@ class LoadedCase:
 
     ``present`` says which of the modalities that the plan reads are there, and ``images`` (S, K, H, W) holds just
     these, in their order, cropped to the box of just these; ``labels`` is an index map (S, H, W), 0 where nothing is;
-    ``class_index`` the case's class, -1 where it has none; ``slices`` the range that may be drawn; ``spacing_mm`` the
+    ``class_index`` the case's class or category, -1 if none; ``slices`` the range that may be drawn; ``spacing_mm`` the
     distances of grid points along (S, H, W).
     """
 

@@ -49,6 +49,14 @@ class Output:
         return self.scales[level] if self.scales else (2**level,) * dimensions
 
 
+@dataclass(frozen=True)
+class Samples:
+    """What samples are of: the case of each by its id, and its category ``categories`` (b,), -1 where it has none."""
+
+    ids: tuple[str, ...]
+    categories: Tensor
+
+
 @dataclass
 class Itemised:
     """A loss that is a sum of several: the ``total`` that is lowered, and its ``terms`` as they are recorded."""
@@ -64,10 +72,12 @@ class Loss(nn.Module, ABC):
     arguments. ``recorded`` is what a run's ``environment.json`` says of it that no spec can: what a file held.
     ``judges`` says whether it is part of a classification's validation score; a loss that only shapes features is not.
     ``one_process`` says that it needs the whole batch in one process, being no mean over samples.
+    One that ``reads_samples`` takes a third argument, the ``Samples`` of the batch.
     """
 
     judges = True
     one_process = False
+    reads_samples = False
     recorded: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, exclusive: bool) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from mrfusion import families
 from mrfusion.case import Cohort
 from mrfusion.data.batch import Batch
-from mrfusion.losses._base import Itemised, Loss, Output
+from mrfusion.losses._base import Itemised, Loss, Output, Samples
 from mrfusion.spec import RunSpec
 
 
@@ -70,7 +70,11 @@ class Objective(nn.Module):
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The losses, and the terms of those that are sums, ``<loss>/<term>``, unweighted and detached."""
         target = self.target(batch)
-        found = {name: self.losses[name](output, target) for name in names or self.losses}
+        samples = Samples(batch.ids, batch.classes)
+        found = {
+            name: self.losses[name](output, target, *[samples] * getattr(self.losses[name], "reads_samples", False))
+            for name in names or self.losses
+        }
         sums = {name: value for name, value in found.items() if isinstance(value, Itemised)}
         terms = {f"{name}/{term}": v.detach() for name, value in sums.items() for term, v in value.terms.items()}
         return {name: value.total if name in sums else value for name, value in found.items()}, terms
