@@ -7,7 +7,7 @@ that the variable has just now, so the figures follow light, dark and print.
 import html
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +68,36 @@ def plain(text: str) -> str:
 def rounded(values: Iterable[float], digits: int = 5) -> list[float | None]:
     """Numbers with so many significant digits, NaN as null: a page for 50 cases must stay small."""
     return [None if math.isnan(v) or math.isinf(v) else float(f"{v:.{digits}g}") for v in values]
+
+
+def band(x: Sequence[float], low: Iterable[float], high: Iterable[float], place: int) -> Drawing:
+    """From the lowest to the highest values over ``x``, as one closed shape in the colour of an arm's place."""
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": rounded([*x, *reversed(x)]),
+        "y": rounded([*high, *reversed(list(low))]),
+        "fill": "toself",
+        "fillcolor": soft(place),
+        "line": {"width": 0},
+        "hoverinfo": "skip",
+        "showlegend": False,
+        "legendgroup": str(place),
+    }
+
+
+def line(x: Iterable[float], y: Iterable[float], arm: str, place: int, **changes: Any) -> Drawing:
+    """The line of an arm over ``x``, in the colour and dashes of its place; ``changes``: what stands at a point."""
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": plain(arm),
+        "x": rounded(x),
+        "y": rounded(y),
+        "line": {"width": 2.5, "color": colour(place), "dash": dash(place)},
+        "legendgroup": str(place),
+        **changes,
+    }
 
 
 def layout(**changes: Any) -> Drawing:

@@ -32,6 +32,7 @@ from mrfusion.files import building, read_json, write_json
 from mrfusion.part import read_part
 from mrfusion.result import CaseScore
 from mrfusion.run_folder import energies, pictures, probabilities, scores
+from mrfusion.run_folder.folder import Folder
 from mrfusion.run_folder.fused import FusedSlice, write_fused
 from mrfusion.run_folder.history import History, read_history, write_history
 from mrfusion.run_folder.subsets import SubsetFolder
@@ -39,17 +40,8 @@ from mrfusion.spec import RunSpec, write_spec
 
 
 @dataclass(frozen=True)
-class RunFolder:
+class RunFolder(Folder):
     """The folder of one run; it is there when the run is done, and not before."""
-
-    path: Path
-
-    def __fspath__(self) -> str:
-        """The folder is a path to whoever opens files in it."""
-        return str(self.path)
-
-    def __str__(self) -> str:
-        return str(self.path)
 
     @property
     def digest(self) -> str:

@@ -24,22 +24,14 @@ from mrfusion.errors import InputError
 from mrfusion.files import read_json, write_json
 from mrfusion.result import ScoreRow
 from mrfusion.run_folder import planning, scores, searches
+from mrfusion.run_folder.folder import Folder
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.run_folder.splits import read_hashes, write_splits
 
 
 @dataclass(frozen=True)
-class StudyFolder:
+class StudyFolder(Folder):
     """The folder of one study, which a user calls its ``--out``."""
-
-    path: Path
-
-    def __fspath__(self) -> str:
-        """The folder is a path to whoever opens files in it."""
-        return str(self.path)
-
-    def __str__(self) -> str:
-        return str(self.path)
 
     @property
     def runs(self) -> Path:

@@ -9,15 +9,14 @@ from typing import Any
 from mrfusion.errors import InputError
 from mrfusion.files import building_anew, read_json, read_rows, write_json, write_rows
 from mrfusion.result import ScoreRow
+from mrfusion.run_folder.folder import Folder
 
 COLUMNS = ("subset", "case", "patient", "region", "metric", "value")
 
 
 @dataclass(frozen=True)
-class SubsetFolder:
+class SubsetFolder(Folder):
     """Where the scores of subsets lie; ``subsets`` in the folder of a run, or wherever a user wants them."""
-
-    path: Path
 
     @property
     def is_done(self) -> bool:

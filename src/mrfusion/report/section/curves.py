@@ -3,7 +3,7 @@
 import math
 from collections import defaultdict
 
-from mrfusion.report.figure import Drawing, Figure, Switch, axis, colour, dash, layout, plain, rounded, soft
+from mrfusion.report.figure import Drawing, Figure, Switch, axis, band, layout, line
 from mrfusion.report.part import Section, render
 from mrfusion.run_folder.quantity import RATE, Quantity
 from mrfusion.study.load import LoadedStudy
@@ -35,7 +35,7 @@ def _drawing(study: LoadedStudy, quantity: Quantity) -> Drawing:
     for place, arm in enumerate(study.arms):
         series = _series(study, arm.name, quantity)
         if series:
-            traces += [_band(series, place), _line(series, place, arm.name)]
+            traces += _drawn(series, arm.name, place)
     legend = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "itemclick": "toggle"}
     return {
         "data": traces,
@@ -58,33 +58,9 @@ def _series(study: LoadedStudy, arm: str, quantity: Quantity) -> Series:
     return dict(sorted(series.items()))
 
 
-def _band(series: Series, place: int) -> Drawing:
-    """Lowest to highest run, drawn as one closed shape."""
-    epochs = list(series)
-    edge = [max(series[e]) for e in epochs] + [min(series[e]) for e in reversed(epochs)]
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "x": epochs + epochs[::-1],
-        "y": rounded(edge),
-        "fill": "toself",
-        "fillcolor": soft(place),
-        "line": {"width": 0},
-        "hoverinfo": "skip",
-        "showlegend": False,
-        "legendgroup": str(place),
-    }
-
-
-def _line(series: Series, place: int, arm: str) -> Drawing:
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "name": plain(arm),
-        "x": list(series),
-        "y": rounded(sum(values) / len(values) for values in series.values()),
-        "customdata": [len(values) for values in series.values()],
-        "line": {"width": 2.5, "color": colour(place), "dash": dash(place)},
-        "hovertemplate": "%{y:.4~g} (%{customdata} runs)",
-        "legendgroup": str(place),
-    }
+def _drawn(series: Series, arm: str, place: int) -> list[Drawing]:
+    """The band from the lowest to the highest run, and the mean of the runs as a line."""
+    runs = list(series.values())
+    said = {"customdata": [len(values) for values in runs], "hovertemplate": "%{y:.4~g} (%{customdata} runs)"}
+    means = [sum(values) / len(values) for values in runs]
+    return [band(list(series), map(min, runs), map(max, runs), place), line(series, means, arm, place, **said)]

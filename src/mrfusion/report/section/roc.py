@@ -1,8 +1,8 @@
 """ROC curves of a classification: one class against the rest, all folds pooled, with a band over patients."""
 
-from mrfusion.report.figure import Drawing, Figure, Switch, axis, colour, dash, layout, plain, rounded, soft
+from mrfusion.report.figure import Drawing, Figure, Switch, axis, band, layout, line, plain
 from mrfusion.report.part import Section, render
-from mrfusion.scoring.pooled import Roc, roc
+from mrfusion.scoring.pooled import roc
 from mrfusion.study.load import LoadedStudy
 
 
@@ -29,7 +29,10 @@ def _drawing(study: LoadedStudy, place: int) -> Drawing:
     traces: list[Drawing] = []
     for number, arm in enumerate(study.arms):
         curve = roc(mine, place) if (mine := [run for run in study.answered if run.arm == arm.name]) else None
-        traces += [_band(curve, number), _line(curve, number, arm.name)] if curve else []
+        if curve is not None:
+            at, said = curve.at.tolist(), {"hovertemplate": "%{y:.2f} at %{x:.2f}"}
+            traces.append(band(at, curve.low.tolist(), curve.high.tolist(), number))
+            traces.append(line(at, curve.rate.tolist(), arm.name, number, **said))
     return {
         "data": traces,
         "layout": layout(
@@ -38,33 +41,4 @@ def _drawing(study: LoadedStudy, place: int) -> Drawing:
             showlegend=True,
             legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "itemclick": "toggle"},
         ),
-    }
-
-
-def _band(curve: Roc, place: int) -> Drawing:
-    at = curve.at.tolist()
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "x": rounded(at + at[::-1]),
-        "y": rounded([*curve.high.tolist(), *curve.low.tolist()[::-1]]),
-        "fill": "toself",
-        "fillcolor": soft(place),
-        "line": {"width": 0},
-        "hoverinfo": "skip",
-        "showlegend": False,
-        "legendgroup": str(place),
-    }
-
-
-def _line(curve: Roc, place: int, arm: str) -> Drawing:
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "name": plain(arm),
-        "x": rounded(curve.at.tolist()),
-        "y": rounded(curve.rate.tolist()),
-        "line": {"width": 2.5, "color": colour(place), "dash": dash(place)},
-        "hovertemplate": "%{y:.2f} at %{x:.2f}",
-        "legendgroup": str(place),
     }
