@@ -81,3 +81,18 @@ def test_the_page_runs_from_top_to_bottom(tmp_path, monkeypatch, capsys):
 )
 def test_the_page_names_every_importer(word):
     assert f"| `{word}` |" in PAGE
+
+
+def test_what_holds_of_every_row_is_said_once(tmp_path):
+    rows = [f"{arm},c{k},{region},dice,{0.8 + (arm == 'b') * 0.02 + k / 99:.3f}"
+            for arm in "ab" for k in range(9) for region in ("WT", "TC")]  # fmt: skip
+    (tmp_path / "t.csv").write_text("\n".join(["arm,case,region,metric,value", *rows]) + "\n")
+    done = CliRunner().invoke(
+        app, ["compare", str(tmp_path / "t.csv"), "--reference", "a", "--out", str(tmp_path / "o")]
+    )
+    assert done.exit_code == 0, done.output
+    (reason, *_) = json.loads((tmp_path / "o" / "report.json").read_text())["comparisons"][0]["reasons"]
+    table = re.search(r'<section id="verdicts".*?</section>', (tmp_path / "o" / "report.html").read_text(), re.DOTALL)
+    assert table is not None
+    assert table.group(0).count(f"Every row: {reason}") == table.group(0).count(reason) == 1
+    assert ">base<" not in (tmp_path / "o" / "report.html").read_text()

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from mrfusion.cli import app
 from mrfusion.errors import InputError
-from mrfusion.report.combined import Question, combine_studies, write_combined
+from mrfusion.report.combined import Question, chance, combine_studies, write_combined
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +53,7 @@ def test_what_they_have_not_in_common_is_said(folders, make_study, tmp_path):
 def test_one_training_set_is_a_caution(folders, make_study, tmp_path):
     single = make_study(tmp_path / "s", arms={"concat": 0.0, "late": 0.05}, cases=12, folds=1, seeds=3, size=16)
     assert any("one training set" in text for text in combine_studies([folders[0], single]).cautions)
+
+
+def test_no_chance_is_below_nothing():
+    assert [chance(share) for share in (-1e-9, 0.0, 0.864, 1.0)] == ["0 %", "0 %", "86 %", "100 %"]

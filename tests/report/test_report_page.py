@@ -214,7 +214,7 @@ def test_one_arm_without_pictures(make_study, tmp_path):
         picture.unlink()
     text = " ".join("".join(read(build_report(load_study(folder))).text).split())
     assert "alone reaches a mean Dice of " in text
-    assert "No picture was kept of this case." in text
+    assert "There are no pictures of these cases." in text
 
 
 def test_of_a_large_cohort_the_worst_are_drawn_and_one_metric_stands_in_full(make_study, tmp_path, monkeypatch):
@@ -256,7 +256,7 @@ def test_a_classification_shows_accuracy_and_what_is_scored_together(make_study,
         rows += [CaseScore("case-00", "HGG", "probability", 0.8), CaseScore("*", "*", "auc", 0.875)]
         run.folder.write_scores(rows, {})
     text = " ".join("".join(read(build_report(load_study(folder))).text).split())
-    assert "late has the best mean Accuracy of 2 arms: 75.0 % of cases" in text
+    assert "late has the best mean Accuracy of 2 arms: 75.0 points" in text
     assert "AUC, points (higher is better) concat" in text
     assert "87.5[87.5 to 87.5]1 run" in text
 

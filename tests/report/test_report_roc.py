@@ -43,3 +43,7 @@ def test_a_classification_is_judged_by_auc_f1_and_the_rest(make_study, tmp_path)
     assert "ROC curves" in text
     assert "roc-figure" in text
     assert "AUC, points (higher is better)" in text
+    assert "Accuracy points" in text
+    assert "true positive rate of LGG" in text
+    assert "<dt>Regions</dt>" not in text
+    assert "whose target lacks a region" not in text

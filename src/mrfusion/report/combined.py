@@ -90,13 +90,18 @@ def write_combined(together: Together, out: Path) -> Path:
 
 def sentence(together: Together) -> str:
     """``On the next data set separate helps against concat with a chance of 86 %, ...``."""
-    row, chance = together.first, together.answer.following
+    row, hope = together.first, together.answer.following
     metric = metric_named(row.metric)
     return (
-        f"On the next data set {row.arm} helps against {row.reference} with a chance of {chance.helps:.0%}, is "
-        f"equivalent within {metric.text(row.margin)} {metric.unit} with {chance.equivalent:.0%}, and hurts with "
-        f"{chance.hurts:.0%}."
+        f"On the next data set {row.arm} helps against {row.reference} with a chance of {chance(hope.helps)}, is "
+        f"equivalent within {metric.text(row.margin)} {metric.unit} with {chance(hope.equivalent)}, and hurts with "
+        f"{chance(hope.hurts)}."
     )
+
+
+def chance(share: float) -> str:
+    """``86 %``; what is left over where the others make up the whole may be a little below 0."""
+    return f"{100 * max(share, 0.0):.0f} %"
 
 
 def _names(studies: Sequence[LoadedStudy]) -> list[str]:
@@ -131,7 +136,9 @@ def _shared(found: Sequence[set[str]], what: str, option: str) -> str:
 
 
 def _page(together: Together) -> str:
-    html = render("section/combined.html", together=together, sentence=sentence(together), **_drawing(together))
+    html = render(
+        "section/combined.html", together=together, sentence=sentence(together), chance=chance, **_drawing(together)
+    )
     return str(render(
         "page.html",
         title=f"{together.first.arm} against {together.first.reference}: {len(together.rows)} studies together",

@@ -59,7 +59,7 @@ class Metric:
 def metric_named(text: str, family: str = "metrics") -> Metric:
     """The metric with this text; one that is not installed here (someone's own) is shown but never ranks."""
     if text == "correct":  # of a classification's single case; its mean is the accuracy
-        return Metric(text, "Accuracy", "% of cases", scale=100.0, better="higher")
+        return Metric(text, "Accuracy", "points", scale=100.0, better="higher")
     about = _about(text, family) or _about(text, "class_metrics")
     if about is None:
         return Metric(text, _title(text), "as stored", scale=1.0, better="neither")

@@ -66,6 +66,17 @@
     context.putImageData(picture, 0, 0);
   };
 
+  // One scale for all three planes: their widths in mm, the sum, the widest and the tallest, for the style sheet.
+  const measure = () => {
+    const { shape, spacing } = chosen(), mm = (axis) => shape[axis] * spacing[axis];
+    const widths = planes.map(({ axis }) => mm(ACROSS[axis][0])), box = root.querySelector(".planes").style;
+    planes.forEach(({ canvas }, number) => canvas.style.setProperty("--mm", widths[number]));
+    const sum = widths.reduce((before, width) => before + width, 0);
+    box.setProperty("--all", widths.reduce((before, width) => before + Math.max(width, 0.16 * sum), 0)); // a slider needs room
+    box.setProperty("--widest", Math.max(...widths));
+    box.setProperty("--tall", Math.max(...planes.map(({ axis }) => mm(ACROSS[axis][1]))));
+  };
+
   const drawAll = () => {
     if (!volumes) return;
     planes.forEach(draw);
@@ -100,6 +111,7 @@
     if (!open.chosen) $("image").value = chosen().clearest;
     open.chosen = true;
     at = [...start];
+    measure();
     sliders.forEach((slider, axis) => { slider.max = shape[axis] - 1; });
     return load();
   };

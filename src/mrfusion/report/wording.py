@@ -43,9 +43,9 @@ def ratio(value: float, reference: float) -> str:
     return "equal" if abs(value / reference - 1) <= 0.005 else f"{value / reference:.2f}×"
 
 
-def settings(changes: Mapping[str, Any]) -> str:
-    """What an arm changes, ``plan=separate, budget.epochs=5``; an arm without changes is the base."""
-    return ", ".join(f"{key}={value}" for key, value in _flat(changes)) or "base"
+def settings(changes: Mapping[str, Any], base: Mapping[str, Any]) -> str:
+    """What an arm changes, ``plan=separate, budget.epochs=5``; an arm without changes is the base, if there is one."""
+    return ", ".join(f"{key}={value}" for key, value in _flat(changes)) or ("base" if base else "")
 
 
 def _flat(changes: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -12,7 +12,7 @@ def section(study: LoadedStudy) -> Section | None:
         return None
     classes = study.answered[0].votes.classes
     shown = classes[:1] if len(classes) == 2 else classes
-    drawings = {name: drawing for place, name in enumerate(shown) if (drawing := _drawing(study, place))["data"]}
+    drawings = {name: drawing for place, name in enumerate(shown) if (drawing := _drawing(study, place, name))["data"]}
     if not drawings:
         return None
     figure = Figure(
@@ -25,7 +25,7 @@ def section(study: LoadedStudy) -> Section | None:
     return Section("roc", "ROC curves", render("section/roc.html", figure=figure), (figure,))
 
 
-def _drawing(study: LoadedStudy, place: int) -> Drawing:
+def _drawing(study: LoadedStudy, place: int, name: str) -> Drawing:
     traces: list[Drawing] = []
     for number, arm in enumerate(study.arms):
         curve = roc(mine, place) if (mine := [run for run in study.answered if run.arm == arm.name]) else None
@@ -34,11 +34,24 @@ def _drawing(study: LoadedStudy, place: int) -> Drawing:
             traces.append(band(at, curve.low.tolist(), curve.high.tolist(), number))
             traces.append(line(at, curve.rate.tolist(), arm.name, number, **said))
     return {
-        "data": traces,
+        "data": [_chance(), *traces] if traces else [],
         "layout": layout(
-            xaxis=axis("false positive rate", fixedrange=True, showgrid=False),
-            yaxis=axis("true positive rate", fixedrange=True),
+            xaxis=axis("false positive rate", fixedrange=True, showgrid=False, range=[0, 1]),
+            yaxis=axis(f"true positive rate of {name}", fixedrange=True, range=[0, 1.02]),
             showlegend=True,
             legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "itemclick": "toggle"},
         ),
+    }
+
+
+def _chance() -> Drawing:
+    """The diagonal, where answers that know nothing lie."""
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [0, 1],
+        "y": [0, 1],
+        "line": {"width": 1, "color": "var(--line-strong)", "dash": "dot"},
+        "hoverinfo": "skip",
+        "showlegend": False,
     }
