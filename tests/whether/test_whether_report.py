@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mrfusion.files import read_json, write_json, write_rows
+from mrfusion.report import printed
 from mrfusion.report.page import page
 from mrfusion.report.section import balance, paper_tables
 from mrfusion.result import CaseScore
@@ -95,13 +96,31 @@ def test_the_paper_s_tables_on_another_data_set_hold_our_numbers_only(tmp_path: 
     assert "misprint" not in found.html
 
 
-def test_on_brats_men_the_paper_s_numbers_stand_beside_ours_misprints_marked(tmp_path: Path) -> None:
+def test_on_brats_men_the_paper_s_tables_stand_in_full_and_each_doubt_has_its_reason(tmp_path: Path) -> None:
     found = paper_tables.section(load_study(study_of(tmp_path, prefix="BraTS-MEN-0000")))
     assert found is not None
+    printed_cells = 3 * sum(len(row) for row in printed.PRINTED.values())
+    assert (
+        found.html.count("paper ") - found.html.count("paper prints") - found.html.count("paper came") == printed_cells
+    )
     assert found.html.count("paper 77.98") == 2
-    assert found.html.count("<b title=") == 1
-    assert found.html.count("paper 21.16") == 1
-    assert "stands in no row" in found.html
+    assert found.html.count('">doubt 1</b>') == 3  # the HD95 of the baseline
+    assert found.html.count('">doubt 2</b>') == 3  # the order of regions
+    assert found.html.count('">doubt 3</b>') == 1
+    assert found.html.count('">doubt 4</b>') == 12  # the rows that are swapped
+    for words in ("stands in no row", "at least 72 % of the lesions", "STU-Net", "is ours", "docs/claims.md"):
+        assert words in found.html
+    assert "not public" not in found.html
+
+
+def test_the_paper_s_tables_are_those_of_the_method() -> None:
+    """Counted by hand: two rows of two triples, eight of four, two of two; a few of them, and each doubt's reason."""
+    assert sum(len(row) for row in printed.PRINTED.values()) == 2 + 2 + 8 * 4 + 2 * 2
+    assert printed.cell("C 5e-5", "lesion_hd95", "WT") == ("156.89", "")
+    assert printed.cell("C 1e-6", "hd95", "TC") == ("38.82", "swapped")
+    assert printed.cell("B", "hd95", "TC") == ("", "")
+    assert set(printed.SUSPECT.values()) == set(printed.DOUBTS)
+    assert all(printed.cell(*key)[0] for key in printed.SUSPECT)
 
 
 def test_the_whole_page(tmp_path: Path) -> None:
