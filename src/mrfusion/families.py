@@ -22,6 +22,7 @@ from mrfusion.errors import SpecError, nearest
 
 ROOT = Path(__file__).parent
 _CALL = re.compile(r"^\s*([A-Za-z_][\w.]*(?::[A-Za-z_]\w*)?)\s*(\(.*\))?\s*$", re.DOTALL)
+MOST = 1_000_000  # what a choice is given counts layers, channels, epochs: none of them has more
 _ADDRESS = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _WORDS: dict[str, Any] = {"true": True, "false": False, "none": None, "null": None, "inf": float("inf")}
@@ -159,7 +160,17 @@ def _check_arguments(target: Callable[..., Any], call: Call, family: str) -> Non
     except TypeError as error:
         raise SpecError(f"{family} choice {str(call)!r}: {error}; it takes {', '.join(known) or 'nothing'}") from None
     for name, value in bound.arguments.items():
+        _check_counts(name, value, str(call))
         _check_kinds(signature.parameters[name], value, f"{family} choice {str(call)!r}")
+
+
+def _check_counts(name: str, value: Any, choice: str) -> None:
+    """SpecError where a whole number is larger than any count that a choice can mean; seeds are no counts."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else ()
+    for part in parts:
+        _check_counts(name, part, choice)
+    if type(value) is int and abs(value) > MOST and name != "seed":
+        raise SpecError(f"{choice}: expected at most {MOST} for {name}, found {value}; write a smaller number")
 
 
 def _check_all_given(target: Callable[..., Any], call: Call, family: str) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -11,7 +12,7 @@ from pydantic import Field, field_validator
 from mrfusion import families
 from mrfusion.errors import nearest
 from mrfusion.files import write_text
-from mrfusion.part import Part, merge, read_part
+from mrfusion.part import Finite, Part, Positive, Share, merge, read_part
 from mrfusion.plan import FusionPlan, Plan
 
 
@@ -26,9 +27,8 @@ class Source(Part):
 
 
 NUMBERS = 6  # to be raised whenever the same specification gives other numbers: old runs are then made again
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Millimetres = Positive | None
+UNSAID: Mapping[str, Any] = {"members": [], "origin": None, "absence": "none", "mirror": False, "predictions": None}
+Millimetres = Annotated[float, Field(ge=1e-4, le=1e4, allow_inf_nan=False)] | None
 
 
 class Scale(Part):
@@ -92,7 +92,7 @@ class Sampling(Part):
     size: tuple[int, ...] | None = Field(
         None, description="grid points of a training sample; default: whole slices, or 96 x 96 x 96"
     )
-    slices: tuple[float, float] | None = Field(
+    slices: tuple[Share, Share] | None = Field(
         None, description="use only slices from here to there, as shares of the depth, as in [0.4, 0.6]"
     )
     per_case: int = Field(10, ge=1, le=100_000, description="training samples of each case in an epoch")
@@ -104,6 +104,8 @@ class Sampling(Part):
     def _positive(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
         if value is not None and (len(value) not in (2, 3) or min(value[-2:]) < 8 or min(value) < 2):
             raise ValueError("expected 2 or 3 numbers of at least 8; of slices, the first of 3 numbers, at least 2")
+        if value is not None and math.prod(value) > 2**27:  # 512 MiB for each modality
+            raise ValueError(f"expected at most 2^27 grid points, which no image has more of, found {math.prod(value)}")
         return value
 
 
@@ -117,15 +119,15 @@ class Budget(Part):
         4, ge=1, le=100_000, description="samples in one training step, over all processes together"
     )
     optimiser: Literal["adamw", "adam", "sgd"] = Field("adamw", description="sgd uses Nesterov momentum of 0.99")
-    learning_rate: float = Field(1e-3, gt=0, description="learning rate of the first epoch")
-    weight_decay: float = Field(1e-4, ge=0, description="weight decay; not applied to norms and biases")
+    learning_rate: Positive = Field(1e-3, description="learning rate of the first epoch")
+    weight_decay: Finite = Field(1e-4, ge=0, description="weight decay; not applied to norms and biases")
     decay: Literal["constant", "cosine", "poly"] = Field(
         "cosine", description="how the learning rate falls until the last epoch"
     )
     patience: int | None = Field(
         None, ge=1, le=1_000_000, description="stop after this many epochs without a better score"
     )
-    clip_norm: float | None = Field(12.0, gt=0, description="maximum gradient norm; null switches clipping off")
+    clip_norm: Positive | None = Field(12.0, description="maximum gradient norm; null switches clipping off")
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = Field(
         "auto",
         description="number format; auto is bf16-mixed on a GPU that has it, 16-mixed on another GPU, else 32-true",
@@ -268,9 +270,7 @@ class RunSpec(Part):
         sources = (s.model_dump(mode="json", exclude={"path", "follow_links"}) for s in self.data.sources)
         content["data"]["sources"] = [_without(source, {"prefix": ""}) for source in sources]
         content["data"]["split"].pop("file")
-        unsaid: dict[str, Any] = {"members": [], "origin": None, "absence": "none", "mirror": False}
-        unsaid |= {"predictions": None}
-        content = _without(content, unsaid) | {"data": _without(content["data"], {"modalities": []})}
+        content = _without(content, UNSAID) | {"data": _without(content["data"], {"modalities": []})}
         content["data"]["preparation"] = without_unsaid(self.data.preparation)
         content["sampling"] = _without(content["sampling"], {"centred": False})
         if "origin" in content:

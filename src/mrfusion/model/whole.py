@@ -36,7 +36,12 @@ def backbone_named(text: str, dimensions: int) -> Backbone | Whole:
     kind = choice.func if isinstance(choice, partial) else choice
     if isinstance(kind, type) and issubclass(kind, nn.Module):
         return Given(partial(choice), dimensions, multiple=getattr(kind, "multiple", MULTIPLE))
-    made: Backbone | Whole = choice(dimensions)
+    try:
+        made: Backbone | Whole = choice(dimensions)
+    except TypeError as error:
+        raise SpecError(
+            f"network: {text!r} is not all that it takes ({error}); 'mrfusion list backbones' shows an example of each"
+        ) from None
     return made
 
 

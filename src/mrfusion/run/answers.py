@@ -30,6 +30,7 @@ from mrfusion.run_folder.probabilities import FILE, Answer, write_probabilities
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.scoring.classes import answers_of, class_table, score_classes
 from mrfusion.scoring.masks import score_case
+from mrfusion.scoring.rehearsal import rehearse
 from mrfusion.spec import RunSpec
 
 METRICS = ("dice", "volume_mm3", "target_volume_mm3")
@@ -51,6 +52,12 @@ class Answers(Generic[A]):
             raise SpecError(f"task {spec.task} has no maps of regions; its table holds the probabilities already")
         self.spec, self.cohort, self.model, self.maps = spec, cohort, model, maps
         self.modalities = spec.plan.modalities(cohort.modalities)
+
+    @classmethod
+    def rehearse(cls, spec: RunSpec) -> None:
+        """Whether the run's metrics can be computed here, asked before anything is trained; nothing where they need no
+        preparation."""
+        del spec
 
     def predict(self, one: OpenedCase) -> A:
         """The answer for a case."""
@@ -82,6 +89,10 @@ class RegionAnswers(Answers[Prediction]):
     """Masks of regions, scored one by one, and written as label maps in each case's own grid and convention."""
 
     has_volumes = True
+
+    @classmethod
+    def rehearse(cls, spec: RunSpec) -> None:
+        rehearse(spec.metrics or METRICS, rule_named(spec.rules))
 
     def predict(self, one: OpenedCase) -> Prediction:
         found = predict_masks(one.case, one.prepared, one.loaded, self.modalities, self.model, probabilities=self.maps)
@@ -133,6 +144,11 @@ class RegionAnswers(Answers[Prediction]):
 class ClassAnswers(Answers[NDArray[np.float64]]):
     """The probabilities of the classes; metrics are of all cases together, and one table holds the answers."""
 
+    @classmethod
+    def rehearse(cls, spec: RunSpec) -> None:
+        two, answers = ("one", "other"), np.array([[0.7, 0.3], [0.4, 0.6]])
+        score_classes(class_table(two, answers, targets=two, classes=two), spec.metrics or None)
+
     def predict(self, one: OpenedCase) -> NDArray[np.float64]:
         return predict_classes(one.loaded, self.model)
 
@@ -175,6 +191,11 @@ def make_answers(spec: RunSpec, cohort: Cohort, model: Answering, *, maps: bool 
     """The answers that a run's task names."""
     made: Answers[Any] = families.piece(__name__, spec.chosen_task.answers)(spec, cohort, model, maps=maps)
     return made
+
+
+def rehearse_answers(spec: RunSpec) -> None:
+    """Whether what a run will be scored by can be computed here; SpecError, or a note where a slower way is taken."""
+    families.piece(__name__, spec.chosen_task.answers).rehearse(spec)  # type: ignore[attr-defined]
 
 
 def answered(answers: Answers[A], cases: Iterable[OpenedCase]) -> Iterator[tuple[OpenedCase, A]]:

@@ -12,6 +12,7 @@ from mrfusion.data.read import RunData, read_data
 from mrfusion.errors import InputError
 from mrfusion.lock import alone
 from mrfusion.progress import Progress
+from mrfusion.run.answers import rehearse_answers
 from mrfusion.run.evaluate_cases import CaseEvaluation
 from mrfusion.run.foreign import score_foreign
 from mrfusion.run_folder.quantity import SECONDS
@@ -68,6 +69,7 @@ def fit_and_try(
 ) -> None:
     """Train on a fold's training cases, try the best epoch on its test cases (or validation, if so asked)."""
     reset_peak(fabric.device)
+    rehearse_answers(spec)
     parts = parts_of(spec, data)
     training = make_training(spec, data.cohort, parts, fabric=fabric, folder=folder, progress=progress)
     if spec.origin is not None:

@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,8 +20,10 @@ from mrfusion.model.whole import WholeNetwork
 from mrfusion.plan import FusionPlan
 from mrfusion.planning.doubts import few_slices, too_large
 from mrfusion.progress import ProgressFile, silent
+from mrfusion.run.answers import rehearse_answers
 from mrfusion.run.execute import execute
 from mrfusion.run.timing import Measured, measured
+from mrfusion.run.walls import check_grid, check_machine, check_samples, machine_told, room_for_network, threads_note
 from mrfusion.run_folder.study import StudyFolder
 from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import check_mirror, make_network, sample_size
@@ -35,14 +38,19 @@ def prepare_data(spec_json: str, out: str, cache: str, arms: Mapping[str, str]) 
     ``arms`` has a run's specification for each arm; SpecError, before anything runs, where one cannot be built.
     """
     spec, study = RunSpec.model_validate_json(spec_json), StudyFolder(Path(out))
-    with ProgressFile(study.progress_of("prepare")) as progress:
-        data = read_data(spec.data, task=spec.task, cache=Path(cache), progress=progress)
     specs = {name: RunSpec.model_validate_json(arm_json) for name, arm_json in arms.items()}
     parameters, doubts = dict[str, int](), list[str]()
+    for name, arm in specs.items():
+        with _of_arm(name):
+            check_machine(arm.machine)
+            rehearse_answers(arm)
+    with ProgressFile(study.progress_of("prepare")) as progress:
+        data = read_data(spec.data, task=spec.task, cache=Path(cache), progress=progress)
     for name, arm in specs.items():  # one network in memory at a time
-        network = _checked_network(name, arm, data.cohort)
+        with _of_arm(name):
+            network = _checked_network(arm, data.cohort)
+            doubts += _doubts(arm, data, network)
         parameters[name] = count_parameters(network)
-        doubts += _doubts(arm, data, network)
     notes = tuple(dict.fromkeys((*data.notes, *doubts)))
     study.write_cohort(data.cohort, fingerprint=data.fingerprint, notes=notes)
     hashes = {name: prepared.digest for name, prepared in data.prepared.items()}
@@ -50,26 +58,33 @@ def prepare_data(spec_json: str, out: str, cache: str, arms: Mapping[str, str]) 
     return {"fingerprint": data.fingerprint, "notes": notes, "parameters": parameters}
 
 
-def _checked_network(name: str, spec: RunSpec, cohort: Cohort) -> nn.Module:
-    """Build everything that a run names, so that a modality, file or argument that is not there is found at once; the
-    network."""
+@contextmanager
+def _of_arm(name: str) -> Iterator[None]:
+    """What is wrong inside the block is told of the arm with this name."""
     try:
-        network = make_network(spec, cohort)
-        if isinstance(network, WholeNetwork):
-            network.check(spec.network)
-        for plan, one in _members(spec, network):
-            check_heard(one, plan)
-        make_objective(spec, cohort)
-        load("balancers", spec.balancer)()
-        check_mirror(spec)
-        for text in spec.tracking:
-            load("trackers", text)
-        load("schedules", spec.schedule)().phases(network, spec.loss_names)
-        absence_of(spec, cohort)
-        for case in cohort.cases:
-            check_files(case, spec, spec.plan.modalities(cohort.modalities))
+        yield
     except InputError as error:
         raise type(error)(f"arm {name!r}: {error}") from None
+
+
+def _checked_network(spec: RunSpec, cohort: Cohort) -> nn.Module:
+    """Build everything that a run names, so that a modality, file or argument that is not there is found at once; the
+    network."""
+    with machine_told(), room_for_network(spec):
+        network = make_network(spec, cohort)
+        make_objective(spec, cohort)
+    if isinstance(network, WholeNetwork):
+        network.check(spec.network)
+    for plan, one in _members(spec, network):
+        check_heard(one, plan)
+    load("balancers", spec.balancer)()
+    check_mirror(spec)
+    for text in spec.tracking:
+        load("trackers", text)
+    load("schedules", spec.schedule)().phases(network, spec.loss_names)
+    absence_of(spec, cohort)
+    for case in cohort.cases:
+        check_files(case, spec, spec.plan.modalities(cohort.modalities))
     return network
 
 
@@ -80,9 +95,13 @@ def _members(spec: RunSpec, network: nn.Module) -> list[tuple[FusionPlan, Fusion
 
 
 def _doubts(spec: RunSpec, data: RunData, network: nn.Module) -> Iterator[str]:
-    """Sentences about samples that do not fit the cases; a size that was not given is fitted by itself."""
+    """Sentences about samples that do not fit the cases; a size that was not given is fitted by itself. SpecError where
+    they do not fit the memory."""
     shapes = [one.shape(one.modalities) for one in data.prepared.values()]
     size, median = sample_size(spec, shapes, network), [statistics.median(axis) for axis in zip(*shapes, strict=True)]
+    check_grid(network, size)
+    check_samples(spec, data, size)
+    yield from threads_note(spec.machine)
     yield from few_slices(spec.sampling.dimensions, median)
     if spec.sampling.size is not None:
         stride = tuple(network.stride)  # type: ignore[arg-type]
@@ -92,7 +111,7 @@ def _doubts(spec: RunSpec, data: RunData, network: nn.Module) -> Iterator[str]:
 def execute_run(spec_json: str, out: str, cache: str) -> str:
     """Carry out one run; the path of its folder."""
     spec = RunSpec.model_validate_json(spec_json)
-    with ProgressFile(StudyFolder(Path(out)).progress_of(spec.digest)) as progress:
+    with ProgressFile(StudyFolder(Path(out)).progress_of(spec.digest)) as progress, machine_told():
         return str(execute(spec, out=Path(out), cache=Path(cache), progress=progress))
 
 
@@ -117,7 +136,8 @@ def estimate_runs(specs_json: Sequence[str], out: str, cache: str, subsets: bool
     if first.predictions is not None:
         return [0.0] * len(specs)  # nothing is trained
     data = read_data(first.data, task=first.task, cache=Path(cache), progress=silent)
-    found = measured(first, data, Path(out))
+    with machine_told():
+        found = measured(first, data, Path(out))
     return [_seconds(spec, data, found, subsets=subsets) for spec in specs]
 
 

@@ -16,6 +16,7 @@ from mrfusion.result import CaseScore
 from mrfusion.scoring.masks import score_checked
 from mrfusion.scoring.pairing import Files, Pair, pairs
 from mrfusion.scoring.question import Question, question
+from mrfusion.scoring.rehearsal import rehearse
 from mrfusion.scoring.values import check_values
 from mrfusion.surface.engine import engine
 
@@ -60,6 +61,7 @@ def score_folders(
     unseen = {region.name for region in asked.regions}
     if progress and not engine.ready():
         progress(0, len(cases), "compiling the kernels, this once")
+    rehearse(asked.metrics, asked.rule)
     with ThreadPoolExecutor(workers) as pool:
         jobs = {pool.submit(score_pair, pair, asked, unseen): pair for pair in cases}
         try:

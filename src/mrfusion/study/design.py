@@ -31,6 +31,7 @@ OWN_KEYS = (
     "planning",
     "most_seeds",
 )
+MOST_RUNS = 100_000
 MOST_SEEDS = 5  # of a study that stops when it is decided and does not say how many
 RENAMED = {"family": "hypotheses"}  # keys of version 0.1.0
 
@@ -79,12 +80,12 @@ class Study(Part):
     reference: str = Field(description="arm that all others are compared with; default: the first")
     folds: tuple[int, ...] = Field(min_length=1, description="numbers of the folds to run; default: all")
     seeds: tuple[int, ...] = Field(
-        min_length=1, description="random seeds; each is one training; default: that of a run"
+        min_length=1, max_length=1000, description="random seeds; each is one training; default: that of a run"
     )
     hypotheses: Hypotheses = Hypotheses()
     subsets: bool = Field(False, description="score every run on every subset of its modalities")
     most_seeds: int | None = Field(
-        None, ge=2, description="stop an arm when it is decided, at the latest after so many seeds; null: run all seeds"
+        None, ge=2, le=1000, description="stop an arm once it is decided, or after so many seeds; null: run all seeds"
     )
     planning: Planning = Planning()
     auto: tuple[str, ...] = ()
@@ -255,15 +256,13 @@ def _check(study: Study, path: Path) -> None:
     for name in study.hypotheses.arms:
         if name not in names:
             raise SpecError(f"{path}: hypotheses.arms: no arm is called {name!r}; {nearest(name, names)}")
-    folds = study.base.data.split.folds
-    for fold in study.folds:
-        if not 0 <= fold < folds:
-            raise SpecError(f"{path}: folds: {fold} is not one of the {folds} folds of data.split, counted from 0")
+    _check_runs(study, path)
     planned.check(study.planning, (*study.auto, *(key for arm in study.arms for key in arm.auto)), str(path))
     for arm in study.arms:
         try:
-            check_choices(study.spec(arm, fold=study.folds[0], seed=study.seeds[0]))
-            _check_search(arm, study.spec(arm, fold=study.folds[0], seed=study.seeds[0]))
+            spec = study.spec(arm, fold=study.folds[0], seed=study.seeds[0])
+            check_choices(spec, planned={*study.auto, *arm.auto})
+            _check_search(arm, spec)
         except SpecError as error:
             raise SpecError(f"{path}: arm {arm.name!r}: {error}") from None
     said = {arm.name: _said(study, arm) for arm in study.arms}
@@ -271,6 +270,17 @@ def _check(study: Study, path: Path) -> None:
         same = next(other for other, its in said.items() if its == content)
         if same != name:
             raise SpecError(f"{path}: arms {same!r} and {name!r} say the same; change or drop one")
+
+
+def _check_runs(study: Study, path: Path) -> None:
+    folds = study.base.data.split.folds
+    for fold in study.folds:
+        if not 0 <= fold < folds:
+            raise SpecError(f"{path}: folds: {fold} is not one of the {folds} folds of data.split, counted from 0")
+    arms, runs = len(study.arms), len(study.arms) * len(study.folds) * len(study.seeds)
+    if runs > MOST_RUNS:
+        text = f"{arms} arms on {len(study.folds)} folds with {len(study.seeds)} seeds make {runs} runs"
+        raise SpecError(f"{path}: {text}, and a study has at most {MOST_RUNS}; name fewer folds or seeds")
 
 
 def _said(study: Study, arm: Arm) -> tuple[Any, ...]:

@@ -28,9 +28,14 @@ class Planning(Part):
         "residual", description="whose levels and blocks a planned network has: ours, or those of nnU-Net's planners"
     )
     memory_gb: float | None = Field(
-        None, gt=0, description="GPU memory that a training may take; default: 8, or 24 for resenc-l, as nnU-Net's"
+        None,
+        gt=0,
+        le=100_000,
+        description="GPU memory that a training may take; default: 8, or 24 for resenc-l, as nnU-Net's",
     )
-    minutes: float | None = Field(None, gt=0, description="minutes that one training has, for budget.epochs: auto")
+    minutes: float | None = Field(
+        None, gt=0, le=10**7, description="minutes that one training has, for budget.epochs: auto"
+    )
 
 
 def divided(

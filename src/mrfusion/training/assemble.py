@@ -21,6 +21,7 @@ from mrfusion.data.absence import absence_of
 from mrfusion.data.batch import Batches, Share
 from mrfusion.data.sample import LoadedCase, Place, Sampler
 from mrfusion.errors import InputError, SpecError
+from mrfusion.hardware import cores
 from mrfusion.model.ensemble import Ensemble
 from mrfusion.model.network import FusionNetwork, build_network
 from mrfusion.model.whole import WholeNetwork, backbone_named
@@ -64,7 +65,7 @@ class Model:
 def make_fabric(machine: Machine, precision: str) -> Fabric:
     """Devices and precision of a run; the CPU's threads are set here once."""
     if machine.threads:
-        torch.set_num_threads(machine.threads)
+        torch.set_num_threads(min(machine.threads, cores()))  # a note says so before the run
     on_gpu = machine.device == "cuda" or (machine.device == "auto" and torch.cuda.is_available())
     accelerator = "gpu" if machine.device == "cuda" else machine.device
     strategy = "ddp_spawn" if machine.devices > 1 else "auto"
@@ -205,7 +206,8 @@ def load_network(spec: RunSpec, cohort: Cohort, weights: Path) -> FusionNetwork 
     """
     try:
         size = weights.stat().st_size
-        with Ceiling(FREE_BYTES + 8 * size, f"the network of plan {str(spec.plan)!r}, for weights of {size} bytes"):
+        found = f"expected a network that fits its weights of {size} bytes, found that of plan {str(spec.plan)!r}"
+        with Ceiling(FREE_BYTES + 8 * size, found):
             network = make_network(spec, cohort)
         network.load_state_dict(load_file(weights))
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:

@@ -12,14 +12,14 @@ _MAKERS = frozenset(f"aten::{name}" for name in ("empty", "zeros", "ones", "full
 
 
 class Ceiling(TorchDispatchMode):
-    """Inside the block tensors of at most ``limit`` bytes are made, all together; InputError before one more is.
+    """Inside the block tensors of at most ``limit`` bytes are made, all together; ``error`` before one more is.
 
-    What is freed in between counts as well; ``what`` is being made, for the message.
+    What is freed in between counts as well; ``what`` was expected and found, for the message.
     """
 
-    def __init__(self, limit: int, what: str) -> None:
+    def __init__(self, limit: int, what: str, error: type[InputError] = InputError) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.left, self.what = limit, what
+        self.left, self.what, self.error = limit, what, error
 
     def __torch_dispatch__(
         self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -27,5 +27,5 @@ class Ceiling(TorchDispatchMode):
         if func._schema.name in _MAKERS:
             self.left -= 4 * math.prod(args[0])
             if self.left < 0:
-                raise InputError(f"expected a network that fits its weights, found {self.what}: it asks for {args[0]}")
+                raise self.error(f"{self.what}: it asks for a tensor of {list(args[0])}")
         return func(*args, **(kwargs or {}))
