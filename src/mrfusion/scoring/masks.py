@@ -1,6 +1,7 @@
 """Masks and label maps in, one number a row out: every metric of every region of a case, and their summaries."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +14,7 @@ from mrfusion.families import load, parse
 from mrfusion.metrics._pair import MaskPair
 from mrfusion.result import CaseScore, Value
 from mrfusion.rules import PLAIN, Rule
-from mrfusion.scoring.values import check_arrays
+from mrfusion.scoring.values import check_known, check_shapes
 from mrfusion.surface.box import window
 
 
@@ -36,18 +37,12 @@ def score_case(
     """
     arrays = {"prediction": np.asarray(prediction), "target": np.asarray(target)}
     try:
-        check_arrays(arrays, regions, spacing_mm)
+        check_shapes(arrays, regions, spacing_mm)
+        grids = _cut(*arrays.values(), dimensions=len(spacing_mm), margin=rule.dilation)
+        check_known(dict(zip(arrays, grids.arrays, strict=True)), regions, len(spacing_mm))
     except CaseError as error:
         raise CaseError(f"case {case_id}: {error}") from None
-    return score_checked(
-        case_id,
-        arrays["prediction"],
-        target=arrays["target"],
-        regions=regions,
-        spacing_mm=spacing_mm,
-        metrics=metrics,
-        rule=rule,
-    )
+    return _scored(case_id, grids, regions=regions, spacing_mm=spacing_mm, metrics=metrics, rule=rule)
 
 
 def score_checked(
@@ -62,11 +57,46 @@ def score_checked(
 ) -> list[CaseScore]:
     """As :func:`score_case`, of arrays whose values were checked when they were read; values that are in no region
     count as background."""
+    try:
+        grids = _cut(prediction, target, dimensions=len(spacing_mm), margin=rule.dilation)
+    except CaseError as error:
+        raise CaseError(f"case {case_id}: {error}") from None
+    return _scored(case_id, grids, regions=regions, spacing_mm=spacing_mm, metrics=metrics, rule=rule)
+
+
+@dataclass(frozen=True, eq=False)
+class Grids:
+    """Prediction and target, label maps in 3-D cut to the box of both, and the shape of the whole image."""
+
+    arrays: tuple[NDArray[Any], NDArray[Any]]
+    shape: tuple[int, ...]
+
+
+def _cut(prediction: NDArray[Any], target: NDArray[Any], *, dimensions: int, margin: int) -> Grids:
+    """Most of a volume is empty, so label maps are cut once, before their values are looked at and for all regions."""
+    shapes = tuple(a.shape if a.ndim == dimensions else a.shape[1:] for a in (prediction, target))
+    if shapes[0] != shapes[1]:
+        raise CaseError(f"prediction {shapes[0]} and target {shapes[1]} differ in shape; resample one to the other")
+    if prediction.ndim == target.ndim == dimensions == 3:
+        part = window([prediction, target], margin=margin)
+        prediction, target = prediction[part], target[part]
+    return Grids((prediction, target), shapes[0])
+
+
+def _scored(
+    case_id: str,
+    grids: Grids,
+    *,
+    regions: Sequence[Region],
+    spacing_mm: Sequence[float],
+    metrics: Sequence[str],
+    rule: Rule,
+) -> list[CaseScore]:
     readers = [reader(text) for text in metrics]
     spacing = tuple(float(s) for s in spacing_mm)
     scores = []
     try:
-        for region, pair in _pairs(prediction, target, regions, spacing, rule):
+        for region, pair in _pairs(grids, regions, spacing, rule):
             if pair:
                 values = [(name, read(pair)) for name, read in readers]
             scores += [value.of(case_id, region.name, name) for name, value in values]
@@ -106,19 +136,10 @@ def reader(text: str) -> tuple[str, Callable[..., Value]]:
 
 
 def _pairs(
-    prediction: NDArray[Any], target: NDArray[Any], regions: Sequence[Region], spacing_mm: tuple[float, ...], rule: Rule
+    grids: Grids, regions: Sequence[Region], spacing_mm: tuple[float, ...], rule: Rule
 ) -> Iterator[tuple[Region, MaskPair | None]]:
-    """Each region's masks, or None where they are those of the region before, as where a tumour has no oedema.
-
-    Label maps are cropped for all regions at once, for most of a volume is empty.
-    """
-    arrays = [prediction, target]
-    shapes = tuple(a.shape if a.ndim == len(spacing_mm) else a.shape[1:] for a in arrays)
-    if shapes[0] != shapes[1]:
-        raise CaseError(f"prediction {shapes[0]} and target {shapes[1]} differ in shape; resample one to the other")
-    if all(array.ndim == len(spacing_mm) == 3 for array in arrays):
-        part = window(arrays, margin=rule.dilation)
-        arrays = [array[part] for array in arrays]
+    """Each region's masks, or None where they are those of the region before, as where a tumour has no oedema."""
+    arrays = grids.arrays
     maps = all(array.ndim == len(spacing_mm) for array in arrays)
     for index, region in enumerate(regions):
         if maps and index and not _differ(arrays, *regions[index - 1 : index + 1]):
@@ -126,7 +147,7 @@ def _pairs(
             continue
         pred, target = arrays if maps else (_mask(array, index, regions, len(spacing_mm)) for array in arrays)
         values = region.labels if maps else None
-        yield region, MaskPair(pred, target, spacing_mm, values=values, rule=rule, image_shape=shapes[0])
+        yield region, MaskPair(pred, target, spacing_mm, values=values, rule=rule, image_shape=grids.shape)
 
 
 def _differ(maps: Sequence[NDArray[Any]], one: Region, other: Region) -> bool:

@@ -1,6 +1,6 @@
 """Which values may stand in what is scored: whole numbers that somebody explained, and nothing else."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,8 @@ from mrfusion.errors import CaseError
 from mrfusion.surface.box import window
 
 
-def check_arrays(arrays: dict[str, NDArray[Any]], regions: Sequence[Region], spacing_mm: Sequence[float]) -> None:
-    """CaseError unless each is a label map of the regions' values, or a mask of 0 and 1 for each region.
-
-    What only looks like one is refused: probabilities, NaN, 0 and 255, a value that is in no region, a grid without
-    voxels, a spacing that is none.
-    """
+def check_shapes(arrays: Mapping[str, NDArray[Any]], regions: Sequence[Region], spacing_mm: Sequence[float]) -> None:
+    """CaseError unless each is a label map, or holds a mask for each region, on one grid with voxels and a spacing."""
     dimensions = len(spacing_mm)
     if dimensions not in (2, 3) or not all(np.isfinite(s) and s > 0 for s in spacing_mm):
         raise CaseError(f"expected 2 or 3 voxel edges above 0 mm as spacing_mm, found {tuple(spacing_mm)}")
@@ -33,6 +29,14 @@ def check_arrays(arrays: dict[str, NDArray[Any]], regions: Sequence[Region], spa
             )
         if not array.size or array.dtype.kind not in "biuf":
             raise CaseError(f"the {name}: expected an array of numbers, found {array.dtype} of the shape {array.shape}")
+
+
+def check_known(arrays: Mapping[str, NDArray[Any]], regions: Sequence[Region], dimensions: int) -> None:
+    """CaseError unless label maps hold the regions' values alone, and masks 0 and 1.
+
+    What only looks like one is refused: probabilities, NaN, 0 and 255, a value that is in no region.
+    """
+    for name, array in arrays.items():
         is_map = array.ndim == dimensions
         known = {value for region in regions for value in region.labels} if is_map else {1}
         check_values(array, known, f"the {name}", _cure(is_map))
