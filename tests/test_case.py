@@ -62,7 +62,7 @@ def test_outline_and_back_through_json_keeps_the_order() -> None:
 def test_case_by_id() -> None:
     cohort = Cohort(("t1",), (Case("a", "a", {}),))
     assert cohort.case("a").id == "a"
-    with pytest.raises(CaseError, match="no case is called 'b' in a cohort of 1 cases"):
+    with pytest.raises(CaseError, match="expected one of the 1 cases of the cohort, such as 'a', found 'b'"):
         cohort.case("b")
 
 

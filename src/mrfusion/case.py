@@ -109,7 +109,10 @@ class Cohort:
         for case in self.cases:
             if case.id == case_id:
                 return case
-        raise CaseError(f"no case is called {case_id!r} in a cohort of {len(self.cases)} cases")
+        raise CaseError(
+            f"expected one of the {len(self.cases)} cases of the cohort, such as {self.cases[0].id!r}, found "
+            f"{case_id!r}"
+        )
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,7 @@ def test_listed_levels_are_supervised_at_all_decoder_levels_but_the_coarsest(tex
     ("text", "message"),
     [
         ("plain(features=(4,8),strides=(1,2,2))", "strides: expected 2 entries, one for each level, found 3"),
-        ("plain(features=(4,8),strides=(2,2))", "the first level has the grid of the images"),
+        ("plain(features=(4,8),strides=(2,2))", "expected 1 for the first level"),
         ("resenc(features=(4,8),kernels=4,blocks=1)", "expected odd numbers"),
         ("residual(base=(4,8),strides=(1,(2,2)))", "expected a number, or one for each of 3 axes"),
         ("unet(base=(4,0))", "features: expected a whole number from 1"),

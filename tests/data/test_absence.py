@@ -130,7 +130,7 @@ def test_a_case_without_a_file_is_zeros_marked_absent(halved: Cohort, tmp_path: 
     assert batch.present.tolist() == [[False, True], [True, True]]
     assert batch.images[0, 0].eq(0).all()
     assert np.array_equal(batch.images[0, 1].numpy(), np.asarray(lacking.images[0, 0, :8, :8], np.float32))
-    with pytest.raises(CaseError, match="case b has none of the modalities t2; drop the case"):
+    with pytest.raises(CaseError, match="case b: expected at least one of the modalities t2, found t1; add"):
         load_case(halved.cases[1], halved, prepared["b"], ("t2",), None)
 
 

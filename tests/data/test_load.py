@@ -140,7 +140,7 @@ def test_a_split_file_is_obeyed(brats: Callable[..., Path], tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("task", "label", "message", "kind"),
     [
-        ("classification", True, "needs a class per case, the cohort has none", InputError),
+        ("classification", True, "needs a class for each case, found none in the data", InputError),
         ("segmentation", False, "seg", CaseError),
     ],
 )

@@ -114,7 +114,7 @@ def test_nnunet_files_test_on_val_and_carve_validation_by_patient(tmp_path):
 
 
 BAD = {
-    "unknown": ([{"train": ["p000-0", "nobody"], "val": ["p001-0"]}], "names the case 'nobody'"),
+    "unknown": ([{"train": ["p000-0", "nobody"], "val": ["p001-0"]}], "found 'nobody'"),
     "case twice": ([{"train": ["p000-0", "p002-0"], "val": ["p000-0"]}], "'p000-0' stands in train and in test"),
     "patient twice": (
         [{"train": ["p000-0", "p002-0"], "val": ["p000-1"]}],
@@ -146,5 +146,5 @@ def test_broken_json_and_foreign_splits_are_refused(tmp_path):
     (tmp_path / "s.json").write_text("{")
     with pytest.raises(InputError, match=r"expected a JSON file at .*s\.json"):
         read_splits(tmp_path / "s.json", cohort, strata)
-    with pytest.raises(CaseError, match="here: val names"):
+    with pytest.raises(CaseError, match="here: expected cases of the data, such as 'p000-0', under val, found 'x'"):
         check_split(cohort, Split(("p000-0",), ("x",), ("p001-0",)), "here")

@@ -257,7 +257,7 @@ def test_grids_stored_in_other_axis_orders_are_the_same_grid(make_case):
 def test_a_missing_modality_is_left_out_and_a_case_of_none_refused(make_case):
     case = make_case()
     assert read_volume(case, ("t1", "pet"), VALUES).modalities == ("t1",)
-    with pytest.raises(CaseError, match="none of the modalities pet"):
+    with pytest.raises(CaseError, match="at least one of the modalities pet, found"):
         read_volume(case, ("pet",), VALUES)
 
 

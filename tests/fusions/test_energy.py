@@ -385,5 +385,5 @@ def test_options_that_cannot_be(options: str) -> None:
 def test_a_hopfield_energy_has_no_closed_form_and_levels_share_a_width() -> None:
     with pytest.raises(SpecError, match="no closed form"):
         families.load("fusions", "energy(kind=hopfield,steps=inf)")(2, 4, 2)
-    with pytest.raises(SpecError, match="width 5 at the finer level, 8 at the next"):
+    with pytest.raises(SpecError, match="found 5 at a finer level and 8 at the next"):
         make()(streams_of(1, 3, 4, 2, 2), masks(3)[:1], streams_of(1, 5, 2, 2))

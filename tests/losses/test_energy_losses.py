@@ -246,12 +246,12 @@ def test_errors_say_what_to_do() -> None:
     for name in ("energy", "alignment"):
         with pytest.raises(SpecError, match=r"such as separate\[energy\]"):
             families.load("losses", name)(True)(Output(torch.zeros(1, 2), states=[{}]), torch.zeros(1))
-    with pytest.raises(SpecError, match="0 <= aligned <= factors"):
+    with pytest.raises(SpecError, match="aligned must lie from 0 to factors"):
         families.load("losses", "alignment(factors=2,aligned=3)")(True)
     with pytest.raises(SpecError, match="queue"):
         families.load("losses", "energy(queue=-1)")(True)
     state = {"vectors": random(1, 2, 9, 3), "energy": random(1, 2, 2)}
-    with pytest.raises(SpecError, match="4 factors do not divide the 9"):
+    with pytest.raises(SpecError, match="divides the energy's width 9, found 4"):
         families.load("losses", "alignment")(True)(Output(torch.zeros(1, 2), states=[state]), torch.zeros(1))
 
 

@@ -144,7 +144,7 @@ def test_images_need_masks(tmp_path):
     call = ["compare", str(tmp_path / "t.csv"), "--images", str(tmp_path), "--reference", "a", "--out", str(tmp_path)]
     done = CliRunner().invoke(app, call)
     assert isinstance(done.exception, SpecError)
-    assert "a table holds no masks to draw" in str(done.exception)
+    assert "found tables, which hold no masks to draw" in str(done.exception)
 
 
 def test_names_tell_case_and_modality(tmp_path):

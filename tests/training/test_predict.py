@@ -129,6 +129,6 @@ def test_the_size_of_a_sample(
 
 def test_a_size_that_does_not_fit_the_dimensions() -> None:
     spec = run_spec(sampling={"dimensions": 3, "size": [16, 16]})
-    with pytest.raises(SpecError, match=r"has 2 numbers, sampling.dimensions is 3"):
+    with pytest.raises(SpecError, match=r"expected 3 numbers, as sampling\.dimensions is 3"):
         sample_size(spec, [(9, 9, 9)], make_network(spec, cohort_of(loaded_cases(1))))
     assert MODALITIES == ("a", "b")

@@ -42,7 +42,9 @@ def read_levels(
     given = (1, *[2] * (count - 1)) if strides is None else strides
     steps = tuple(_axes("strides", step, dimensions, 2) for step in _listed("strides", given, count))
     if any(step != 1 for step in steps[0]):
-        raise SpecError(f"network: strides: the first level has the grid of the images, write 1 for it, found {given}")
+        raise SpecError(
+            f"network: strides: expected 1 for the first level, which has the grid of the images, found {given}"
+        )
     cores = tuple(_axes("kernels", core, dimensions, LARGEST_KERNEL) for core in _listed("kernels", kernels, count))
     if any(extent % 2 == 0 for core in cores for extent in core):
         raise SpecError(f"network: kernels: expected odd numbers, found {kernels}")

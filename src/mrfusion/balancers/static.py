@@ -22,9 +22,9 @@ class Static(Balancer):
     def __init__(self, *, warm: float = 0.0, **weights: float) -> None:
         super().__init__()
         if not 0 <= warm <= 1:
-            raise SpecError(f"balancer static: warm is a share of the steps, from 0 to 1, found {warm}")
+            raise SpecError(f"balancer static: warm, a share of the steps, must lie from 0 to 1, found {warm:g}")
         if any(weight < 0 for weight in weights.values()):
-            raise SpecError(f"balancer static: weights of losses are at least 0, found {weights}")
+            raise SpecError(f"balancer static: the weights of losses must be at least 0, found {weights}")
         self.warm, self.weights, self.grown = warm, weights, 1.0
 
     def at(self, share: float) -> None:

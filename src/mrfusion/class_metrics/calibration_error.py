@@ -21,7 +21,7 @@ def calibration_error(votes: Votes, *, bins: int = 15) -> dict[str, Value]:
     Example: calibration_error(bins=10)
     """
     if bins < 1:
-        raise SpecError(f"calibration_error needs one bin or more, found bins={bins}")
+        raise SpecError(f"calibration_error: bins must be at least 1, found {bins}")
     confidence = np.minimum(votes.probabilities.max(axis=1), 1.0)
     correct = votes.predicted == votes.targets
     index = np.searchsorted(np.arange(1, bins + 1) / bins, confidence, side="left")

@@ -39,9 +39,14 @@ def compare_results(given: Given, asked: Question, reference: str, *, margins: S
     """Score what is not scored yet, judge, write the report and say where it is."""
     declared = Hypotheses(margins=_margins(margins))
     if bool(given.tables) == bool(given.arms):
-        raise SpecError("expected tables of scores, or --arm NAME=FOLDER with --labels, and not both")
+        told = "both" if given.tables else "neither"
+        raise SpecError(
+            f"expected tables of scores, or --arm NAME=FOLDER with --labels, found {told}; name one of them"
+        )
     if given.arms and given.labels is None:
-        raise SpecError("--labels: expected the folder of labels that the arms' predictions are scored against")
+        raise SpecError(
+            "--labels: expected the folder of labels that the arms' predictions are scored against, found none; name it"
+        )
     files = _gallery(given, asked)
     found = judgement(_rows(given, asked), reference, declared)
     with TemporaryDirectory(prefix="mrfusion-") as place:
@@ -61,7 +66,9 @@ def _gallery(given: Given, asked: Question) -> Gallery | None:
         return None
     if given.labels is None:
         raise SpecError(
-            "--images: expected --labels and --arm NAME=FOLDER beside it, for a table holds no masks to draw"
+            "--images: expected --labels and --arm NAME=FOLDER beside it, found tables, which hold no masks to "
+            "draw; name "
+            "the folders of predictions, or leave --images out"
         )
     return gallery(given.images, given.labels, named_arms(given.arms), asked)
 

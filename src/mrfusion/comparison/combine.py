@@ -156,4 +156,6 @@ def _check(studies: Sequence[StudyEffect], margin: float, scale: float | None) -
     if not margin > 0:
         raise InputError(f"the margin, below which a difference counts as none, must be above 0, found {margin:g}")
     if scale is not None and math.isinf(scale) and len(studies) < 3:
-        raise InputError("a flat prior of the spread between studies needs at least three of them, found two")
+        raise InputError(
+            "a flat prior of the spread between studies needs at least three studies, found two; give the prior a scale"
+        )

@@ -57,7 +57,10 @@ def load_case(
     """
     present = [name for name in modalities if name in prepared.modalities and name not in absent]
     if not present:
-        raise CaseError(f"case {case.id} has none of the modalities {', '.join(modalities)}; drop the case")
+        raise CaseError(
+            f"case {case.id}: expected at least one of the modalities {', '.join(modalities)}, found "
+            f"{', '.join(prepared.modalities) or 'none'}; add a file, or drop the case"
+        )
     labels = prepared.labels_on_disk(present)
     return LoadedCase(
         case.id,

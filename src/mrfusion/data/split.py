@@ -70,7 +70,7 @@ def carve_validation(
     patients = {p: [c for c in cases if c in set(train)] for p, cases in _patients(cohort).items()}
     patients = {patient: cases for patient, cases in patients.items() if cases}
     if len(patients) < 2:
-        raise SpecError(f"expected at least 2 patients to train and validate on, found {len(patients)}")
+        raise SpecError(f"expected at least 2 patients to train and validate on, found {len(patients)}; add patients")
     kind = {patient: min(strata[case] for case in cases) for patient, cases in patients.items()}
     ordered = _by_stratum(list(patients), kind, np.random.default_rng(seed))
     val = _spread(ordered, val_share, 1)
@@ -87,7 +87,11 @@ def check_split(cohort: Cohort, split: Split, where: str) -> None:
         for case in ids:
             if case not in patient_of:
                 example = next(iter(patient_of), "none")
-                raise CaseError(f"{where}: {side} names the case {case!r}; the data do not have it, but {example!r}")
+                raise CaseError(
+                    f"{where}: expected cases of the data, such as {example!r}, under {side}, found {case!r}; "
+                    "mend the name "
+                    "or take it out"
+                )
             if case in side_of_case:
                 raise CaseError(f"{where}: the case {case!r} stands in {side_of_case[case]} and in {side}; keep one")
             side_of_case[case] = side
@@ -99,7 +103,8 @@ def check_split(cohort: Cohort, split: Split, where: str) -> None:
                 )
     if not split.train or not split.test:
         raise CaseError(
-            f"{where}: expected cases to train and to test on, found {len(split.train)} and {len(split.test)}"
+            f"{where}: expected cases to train and to test on, found {len(split.train)} and {len(split.test)}; name at "
+            "least one of each"
         )
 
 

@@ -64,7 +64,10 @@ def read_volume(
     """
     there = tuple(name for name in modalities if name in case.images)
     if not there:
-        raise CaseError(f"case {case.id} has none of the modalities {', '.join(modalities)}; drop the case")
+        raise CaseError(
+            f"case {case.id}: expected at least one of the modalities {', '.join(modalities)}, found "
+            f"{', '.join(case.images) or 'none'}; add a file, or drop the case"
+        )
     paths = {name: case.images[name] for name in there} | ({"label map": case.label_map} if case.label_map else {})
     _check_headers(case, paths, onto)
     images = read_images(case, there)

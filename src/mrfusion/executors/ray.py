@@ -64,9 +64,9 @@ class Ray(Executor):
         retries: int = 3,
     ) -> None:
         if gpus is not None and not (0 <= gpus <= 1 or gpus == int(gpus) > 0):
-            raise SpecError(f"executor ray: gpus is a share up to 1, or a whole number; found {gpus}")
+            raise SpecError(f"executor ray: gpus must be a share from 0 to 1, or a whole number, found {gpus}")
         if cpus < 1 or cpus != int(cpus):
-            raise SpecError(f"executor ray: cpus is a whole number from 1, the threads of a run; found {cpus}")
+            raise SpecError(f"executor ray: cpus, the threads of a run, must be a whole number from 1 on, found {cpus}")
         self.workers, self.address, self.cpus, self.gpus, self.retries = workers, address, cpus, gpus, retries
 
     def run(self, jobs: Sequence[Job], tick: Callable[[], None]) -> Iterator[Outcome]:

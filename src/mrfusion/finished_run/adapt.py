@@ -112,7 +112,10 @@ def _absent_in(run: FinishedRun, cohort: Cohort) -> dict[str, int]:
     """Modality of the run's plan to in how many of the new cases it is absent; only those that are in some."""
     counts = {name: sum(name not in case.images for case in cohort.cases) for name in run.modalities}
     if all(count == len(cohort.cases) for count in counts.values()):
-        raise InputError(f"no case has any of {', '.join(run.modalities)}, which the run's plan reads")
+        raise InputError(
+            f"expected cases with some of {', '.join(run.modalities)}, which the run's plan reads, found "
+            f"{', '.join(cohort.modalities)}; name the modalities in the layout's options as the run does"
+        )
     return {name: count for name, count in counts.items() if count}
 
 

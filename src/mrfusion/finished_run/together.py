@@ -51,7 +51,7 @@ class Together:
 def check_alike(runs: Sequence[FinishedRun]) -> None:
     """SpecError unless the runs read, and answer, the same."""
     if not runs:
-        raise SpecError("expected at least one finished run")
+        raise SpecError("expected at least one finished run, found none; run the study first")
     for name, value in _meaning(runs[0]).items():
         for run in runs[1:]:
             if _meaning(run)[name] != value:

@@ -24,15 +24,22 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.steps != float("inf") and (self.steps < 0 or self.steps != int(self.steps)):
-            raise SpecError(f"energy: steps is a whole number from 0, or inf, found {self.steps}")
+            raise SpecError(f"energy: steps must be a whole number from 0 on, or inf, found {self.steps}")
         if not 0 < self.rho < 2:
-            raise SpecError(f"energy: the energy falls for 0 < rho < 2 only, found rho={self.rho}")
+            raise SpecError(
+                f"energy: rho must lie between 0 and 2, where every step lowers the energy, found {self.rho}"
+            )
         if min(self.width, self.prototypes) < 1:
-            raise SpecError(f"energy: expected width and prototypes of at least 1, found {self}")
+            raise SpecError(
+                f"energy: width and prototypes must be at least 1, found {self.width} and {self.prototypes}"
+            )
         if self.kind not in ("quadratic", "hopfield"):
-            raise SpecError(f"energy: kind is quadratic or hopfield, found {self.kind!r}")
+            raise SpecError(f"energy: kind must be quadratic or hopfield, found {self.kind!r}")
         if self.kind == "hopfield" and self.steps == float("inf"):
-            raise SpecError("energy(kind=hopfield) has no closed form; give it a number of steps instead of inf")
+            raise SpecError(
+                "energy: expected a number of steps for kind=hopfield, which has no closed form, found inf; "
+                "write steps=3"
+            )
 
 
 def read_options(given: Mapping[str, Any]) -> Options:

@@ -29,7 +29,7 @@ class Attention(Fusion):
     def __init__(self, modalities: int, channels: int, dimensions: int, *, heads: int = 4, window: int = 1) -> None:
         super().__init__(modalities, channels, dimensions)
         if min(heads, window) < 1:
-            raise SpecError(f"fusion attention: heads and window are at least 1, found {heads} and {window}")
+            raise SpecError(f"fusion attention: heads and window must be at least 1, found {heads} and {window}")
         self.window = window
         self.heads = max(h for h in range(1, heads + 1) if channels % h == 0)
         self.norm = nn.LayerNorm(channels)

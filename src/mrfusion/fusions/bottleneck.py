@@ -25,7 +25,7 @@ class Bottleneck(Fusion):
     def __init__(self, modalities: int, channels: int, dimensions: int, *, tokens: int = 4) -> None:
         super().__init__(modalities, channels, dimensions)
         if tokens < 1:
-            raise SpecError(f"fusion bottleneck: tokens are at least 1, found {tokens}")
+            raise SpecError(f"fusion bottleneck: tokens must be at least 1, found {tokens}")
         self.tokens = nn.Parameter(torch.randn(tokens, channels))
         self.norm = nn.LayerNorm(channels)
         self.fill_key, self.fill_value = nn.Linear(channels, channels, bias=False), nn.Linear(channels, channels)

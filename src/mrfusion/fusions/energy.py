@@ -155,6 +155,7 @@ def _strength() -> nn.Parameter:
 def _check_finer(finer: Tensor, width: int) -> None:
     if finer.shape[1] != width:
         raise SpecError(
-            f"energy levels of one plan share a space: width {finer.shape[1]} at the finer level, {width} at the next; "
-            "give all the same"
+            "fusion energy: expected one width for all levels of a plan, which share a space, found "
+            f"{finer.shape[1]} at "
+            f"a finer level and {width} at the next; write one width for all"
         )

@@ -29,7 +29,7 @@ class Gated(Fusion):
     ) -> None:
         super().__init__(modalities, channels, dimensions)
         if not 0 <= share <= 1:
-            raise SpecError(f"fusion gated: share, of the steps with an open gate, is from 0 to 1, found {share:g}")
+            raise SpecError(f"fusion gated: share must lie from 0 to 1, found {share:g}")
         self.behind = families.load("fusions", fusion)(modalities, channels, dimensions)
         self.share, self.reads_finer = share, self.behind.reads_finer
 

@@ -29,7 +29,7 @@ class Lowrank(Fusion):
         super().__init__(modalities, channels, dimensions)
         self.exchange = exchange
         if rank < 1:
-            raise SpecError(f"fusion lowrank: rank is at least 1, found {rank}")
+            raise SpecError(f"fusion lowrank: rank must be at least 1, found {rank}")
         first = torch.cat((torch.ones(channels, 1), torch.zeros(channels, channels)), 1)
         noise = torch.randn(modalities, rank, channels, 1 + channels) / (1 + channels) ** 0.5
         self.factors = nn.Parameter(first + 0.5 * noise)

@@ -25,7 +25,7 @@ class Mmtm(Fusion):
     def __init__(self, modalities: int, channels: int, dimensions: int, *, ratio: float = 4.0) -> None:
         super().__init__(modalities, channels, dimensions)
         if not ratio > 0:
-            raise SpecError(f"fusion mmtm: ratio, of channels to the squeezed, is above 0, found {ratio:g}")
+            raise SpecError(f"fusion mmtm: ratio must be larger than 0, found {ratio:g}")
         width = max(1, round(2 * modalities * channels / ratio))
         self.squeeze = nn.Linear(modalities * channels, width)
         self.excite = nn.Linear(width, modalities * channels)

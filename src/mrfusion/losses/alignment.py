@@ -31,7 +31,10 @@ class Alignment(Loss):
         super().__init__(exclusive)
         self.factors, self.aligned = factors, factors // 2 if aligned is None else aligned
         if factors < 1 or not 0 <= self.aligned <= factors:
-            raise SpecError(f"loss alignment: expected 0 <= aligned <= factors, found {self.aligned} of {factors}")
+            raise SpecError(
+                "loss alignment: aligned must lie from 0 to factors, and factors be at least 1, found "
+                f"{self.aligned} and {factors}"
+            )
 
     def forward(self, output: Output, target: Tensor) -> Itemised:
         del target
@@ -48,7 +51,8 @@ class Alignment(Loss):
         width = state["vectors"].shape[2]
         if width % self.factors:
             raise SpecError(
-                f"loss alignment: {self.factors} factors do not divide the {width} dimensions of the energy"
+                f"loss alignment: expected a number of factors that divides the energy's width {width}, found "
+                f"{self.factors}; write alignment(factors=..), or another width of the energy"
             )
         weights = state["vector_weights"].detach()
         found = measure(state["vectors"], weights, state["present"], self.factors)

@@ -37,7 +37,7 @@ class Energy(Loss):
     def __init__(self, exclusive: bool, *, queue: int = 64, of: Literal["classes", "patients"] = "classes") -> None:
         super().__init__(exclusive)
         if queue < 0:
-            raise SpecError(f"loss energy: queue is a number of samples, at least 0, found {queue}")
+            raise SpecError(f"loss energy: queue, a number of samples, must be at least 0, found {queue}")
         kinds: dict[str, type[Points]] = {"classes": ClassPoints, "patients": PatientPoints}
         self.points = kinds[of](exclusive, queue)
         self.reads_samples = self.points.reads_samples

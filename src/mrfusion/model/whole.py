@@ -77,7 +77,9 @@ class WholeNetwork(nn.Module):
         self.train(training)
         if tuple(logits.shape) not in ((1, self.out_channels), (1, self.out_channels, *grid)):
             expected = (1, self.out_channels, *grid)
-            raise SpecError(f"network {text}: expected logits of {expected}, found {tuple(logits.shape)}")
+            raise SpecError(
+                f"network {text}: expected logits of {expected}, found {tuple(logits.shape)}; mend the network"
+            )
 
     def forward(self, images: Float[Tensor, "b m *xyz"], present: Bool[Tensor, "b m"]) -> Output:
         """Logits on the grid of ``images``; the grid is padded with zeros to a multiple and cut back."""

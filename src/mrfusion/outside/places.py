@@ -98,7 +98,10 @@ def _known(case: str, known: Mapping[str, str], text: str) -> str:
 def _matched(case: str, pattern: re.Pattern[str]) -> str:
     match = pattern.search(case)
     if match is None:
-        raise InputError(f"case {case}: the pattern {pattern.pattern!r} of --patients does not match it")
+        raise InputError(
+            f"case {case}: the pattern {pattern.pattern!r} of --patients does not match it; mend the pattern, or "
+            "give a table"
+        )
     return match.group(1) if pattern.groups else match.group(0)
 
 

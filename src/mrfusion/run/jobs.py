@@ -121,7 +121,10 @@ def describe_space(spec_json: str, fusion: str, out: str) -> list[int]:
     plan = replace(spec.plan, levels=(fusion,))
     network = make_network(spec.changed({"plan": str(plan)}), StudyFolder(Path(out)).read_outline())
     if not isinstance(network, FusionNetwork) or not network.fusions:
-        raise SpecError(f"a search needs a plan in which several streams meet, found {str(spec.plan)!r}")
+        raise SpecError(
+            f"expected a plan in which several streams meet for a search to place {fusion} in, found "
+            f"{str(spec.plan)!r}; write separate or separate>mean"
+        )
     check_heard(network, plan, alone=True)
     return [count_parameters(module) for module in network.fusions]
 

@@ -37,5 +37,8 @@ def _last_layer(head: nn.Module) -> nn.Module:
     heads = getattr(head, "heads", None)
     last = heads[0] if isinstance(heads, nn.ModuleList) else getattr(head, "head", None)
     if not isinstance(last, nn.Module):
-        raise SpecError(f"schedule adapt expected a decoder or a classifier, found {type(head).__name__}")
+        raise SpecError(
+            "schedule adapt: expected a network that ends in a decoder or a classifier, found "
+            f"{type(head).__name__}; take another network"
+        )
     return last

@@ -25,7 +25,10 @@ class Decoupled(Schedule):
 
     def __init__(self, *, fusion: str = "fusion", fusion_rate: float = 1e-4, share: float = 1.0) -> None:
         if not 0 < share <= 1 or fusion_rate <= 0:
-            raise SpecError(f"schedule decoupled: expected 0 < share <= 1 and a fusion_rate above 0, found {share}")
+            raise SpecError(
+                "schedule decoupled: share must be above 0 and at most 1, and fusion_rate above 0, found "
+                f"{share:g} and {fusion_rate:g}"
+            )
         self.fusion, self.fusion_rate, self.share = fusion, fusion_rate, share
 
     def phases(self, network: nn.Module, losses: Sequence[str]) -> list[Phase]:

@@ -37,7 +37,7 @@ class Joint(Schedule):
         stop: Literal["nothing", "segmentation", "fusion"] = "nothing",
     ) -> None:
         if not 0 <= warm < 1:
-            raise SpecError(f"schedule joint: expected 0 <= warm < 1, found {warm}")
+            raise SpecError(f"schedule joint: warm must be at least 0 and below 1, found {warm:g}")
         self.fusion, self.fusion_rate, self.warm, self.stop = fusion, fusion_rate, warm, stop
 
     def phases(self, network: nn.Module, losses: Sequence[str]) -> list[Phase]:

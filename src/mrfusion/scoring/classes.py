@@ -53,7 +53,9 @@ def class_table(
     """The table of a prediction: probabilities ``(cases, classes)`` and each case's right class by name."""
     ids = tuple(case_ids)
     if len(set(ids)) < len(ids) or ALL in ids or len(ids) != len(targets):
-        raise CaseError(f"expected different case ids, none {ALL!r}, one for each of {len(targets)} targets: {ids}")
+        raise CaseError(
+            f"expected {len(targets)} different case ids, one for each target and none called {ALL!r}, found {ids}"
+        )
     where = {name: k for k, name in enumerate(classes)}
     for case_id, target in zip(ids, targets, strict=True):
         if target not in where:

@@ -104,10 +104,11 @@ class Search(ABC):
 
     def __init__(self, fusion: str = "mmtm", *, epochs: int | None = None, rate: float = 1.0, repeats: int = 3) -> None:
         if not rate > 0:
-            raise SpecError(f"expected rate, the share of the learning rate of a warm start, above 0, found {rate:g}")
+            raise SpecError(f"search: rate, a share of the learning rate, must be larger than 0, found {rate:g}")
         if repeats < 3:
             raise SpecError(
-                f"repeats must be at least 3, found {repeats}: by chance alone, two trainings beat two others in 1 of "
+                f"search: repeats must be at least 3, found {repeats}: by chance alone, two trainings beat two "
+                "others in 1 of "
                 "6 cases"
             )
         self.fusion, self.epochs, self.rate, self.repeats = fusion, epochs, rate, repeats

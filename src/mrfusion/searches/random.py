@@ -22,7 +22,7 @@ class Random(Search):
     def __init__(self, fusion: str = "mmtm", *, count: int = 5, repeats: int = 3) -> None:
         super().__init__(fusion, repeats=repeats)
         if count < 1:
-            raise SpecError(f"search random: count is a number of placements, at least 1, found {count}")
+            raise SpecError(f"search random: count, a number of placements, must be at least 1, found {count}")
         self.count = count
 
     def walk(self, space: Space) -> Walk[Choice]:

@@ -33,7 +33,9 @@ class Supernet(Search):
     ) -> None:
         super().__init__(fusion, epochs=epochs, rate=rate, repeats=repeats)
         if finalists < 1:
-            raise SpecError(f"search supernet: finalists is a number of placements, at least 1, found {finalists}")
+            raise SpecError(
+                f"search supernet: finalists, a number of placements, must be at least 1, found {finalists}"
+            )
         self.finalists = finalists
 
     def walk(self, space: Space) -> Walk[Choice]:

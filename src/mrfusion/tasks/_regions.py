@@ -18,7 +18,10 @@ class RegionTask(Task):
 
     def check(self, cohort: Cohort) -> None:
         if not cohort.regions:
-            raise InputError("task: segmentation needs label maps and regions, the cohort has none")
+            raise InputError(
+                "task: segmentation needs label maps and regions, found none in the data; name them in the layout's "
+                "options, or write task: classification for classes"
+            )
 
     def is_labelled(self, case: Case) -> bool:
         return case.label_map is not None

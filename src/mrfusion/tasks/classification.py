@@ -18,7 +18,9 @@ class Classification(Task):
     def check(self, cohort: Cohort) -> None:
         if not cohort.classes:
             raise InputError(
-                "task: classification needs a class per case, the cohort has none; give a table with 'label'"
+                "task: classification needs a class for each case, found none in the data; write a table with "
+                "the column "
+                "label ('mrfusion list layouts table')"
             )
 
     def is_labelled(self, case: Case) -> bool:

@@ -117,7 +117,7 @@ def make_training(
     sampling, budget = spec.sampling, spec.budget
     if budget.batch_size % fabric.world_size:
         raise SpecError(
-            f"budget.batch_size {budget.batch_size} must be a multiple of machine.devices {fabric.world_size}"
+            f"budget.batch_size must be a multiple of machine.devices, {fabric.world_size}, found {budget.batch_size}"
         )
     network = channels_last(make_network(spec, cohort), sampling.dimensions)
     if fabric.world_size > 1 and any(isinstance(module, _BatchNorm) for module in network.modules()):
@@ -225,7 +225,9 @@ def sample_size(spec: RunSpec, shapes: Sequence[Place], network: nn.Module) -> P
     strides = tuple(network.stride)  # type: ignore[arg-type]
     given, dimensions = spec.sampling.size, spec.sampling.dimensions
     if given is not None and len(given) != dimensions:
-        raise SpecError(f"sampling.size {given} has {len(given)} numbers, sampling.dimensions is {dimensions}")
+        raise SpecError(
+            f"sampling.size: expected {dimensions} numbers, as sampling.dimensions is {dimensions}, found {given}"
+        )
     if given is not None:
         wanted: tuple[int, ...] = given
     else:
