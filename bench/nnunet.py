@@ -55,6 +55,7 @@ PLANNED = (
     "network", "sampling.dimensions", "sampling.size", "budget.batch_size", "budget.epochs",
     "data.preparation.spacing_mm", "data.preparation.interpolation", "data.preparation.intensities",
 )  # fmt: skip
+FRESH = 1  # of the phantoms; those of seed 0 showed that a batch of 33 is too large, and so cannot show the cure
 PARTS = (12, 3, 25)  # patients to train on, to choose the epoch by, and to test on at most
 Scores = list[ScoreRow]
 
@@ -96,7 +97,7 @@ def _raw(options: argparse.Namespace, out: Path) -> Path:
         return raw
     if options.data is not None:
         return write_hearts(options.data, raw)
-    phantom = write_cohort(out / "phantom", cases=sum(PARTS), spacing_mm=3.0, workers=options.threads)
+    phantom = write_cohort(out / "phantom", cases=sum(PARTS), spacing_mm=3.0, seed=FRESH, workers=options.threads)
     cohort = read_cohort([Source(path=phantom, layout="brats", options={"year": 2023})])
     return write_nnunet(cohort, raw, splits=(), progress=silent)
 
