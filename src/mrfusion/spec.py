@@ -67,7 +67,7 @@ class SplitRule(Part):
     val_share: float = Field(0.2, gt=0, lt=1, description="share of the remaining patients that validate")
     test_share: float = Field(0.2, gt=0, lt=1, description="share of the patients that test, where folds is 1")
     seed: int = Field(0, ge=0, lt=2**32, description="random seed of the division into folds")
-    file: Path | None = Field(None, description="file with the folds: our splits.json, or nnU-Net's splits_final.json")
+    file: Path | None = Field(None, description="file with folds: our splits.json, nnU-Net's, or a datalist's")
 
 
 class Data(Part):

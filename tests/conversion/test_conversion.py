@@ -13,9 +13,9 @@ from mrfusion.conversion.datalist import write_datalist
 from mrfusion.conversion.nnunet import dataset_json, file_names, write_nnunet
 from mrfusion.data.label_map import region_masks
 from mrfusion.data.prepared import resampler
-from mrfusion.data.split_file import read_splits
+from mrfusion.data.split_file import count_folds, read_splits
 from mrfusion.data.volume import Target, read_volume
-from mrfusion.errors import CaseError, OutputError, SpecError
+from mrfusion.errors import CaseError, InputError, Note, OutputError, SpecError
 from mrfusion.progress import silent
 from mrfusion.run_folder.splits import write_splits
 
@@ -127,7 +127,8 @@ def test_a_datalist_names_files_in_place_and_is_read_back(cohort, tmp_path):
     assert root == tmp_path / "data"
     content = json.loads((tmp_path / "out/datalist.json").read_text())
     assert [entry.get("fold") for entry in content["training"]] == [None, 1, 0]
-    back = families.load("layouts", "datalist")(root, file=str(tmp_path / "out/datalist.json"))
+    with pytest.warns(Note, match="has a fold for its cases"):
+        back = families.load("layouts", "datalist")(root, file=str(tmp_path / "out/datalist.json"))
     same(cohort, back, {case.id: case.id for case in cohort.cases})
     assert back.cases[0].label_values == VALUES
     assert back.fingerprint == cohort.fingerprint
@@ -193,3 +194,38 @@ def test_nothing_is_kept_of_a_conversion_that_fails(cohort, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot write"):
         write_nnunet(cohort, tmp_path / "file/out", splits=[], progress=silent)
+
+
+@pytest.mark.parametrize("resampled", [False, True], ids=["as the files lie", "written anew"])
+def test_values_that_no_region_tells_apart_become_one_label(cohort, tmp_path, resampled):
+    """One region of several labels is a label of nnU-Net's, 0 and 1; so are regions that do not overlap."""
+    lesion = replace(cohort, regions=(Region("lesion", frozenset({200, 1220, 2221})),))
+    onto = Target("lge", resampler()) if resampled else None
+    out = write_nnunet(lesion, tmp_path / "one", splits=[], onto=onto, progress=silent)
+    assert json.loads((out / "dataset.json").read_text())["labels"] == {"background": 0, "lesion": 1}
+    for case in lesion.cases:
+        raw = np.asarray(nib.load(case.label_map).dataobj)
+        written = nib.as_closest_canonical(nib.load(out / "labelsTr" / f"{file_names(lesion)[case.id]}.nii.gz"))
+        truth = nib.as_closest_canonical(nib.Nifti1Image(np.isin(raw, (200, 1220, 2221)).astype(np.uint8), LPS))
+        assert np.array_equal(np.asarray(written.dataobj), np.asarray(truth.dataobj))
+    apart = replace(cohort, regions=(Region("a", frozenset({200, 1220})), Region("b", frozenset({2221}))))
+    assert dataset_json(apart, {c.id: c.id for c in apart.cases})["labels"] == {"background": 0, "a": 1, "b": 2}
+    nested = replace(cohort, regions=(Region("all", frozenset({200, 1220, 2221})), Region("in", frozenset({2221}))))
+    found = dataset_json(nested, {c.id: c.id for c in nested.cases})
+    assert (found["labels"], found["regions_class_order"]) == ({"background": 0, "all": [1, 2], "in": [2]}, [1, 2])
+
+
+def test_the_folds_of_a_datalist_are_named_and_become_the_split_where_it_is_asked_for(cohort, tmp_path):
+    folds = [Split((), (), (case.id,)) for case in cohort.cases]
+    root = write_datalist(cohort, tmp_path / "out", splits=folds, progress=silent)
+    file = tmp_path / "out/datalist.json"
+    with pytest.warns(Note, match=r"has a fold for its cases .0, 1, 2.; it is used only where data.split.file"):
+        back = families.load("layouts", "datalist")(root, file=str(file))
+    assert count_folds(file) == 3
+    splits, _ = read_splits(file, back, {case.id: "" for case in back.cases})
+    assert [split.test for split in splits] == [(case.id,) for case in cohort.cases]
+    content = json.loads(file.read_text())
+    content["training"][0]["fold"] = 7
+    file.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"expected the folds 0, 1, .. of the cases, found \[1, 2, 7\]"):
+        count_folds(file)

@@ -285,6 +285,7 @@ ENTRIES = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:.*has a fold for its cases")
 @pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
 def test_images_of_a_datalist_in_every_form(entry, lists):
     written(lists / "datalist.json", {"modality": {"0": "t1", "1": "t2"}, "training": [{"id": "x", **entry}]})

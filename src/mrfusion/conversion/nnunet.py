@@ -2,7 +2,7 @@
 
 Files that lie as nnU-Net wants them (three dimensions, .nii.gz, one grid in one order of axes) are copied byte by byte;
 the others, and what is resampled, are written anew in RAS+ order. Label values become 1, 2, ... in the order of the
-cohort's.
+cohort's; values that no region tells apart become one label, as where the only region holds several of them.
 """
 
 import json
@@ -77,21 +77,28 @@ def _labels(cohort: Cohort) -> dict[str, Any]:
     """``labels``, and where regions overlap the label that each of them is painted with, the largest first."""
     if not cohort.regions:
         raise SpecError("nnU-Net segments; the cohort has classes and no regions. Write a datalist instead")
-    number = {value: place for place, value in enumerate(cohort.label_values, start=1)}
-    ordered = sorted(cohort.regions, key=lambda region: -len(region.labels))
+    number = label_numbers(cohort)
+    joined = [Region(region.name, frozenset(number[v] for v in region.labels)) for region in cohort.regions]
+    ordered = sorted(joined, key=lambda region: -len(region.labels))
     if all(len(region.labels) == 1 for region in ordered):
-        single = {region.name: number[min(region.labels)] for region in cohort.regions}
-        return {"labels": {"background": 0, **single}}
+        return {"labels": {"background": 0, **{region.name: min(region.labels) for region in joined}}}
     paint = [_own_label(region, ordered) for region in ordered]
-    for value in number:
-        last = [colour for region, colour in zip(ordered, paint, strict=True) if value in region.labels][-1]
-        if last != value:
+    for value, label in number.items():
+        last = [colour for region, colour in zip(ordered, paint, strict=True) if label in region.labels][-1]
+        if last != label:
             raise SpecError(
                 f"nnU-Net paints one region over the other, and of {', '.join(r.name for r in ordered)} the label "
                 f"{value} would be lost; name fewer regions, or such as lie inside each other"
             )
-    regions = {region.name: sorted(number[value] for value in region.labels) for region in ordered}
-    return {"labels": {"background": 0, **regions}, "regions_class_order": [number[value] for value in paint]}
+    regions = {region.name: sorted(region.labels) for region in ordered}
+    return {"labels": {"background": 0, **regions}, "regions_class_order": paint}
+
+
+def label_numbers(cohort: Cohort) -> dict[int, int]:
+    """Label value -> what is written for it, from 1; values that are in the same regions have one number."""
+    place: dict[frozenset[str], int] = {}
+    within = {v: frozenset(r.name for r in cohort.regions if v in r.labels) for v in cohort.label_values}
+    return {value: place.setdefault(names, len(place) + 1) for value, names in within.items()}
 
 
 def _own_label(region: Region, regions: Sequence[Region]) -> int:
@@ -113,20 +120,20 @@ def _write_case(case: Case, cohort: Cohort, out: Path, name: str, onto: Target |
     label = out / "labelsTr" / f"{name}{ENDING}"
     for path in (images[0], label):
         path.parent.mkdir(parents=True, exist_ok=True)
-    values = range(1, len(cohort.label_values) + 1)
+    values = list(label_numbers(cohort).values())
     if onto is None and _lies_as_wanted(case):
         for modality, path in zip(cohort.modalities, images, strict=True):
             shutil.copyfile(case.images[modality], path)
         assert volume.labels_XYZ is not None
         write_label_map(label, volume.labels_XYZ, case.label_map, values)
     else:
-        _write_volume(volume, images, label)
+        _write_volume(volume, images, label, values)
 
 
-def _write_volume(volume: Volume, images: Sequence[Path], label: Path) -> None:
+def _write_volume(volume: Volume, images: Sequence[Path], label: Path, values: Sequence[int]) -> None:
     for path, array in zip(images, volume.images_MXYZ, strict=True):
         nib.save(nib.Nifti1Image(array, volume.affine), path)
-    nib.save(nib.Nifti1Image(np.asarray(volume.labels_XYZ, np.uint8), volume.affine), label)
+    nib.save(nib.Nifti1Image(np.array([0, *values], np.uint8)[volume.labels_XYZ], volume.affine), label)
 
 
 def _lies_as_wanted(case: Case) -> bool:

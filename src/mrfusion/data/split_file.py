@@ -1,4 +1,5 @@
-"""Splits from a file: ours with ids, patients and hashes, or nnU-Net's splits_final.json, checked against a cohort."""
+"""Splits from a file: ours with ids, patients and hashes, nnU-Net's splits_final.json, or a datalist whose cases have
+folds (Auto3DSeg); checked against a cohort."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from mrfusion.case import Cohort, Split
 from mrfusion.data.split import carve_validation, check_split
 from mrfusion.errors import InputError
 from mrfusion.files import read_json
+from mrfusion.layouts._dataset_json import listed_folds
 from mrfusion.run_folder.splits import PARTS
 
 
@@ -23,10 +25,10 @@ def read_splits(
     """The splits of a file, and what has to be said about them.
 
     In nnU-Net's file (a list of ``{train, val}``) the ``val`` part of a fold is what is tested on; validation is carved
-    out of ``train`` by patient, as ``val_share`` and ``seed`` say. InputError or CaseError for anything that does not
-    fit the cohort: unknown ids, a case or a patient on two sides.
+    out of ``train`` by patient, as ``val_share`` and ``seed`` say. So it is with the folds of a datalist.
+    InputError or CaseError for anything that does not fit the cohort: unknown ids, a case or a patient on two sides.
     """
-    content = read_json(path)
+    content = _read(path)
     ours = isinstance(content, dict) and isinstance(content.get("folds"), list)
     folds = content["folds"] if ours else content
     if not isinstance(folds, list) or not folds:
@@ -36,7 +38,7 @@ def read_splits(
         notes = _changed(content.get("cases"), hashes or {})
         splits = [Split(*fold) for fold in parts]
     else:
-        notes = ("nnU-Net's val part of each fold is tested on; validation is carved out of its train part",)
+        notes = ("the val part of each fold is tested on, as nnU-Net's; validation is carved out of its train part",)
         for number, (train, test) in enumerate(parts):
             check_split(cohort, Split(train, (), test), f"{path}, fold {number}")
         carved = [carve_validation(cohort, strata, train, val_share=val_share, seed=seed) for train, _ in parts]
@@ -46,9 +48,16 @@ def read_splits(
     return splits, (*notes, *_unused(cohort, splits))
 
 
+def _read(path: Path) -> Any:
+    """What the file says; of a datalist whose cases have folds, these in nnU-Net's form."""
+    content = read_json(path)
+    listed = listed_folds(content, path) if isinstance(content, dict) and "training" in content else None
+    return content if listed is None else listed
+
+
 def count_folds(path: Path) -> int:
     """How many folds a file of splits holds; InputError if it is none."""
-    content = read_json(path)
+    content = _read(path)
     folds = content.get("folds") if isinstance(content, dict) else content
     if not isinstance(folds, list) or not folds:
         raise InputError(f"{path}: expected our splits or nnU-Net's (a list of train and val), found {_short(content)}")

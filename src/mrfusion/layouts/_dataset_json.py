@@ -7,7 +7,7 @@ from typing import Any
 from mrfusion.case import Region
 from mrfusion.errors import InputError
 from mrfusion.files import read_json
-from mrfusion.layouts._base import meaning_of, regions_from
+from mrfusion.layouts._base import meaning_of, regions_from, stem
 
 FILE = "dataset.json"
 
@@ -18,6 +18,39 @@ def read_object(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected keys and values, found {_short(content)}")
     return content
+
+
+OWN_KEYS = ("label", "fold", "id", "patient")  # of an entry of a datalist; every other key may be a modality
+
+
+def entry_id(entry: Mapping[str, Any]) -> str:
+    """The id of a datalist's case: what it says itself, or the name of its first image."""
+    given = entry.get("image", {key: value for key, value in entry.items() if key not in OWN_KEYS})
+    files = [given] if isinstance(given, str) else [*given.values()] if isinstance(given, dict) else given
+    first = files[0] if isinstance(files, list) and files else ""
+    return str(entry.get("id") or stem(Path(str(first))) or "")
+
+
+def listed_folds(content: Mapping[str, Any], path: Path) -> list[dict[str, list[str]]] | None:
+    """The folds of a datalist whose cases say theirs, as Auto3DSeg's do, in nnU-Net's form: ``val`` of fold k are its
+    cases, ``train`` all others. None where no case has one; InputError where the numbers are not 0, 1, .."""
+    listed = [entry for entry in entries(content, "training", path) if isinstance(entry, dict)]
+    numbers = {entry_id(entry): entry["fold"] for entry in listed if "fold" in entry}
+    if not numbers:
+        return None
+    found = sorted(set(numbers.values()), key=str)
+    if not all(type(n) is int for n in found) or sorted(found) != list(range(len(found))):
+        raise InputError(
+            f"{path}: expected the folds 0, 1, .. of the cases, found {_short(found)}; number them without a gap"
+        )
+    every = [entry_id(entry) for entry in listed]
+    return [
+        {
+            "train": [name for name in every if numbers.get(name) != fold],
+            "val": [name for name in every if numbers.get(name) == fold],
+        }
+        for fold in range(len(found))
+    ]
 
 
 def peek(path: Path) -> dict[str, Any]:

@@ -5,17 +5,25 @@ Modalities may also stand as keys of their own beside ``label``. Names are relat
 they never leave. ``label`` is a label map, or a class.
 """
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mrfusion.case import Case, Cohort, Region
-from mrfusion.errors import InputError
-from mrfusion.layouts._base import ENDINGS, check_complete, stem, there
-from mrfusion.layouts._dataset_json import FILE, channel_names, entries, peek, read_object, regions_of
-
-OWN_KEYS = ("label", "fold", "id", "patient")
+from mrfusion.errors import InputError, Note
+from mrfusion.layouts._base import ENDINGS, check_complete, there
+from mrfusion.layouts._dataset_json import (
+    FILE,
+    OWN_KEYS,
+    channel_names,
+    entries,
+    entry_id,
+    peek,
+    read_object,
+    regions_of,
+)
 
 
 def datalist(
@@ -54,10 +62,23 @@ def datalist(
     is_mask = any(str(entry.get("label", "")).lower().endswith(ENDINGS) for entry in listed)
     given = regions or content.get("regions")
     chosen, meaning = regions_of(content, path, given) if is_mask or given else ((), {})
+    _tell_folds(listed, path)
     place = _Place(path, base, names, chosen, meaning, may_lack)
     cases = [place.case(entry, *files) for entry, files in zip(listed, images, strict=True)]
     classes = () if chosen else tuple(sorted({case.label for case in cases if case.label}))
     return Cohort(names, tuple(cases), chosen, classes)
+
+
+def _tell_folds(listed: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """A note where the cases have folds, as Auto3DSeg's have: they are a split only where a split asks for them."""
+    numbers = sorted({str(entry["fold"]) for entry in listed if "fold" in entry})
+    if numbers:
+        warnings.warn(
+            f"{path} has a fold for its cases ({', '.join(numbers[:8])}{', ..' if len(numbers) > 8 else ''}); it is "
+            "used only where data.split.file, or --splits, names this file: fold k is then tested by the k-th run",
+            Note,
+            stacklevel=3,
+        )
 
 
 def fits(root: Path) -> str | None:
@@ -82,7 +103,7 @@ class _Place:
 
     def case(self, entry: Mapping[str, Any], files: Mapping[str, str], channels: Mapping[str, int]) -> Case:
         """The case of one entry; CaseError where a file is missing or leads out."""
-        case_id = str(entry.get("id") or stem(Path(next(iter(files.values()), ""))) or "")
+        case_id = entry_id(entry)
         where, label = f"{self.path}, case {case_id}", entry.get("label")
         found = {name: there(file, self.base, f"{where}: {name}") for name, file in files.items()}
         images = {name: found[name] for name in self.names if found.get(name)}
