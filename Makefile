@@ -13,7 +13,7 @@ RECIPE ?= recipes/demo.yaml
 CASES ?= 24
 DEMO ?= demo
 
-.PHONY: help setup setup-ray demo test test-all test-pythons test-lowest test-light coverage wheel lint audit bench docs
+.PHONY: help setup setup-ray demo test test-all test-pythons test-lowest test-light test-wheel coverage wheel lint audit bench docs
 
 help:
 	@echo "make setup     the environment in $(VENV), once"
@@ -24,6 +24,7 @@ help:
 	@echo "make test-pythons  the tests under each other Python from 3.12 on that is found here"
 	@echo "make test-lowest   the tests with the lowest versions that pyproject.toml allows"
 	@echo "make test-light    the same for what does without torch; quick"
+	@echo "make test-wheel    the wheel on every Python from 3.11 to 3.13 that is found here, without torch"
 	@echo "make coverage  the tests, and which lines they do not reach"
 	@echo "make wheel     a wheel in dist/, installed into an empty environment and asked for its version"
 	@echo "make lint      ruff and mypy"
@@ -87,6 +88,24 @@ test-light:
 	$(LIGHT)/bin/mrfusion list > $(LIGHT)/list.txt
 	$(LIGHT)/bin/mrfusion study --help > $(LIGHT)/help.txt
 	$(LIGHT)/bin/pytest -W default $(LIGHT_TESTS)
+
+# The wheel, installed from its file into an empty environment of every Python that is named and found here. Without torch,
+# whose wheels are large: `make wheel` installs it whole. What pins need another Python is left to pip.
+WHEEL_PYTHONS = python3.11 python3.12 python3.13
+test-wheel:
+	@rm -rf dist && $(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir dist .
+	@for name in $(WHEEL_PYTHONS); do \
+	  found=$$(ls -d $$(command -v $$name) $(HOME)/.pyenv/versions/$${name#python}.*/bin/$$name 2>/dev/null | \
+	    while read p; do $$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done); \
+	  if [ -z "$$found" ]; then echo "$$name: not installed here"; continue; fi; \
+	  echo "== $$name: $$found"; \
+	  rm -rf .env-$$name-wheel && $$found -m venv .env-$$name-wheel && \
+	  .env-$$name-wheel/bin/pip install --quiet $(LIGHT_PACKAGES) pytest beartype hypothesis && \
+	  .env-$$name-wheel/bin/pip install --quiet --no-deps dist/*.whl && \
+	  .env-$$name-wheel/bin/mrfusion --version && \
+	  .env-$$name-wheel/bin/mrfusion list > .env-$$name-wheel/list.txt && \
+	  .env-$$name-wheel/bin/pytest -W default $(LIGHT_TESTS) || exit 1; \
+	done
 
 coverage: setup
 	$(BIN)/pytest -n auto --maxprocesses 4 -m "not slow" --cov=mrfusion --cov-report=term-missing:skip-covered

@@ -154,7 +154,7 @@ def test_progress_across_processes(tmp_path: Path) -> None:
         assert (told["run1"]["done"], told["run1"]["total"], told["run1"]["what"]) == (3, 10, "epoch 1")
         raise ZeroDivisionError
     assert read_progress(folder) == {}, "a job that failed leaves no bar"
-    forget_progress(folder)
+    forget_progress(folder, ["run2", "run3"])
     assert left_in(folder) == []
     assert read_progress(tmp_path / "nowhere") == {}
 

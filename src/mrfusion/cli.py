@@ -32,6 +32,9 @@ def study(
     most_seeds: Annotated[
         int | None, typer.Option(min=2, help="With --until decided: seeds of an arm at the most. Default: 5.")
     ] = None,
+    join: Annotated[
+        bool, typer.Option("--join", help="Share the runs with other processes that are at work in OUT.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would run and for how long; write nothing.")
     ] = False,
@@ -40,10 +43,12 @@ def study(
     from mrfusion.command.study import executor_named, foretell, show_study
     from mrfusion.study.design import read_study
 
-    carry_out = foretell if dry_run else show_study
     runner = executor_named(executor, workers=workers, address=address)
     read = read_study(spec, data=data, splits=splits, until=until, most_seeds=most_seeds)
-    carry_out(read, runner, out=out, cache=cache)
+    if dry_run:
+        foretell(read, runner, out=out, cache=cache)
+    else:
+        show_study(read, runner, out=out, cache=cache, join=join)
 
 
 @app.command()

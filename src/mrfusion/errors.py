@@ -4,7 +4,8 @@
     ├── InputError            what the user gave cannot be used
     │   ├── CaseError         a case on disk: a file, its grid, its values
     │   └── SpecError         a YAML file, a plan, a name, a command-line option
-    ├── OutputError           the place to write to refuses (read-only, full, in use)
+    ├── OutputError           the place to write to refuses (read-only, full)
+    │   └── TakenError        another process is at work there
     └── TrainingError         the training itself failed (a loss that is not finite)
 
 Every message says what was expected, what was found, where, and what to do.
@@ -35,6 +36,10 @@ class SpecError(InputError):
 
 class OutputError(MrFusionError):
     """The place to write to refuses."""
+
+
+class TakenError(OutputError):
+    """Another process is at work there."""
 
 
 class TrainingError(MrFusionError):

@@ -1,7 +1,7 @@
 """How far a long job is, told to whoever asked; across processes through a small file that anyone may watch."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +38,8 @@ class ProgressFile:
     def __exit__(self, *_: object) -> None:
         """The job is over, well or not; there is nothing to watch any more, and why it ended must not be lost."""
         with suppress(OSError):
-            self.path.unlink()
+            if self.written:  # a job that found its work taken must not hide who does it
+                self.path.unlink()
 
 
 def read_progress(folder: Path) -> dict[str, dict[str, Any]]:
@@ -52,7 +53,7 @@ def read_progress(folder: Path) -> dict[str, dict[str, Any]]:
     return told
 
 
-def forget_progress(folder: Path) -> None:
-    """Remove what jobs that were ended from outside left behind."""
-    for path in folder.glob("*.json"):
-        path.unlink(missing_ok=True)
+def forget_progress(folder: Path, jobs: Iterable[str]) -> None:
+    """Remove what these jobs left behind where they were ended from outside."""
+    for job in jobs:
+        (folder / f"{job}.json").unlink(missing_ok=True)

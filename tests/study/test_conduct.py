@@ -94,7 +94,7 @@ def test_failures_do_not_stop_the_others_and_are_reported_together(
 def test_folders_that_stay_on_another_machine_are_one_message(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mrfusion.study.conduct.PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr("mrfusion.study.share.PATIENCE_SECONDS", 0.0)
     elsewhere = Pretend()
     monkeypatch.setattr(elsewhere, "_result", lambda job: "done")
     with pytest.raises(OutputError, match="all machines of the executor share"):

@@ -50,10 +50,10 @@ def make_recipe(folder: Path, phantom: Path) -> Path:
     return path
 
 
-def start(recipe: Path, out: Path) -> subprocess.Popen[bytes]:
+def start(recipe: Path, out: Path, *more: str) -> subprocess.Popen[bytes]:
     """The study as a user starts it at a terminal, in a process group of its own."""
-    command = [sys.executable, "-m", "mrfusion", "study", str(recipe), "--out", str(out), "--workers", "2"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    command = [sys.executable, "-m", "mrfusion", "study", str(recipe), "--out", str(out), "--workers", "2", *more]
+    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, start_new_session=True, preexec_fn=_hear_ctrl_c, **quiet)  # type: ignore[call-overload]
 
 

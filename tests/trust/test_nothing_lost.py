@@ -48,6 +48,7 @@ def test_a_lock_refuses_the_second_and_forgets_the_dead(tmp_path: Path, holder: 
     with refused, alone(tmp_path / "it.lock", "the study", patience_seconds=0.1):
         raise AssertionError
     holder.kill()
+    holder.wait()  # until then it is there for whoever asks the system
     with alone(tmp_path / "it.lock", "the study", patience_seconds=10):
         pass
 

@@ -1,15 +1,16 @@
 """The main job from end to end: prepare the data, run what is missing, write the report, say where it is."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mrfusion import families
 from mrfusion.command.display import StudyView, complaints, console, one_bar, say
 from mrfusion.command.grid import study_grid
-from mrfusion.errors import MrFusionError
-from mrfusion.executors._base import Executor
+from mrfusion.errors import MrFusionError, TakenError
+from mrfusion.executors._base import Executor, Job
 from mrfusion.files import sweep, temporary_folder
 from mrfusion.lock import alone
 from mrfusion.report.page import build_report
@@ -18,18 +19,20 @@ from mrfusion.report.wording import duration
 from mrfusion.run_folder.study import StudyFolder
 from mrfusion.study.conduct import (
     Agenda,
+    check_joined,
     conduct,
     missing,
     prepare,
-    score_subsets,
-    without_subsets,
+    subset_jobs,
     write_down,
 )
 from mrfusion.study.design import PlannedRun, Study
 from mrfusion.study.estimate import Estimate, estimate
 from mrfusion.study.load import LoadedStudy, load_study
+from mrfusion.study.share import share
 
 Report = Callable[[LoadedStudy], object]
+JOIN = "wait until it ends, stop it, choose another --out, or say --join to share its runs"
 
 
 def run_study(
@@ -39,23 +42,26 @@ def run_study(
     executor: str = "local",
     workers: int | None = None,
     cache: Path | str | None = None,
+    join: bool = False,
 ) -> LoadedStudy:
     """Conduct a study: carry out the runs that are missing in ``out``, write ``out/report.html``, give the results.
 
     ``executor`` is a choice of the family executors, ``workers`` the processes side by side (default: one a GPU, or a
-    core), ``cache`` the folder of prepared cases (default: ``out/cache``). Progress is shown on the standard error.
+    core), ``cache`` the folder of prepared cases (default: ``out/cache``). With ``join`` other processes may be at work
+    on the same folder, here or on machines that share it: each takes runs that nobody is at. Progress is shown on the
+    standard error.
     Where runs fail, the others go on, the report is written, and MrFusionError then says which failed and why. After
     an interruption, a call with the same arguments goes on from there.
     """
     out = Path(out)
     runner, prepared = executor_named(executor, workers=workers), Path(cache or StudyFolder(out).cache)
-    return _conduct(study, runner, out=out, cache=prepared, report=build_report)
+    return _conduct(study, runner, _Place(out, prepared, join), build_report)
 
 
-def show_study(study: Study, executor: Executor, *, out: Path, cache: Path | None) -> LoadedStudy:
+def show_study(study: Study, executor: Executor, *, out: Path, cache: Path | None, join: bool = False) -> LoadedStudy:
     """Conduct a study and show its answer. Ctrl-C is one message; the same command goes on from there."""
     try:
-        return _conduct(study, executor, out=out, cache=cache or StudyFolder(out).cache, report=_report)
+        return _conduct(study, executor, _Place(out, cache or StudyFolder(out).cache, join), _report)
     except KeyboardInterrupt:
         raise MrFusionError("stopped; finished runs and epochs are kept, the same command goes on from there") from None
 
@@ -67,17 +73,58 @@ def executor_named(text: str, **options: Any) -> Executor:
     return executor
 
 
-def _conduct(study: Study, executor: Executor, *, out: Path, cache: Path, report: Report) -> LoadedStudy:
-    """Run what is missing, then report; where runs fail, a report of the others comes before their failure is told."""
-    with alone(StudyFolder(out).lock_of("study"), f"the study in {out}", patience_seconds=1):
-        sweep(out.iterdir())
-        agenda = _prepared(study, executor, out, cache)
+@dataclass(frozen=True)
+class _Place:
+    """Where a study is conducted, and whether beside other processes."""
+
+    out: Path
+    cache: Path
+    join: bool
+
+    @contextmanager
+    def door(self) -> Iterator[None]:
+        """Alone while the data are prepared and the design is written; whoever joins waits for the door to open."""
+        path, what = StudyFolder(self.out).lock_of("prepare"), f"the study in {self.out}"
+        with ExitStack() as held:
+            try:
+                held.enter_context(alone(path, what))
+            except TakenError as taken:
+                if not self.join:
+                    raise TakenError(f"{taken}; {JOIN}") from None
+                complaints.print(f"waiting: {taken}", markup=False, highlight=False)
+                held.enter_context(alone(path, what, patience_seconds=None))
+            yield
+
+    def take(self, held: ExitStack) -> bool:
+        """Hold the study, if no other process does; TakenError where one does, and it was not said to join it."""
         try:
-            _run_all(agenda, executor, out=out, cache=cache)
+            held.enter_context(alone(StudyFolder(self.out).lock_of("study"), f"the study in {self.out}"))
+        except TakenError as taken:
+            if not self.join:
+                raise TakenError(f"{taken}; {JOIN}") from None
+            return False
+        return True
+
+
+def _conduct(study: Study, executor: Executor, place: _Place, report: Report) -> LoadedStudy:
+    """Run what is missing, then report; where runs fail, a report of the others comes before their failure is told."""
+    with ExitStack() as held:
+        with place.door():
+            first = place.take(held)
+            if first and not place.join:
+                sweep(place.out.iterdir())
+            agenda = _prepared(study, executor, place.out, place.cache)
+            if not first:
+                check_joined(agenda, place.out)
+            write_down(agenda, place.out)
+        try:
+            here = _run_all(agenda, executor, place)
         except MrFusionError:
-            report(_finished(out))
+            report(_finished(place.out))
             raise
-        found = _finished(out)
+        if place.join:
+            say(f"{here} jobs were done by this process")
+        found = _finished(place.out)
         report(found)
     return found
 
@@ -89,30 +136,39 @@ def _finished(out: Path) -> LoadedStudy:
     return found
 
 
-def _run_all(agenda: Agenda, executor: Executor, *, out: Path, cache: Path) -> None:
-    while _wave(write_down(agenda, out), executor, out, cache):
-        pass
-    if agenda.study.subsets:
-        _subsets(executor, out, cache)
+def _run_all(agenda: Agenda, executor: Executor, place: _Place) -> int:
+    """Wave after wave until nothing is missing; how many runs and subsets were made here."""
+    here, left = 0, True
+    while left:
+        with place.door():
+            due = write_down(agenda, place.out)
+        made, left = _wave(due, executor, place)
+        here += made
+    return here + (_subsets(executor, place) if agenda.study.subsets else 0)
 
 
-def _wave(agenda: Agenda, executor: Executor, out: Path, cache: Path) -> bool:
-    """Run what is missing now: planned runs, and the rounds that the searches have come to. False when all is done."""
-    planned = agenda.now(out)
-    todo = missing(planned, out)
+def _wave(agenda: Agenda, executor: Executor, place: _Place) -> tuple[int, bool]:
+    """Run what is missing now: planned runs, and the rounds that the searches have come to; how many were made here,
+    and whether any was missing."""
+    planned = agenda.now(place.out)
+    todo = missing(planned, place.out)
     asked = f", {len(agenda.quests)} searches ask as they go" if agenda.quests else ""
     complaints.print(f"{len(planned)} runs planned, {len(planned) - len(todo)} done{asked}", highlight=False)
     titles = {run.spec.digest: run.title for run in planned}
-    with StudyView(titles, len(todo), study_grid(planned, out)) as view:
-        conduct(planned, executor, out=out, cache=cache, watch=view.watch)
-    return bool(todo)
+    with StudyView(titles, len(todo), study_grid(planned, place.out)) as view:
+        made = conduct(planned, executor, out=place.out, cache=place.cache, watch=view.watch)
+    return made, bool(todo)
 
 
-def _subsets(executor: Executor, out: Path, cache: Path) -> None:
+def _subsets(executor: Executor, place: _Place) -> int:
     """Score the runs that lack it on every subset of their modalities."""
-    todo = without_subsets(out)
-    with StudyView(todo, len(todo)) as view:
-        score_subsets(todo, executor, out=out, cache=cache, watch=view.watch)
+
+    def todo() -> list[Job]:
+        return subset_jobs(place.out, place.cache)
+
+    titles = {job.name: job.title for job in todo()}
+    with StudyView(titles, len(titles)) as view:
+        return share(todo, executor, out=place.out, watch=view.watch)
 
 
 def foretell(study: Study, executor: Executor, *, out: Path, cache: Path | None) -> None:

@@ -1,6 +1,7 @@
 """A finished run on every subset of its modalities: each test case is predicted for all 2^M - 1 of them."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from mrfusion.case import Case
@@ -9,8 +10,9 @@ from mrfusion.comparison.subset_scores import summarise_subsets, text_of
 from mrfusion.data.load import OpenedCase, open_case
 from mrfusion.data.prepared import Prepared
 from mrfusion.data.read import RunData, read_data
-from mrfusion.errors import InputError, OutputError, SpecError
+from mrfusion.errors import InputError, OutputError, SpecError, TakenError
 from mrfusion.finished_run.load import FinishedRun, read_run
+from mrfusion.lock import alone
 from mrfusion.progress import Progress, ProgressFile
 from mrfusion.result import ScoreRow
 from mrfusion.run.answers import make_answers
@@ -70,12 +72,23 @@ def data_of(run: FinishedRun, *, data: Path | None, cache: Path, progress: Progr
     return found
 
 
-def subsets_of_run(folder: str, out: str, cache: str) -> str:
-    """The door for executors: the subsets of one run of the study in ``out``; the path of their folder."""
-    run = read_run(Path(folder), trusted=None)
-    with ProgressFile(StudyFolder(Path(out)).progress_of(run.folder.digest)) as progress:
+def subsets_of_run(folder: str, out: str, cache: str) -> str | None:
+    """The door for executors: the subsets of one run of the study in ``out``; the path of their folder. None where
+    another process is at it, or has made it."""
+    run, study = read_run(Path(folder), trusted=None), StudyFolder(Path(out))
+    digest = run.folder.digest
+    name = study.subsets_job(digest)
+    with (
+        suppress(TakenError),
+        alone(study.lock_of(name), f"the subsets of run {digest} of {out}") as claim,
+        ProgressFile(study.progress_of(name)) as watched,
+    ):
+        if run.folder.subsets.is_done:
+            return None
+        progress = claim.checked(watched)
         data = data_of(run, data=None, cache=Path(cache), progress=progress)
         return str(write_subsets(run, data, run.folder.subsets, machine=run.spec.machine, progress=progress).path)
+    return None
 
 
 def _scores(run: FinishedRun, data: RunData, machine: Machine, progress: Progress) -> Iterator[ScoreRow]:

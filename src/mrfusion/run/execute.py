@@ -41,12 +41,15 @@ from mrfusion.training.tracking import Tracking
 
 
 def execute(spec: RunSpec, *, out: Path, cache: Path, progress: Progress) -> Path:
-    """Carry out one run, or find it done: the folder of its result, ``out/runs/<digest>``."""
+    """Carry out one run, or find it done: the folder of its result, ``out/runs/<digest>``.
+
+    Raises TakenError where another process is at it.
+    """
     study = StudyFolder(out)
     folder = study.run(spec.digest)
-    with alone(study.lock_of(spec.digest), f"run {spec.digest} of {out}"):
+    with alone(study.lock_of(spec.digest), f"run {spec.digest} of {out}") as claim:
         if not folder.is_done:
-            _carry_out(spec, study, cache=cache, progress=progress)
+            _carry_out(spec, study, cache=cache, progress=claim.checked(progress))
     return folder.path
 
 

@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from torch import nn
 from mrfusion.case import Cohort
 from mrfusion.data.absence import absence_of, check_files
 from mrfusion.data.read import RunData, read_data
-from mrfusion.errors import InputError, SpecError
+from mrfusion.errors import InputError, SpecError, TakenError
 from mrfusion.families import load
 from mrfusion.model.ensemble import Ensemble
 from mrfusion.model.heard import check_heard
@@ -108,11 +108,14 @@ def _doubts(spec: RunSpec, data: RunData, network: nn.Module) -> Iterator[str]:
         yield from too_large(size, (1, *stride)[-3:], median)
 
 
-def execute_run(spec_json: str, out: str, cache: str) -> str:
-    """Carry out one run; the path of its folder."""
-    spec = RunSpec.model_validate_json(spec_json)
-    with ProgressFile(StudyFolder(Path(out)).progress_of(spec.digest)) as progress, machine_told():
+def execute_run(spec_json: str, out: str, cache: str) -> str | None:
+    """Carry out one run; the path of its folder. None where another process is at it, or has made it."""
+    spec, study = RunSpec.model_validate_json(spec_json), StudyFolder(Path(out))
+    if study.run(spec.digest).is_done:
+        return None
+    with suppress(TakenError), ProgressFile(study.progress_of(spec.digest)) as progress, machine_told():
         return str(execute(spec, out=Path(out), cache=Path(cache), progress=progress))
+    return None
 
 
 def describe_space(spec_json: str, fusion: str, out: str) -> list[int]:

@@ -150,13 +150,17 @@ class StudyFolder(Folder):
         """Where a job tells how far it is."""
         return self.progress / f"{job}.json"
 
+    def subsets_job(self, digest: str) -> str:
+        """What the job is called that scores a run on every subset of its modalities."""
+        return f"{digest}-subsets"
+
     def tracking(self, tracker: str) -> Path:
         """What a tracker keeps of all runs."""
         return self.path / "tracking" / tracker
 
     def lock_of(self, work: str) -> Path:
-        """Held by whoever carries out the run with this digest, or ``study``."""
-        return self.progress / f"{work}.lock"
+        """Held by whoever carries out the run with this digest, ``study``, or what else is done by one at a time."""
+        return self.progress / f"{work}.claim"
 
     # -- names
 

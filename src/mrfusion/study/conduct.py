@@ -1,18 +1,16 @@
 """Conducting a study: prepare the data once, run what is missing, write down what was planned."""
 
 import json
-import time
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mrfusion import families
-from mrfusion.errors import MrFusionError, Note, OutputError
+from mrfusion.errors import SpecError
 from mrfusion.executors._base import Executor, Job
 from mrfusion.plan import parse_plan
-from mrfusion.progress import forget_progress, read_progress
+from mrfusion.progress import read_progress
 from mrfusion.run_folder.study import StudyFolder
 from mrfusion.spec import RunSpec
 from mrfusion.study.design import PlannedRun, Study, describe, plan_runs
@@ -20,13 +18,12 @@ from mrfusion.study.frozen import added, check, freeze
 from mrfusion.study.load import load_study
 from mrfusion.study.quest import Quest, account, answer_digest, quests_of, search_named, wanted
 from mrfusion.study.sequential import look
+from mrfusion.study.share import Watch, results_of, share
 from mrfusion.study.terms import terms_at_the_start
 
 PREPARE, EXECUTE = "mrfusion.run.jobs:prepare_data", "mrfusion.run.jobs:execute_run"
 PROPOSE = "mrfusion.run.propose:propose_values"
 SPACE, SUBSETS = "mrfusion.run.jobs:describe_space", "mrfusion.finished_run.subsets:subsets_of_run"
-PATIENCE_SECONDS = 60.0  # NFS shows what another machine made after 3 to 60 seconds
-Watch = Callable[[dict[str, dict[str, Any]], int], None]
 
 
 @dataclass(frozen=True)
@@ -126,6 +123,25 @@ def write_down(agenda: Agenda, out: Path) -> Agenda:
     return now
 
 
+def check_joined(agenda: Agenda, out: Path) -> None:
+    """SpecError where the study that other processes are at in ``out`` is not this one."""
+    theirs, ours = StudyFolder(out).read_design(), describe(agenda.study, agenda.planned)
+    for key in ("folds", "seeds", "most_seeds", "subsets"):
+        if theirs.get(key) != ours.get(key):
+            raise SpecError(
+                f"--join: the study at work in {out} has {key} {theirs.get(key)}, this file {ours.get(key)}; join it "
+                "with the same file, or choose another --out"
+            )
+    runs = {(cell["arm"], cell["fold"], cell["seed"]): cell["digest"] for cell in theirs["plan"]}
+    for cell in ours["plan"]:
+        place = (cell["arm"], cell["fold"], cell["seed"])
+        if runs.get(place, cell["digest"]) != cell["digest"]:
+            raise SpecError(
+                f"--join: arm {cell['arm']!r} is another one in the study at work in {out}; join it with the same "
+                "file and the same data, or choose another --out"
+            )
+
+
 def _write_design(agenda: Agenda, about: dict[str, Any], out: Path) -> None:
     content = describe(agenda.study, agenda.planned) | about
     content["plan"] += [
@@ -174,28 +190,24 @@ def missing(planned: Sequence[PlannedRun], out: Path) -> list[PlannedRun]:
     return [run for digest, run in unique.items() if not StudyFolder(out).run(digest).is_done]
 
 
-def conduct(planned: Sequence[PlannedRun], executor: Executor, *, out: Path, cache: Path, watch: Watch) -> None:
-    """Run what is missing. A run that fails does not stop the others; they are reported together at the end."""
-    todo = missing(planned, out)
-    jobs = [Job(r.spec.digest, EXECUTE, (r.spec.model_dump_json(), str(out), str(cache)), r.title) for r in todo]
-    _watched(jobs, executor, out, watch)
-    _await_folders(todo, out)
+def conduct(planned: Sequence[PlannedRun], executor: Executor, *, out: Path, cache: Path, watch: Watch) -> int:
+    """Run what is missing and nobody else is at, and wait for what others are at; how many runs were made here.
+
+    A run that fails does not stop the others; they are reported together at the end.
+    """
+    return share(lambda: run_jobs(planned, out, cache), executor, out=out, watch=watch)
 
 
-def _await_folders(finished: Sequence[PlannedRun], out: Path) -> None:
-    """A run that ended well on another machine has its folder here, as soon as a network's file system shows it."""
-    until = time.monotonic() + PATIENCE_SECONDS
-    while absent := missing(finished, out):
-        if time.monotonic() > until:
-            raise OutputError(
-                f"run {absent[0].spec.digest} has ended well, and its folder is not in {StudyFolder(out).runs}; "
-                "--out must lie on a folder that all machines of the executor share"
-            )
-        time.sleep(0.5)
+def run_jobs(planned: Sequence[PlannedRun], out: Path, cache: Path) -> list[Job]:
+    """A job for each run that is missing."""
+    return [
+        Job(run.spec.digest, EXECUTE, (run.spec.model_dump_json(), str(out), str(cache)), run.title)
+        for run in missing(planned, out)
+    ]
 
 
-def without_subsets(out: Path) -> dict[str, str]:
-    """Digest -> title of the finished runs of a study that read several modalities and lack the scores of subsets."""
+def subset_jobs(out: Path, cache: Path) -> list[Job]:
+    """A job for each finished run of a study that reads several modalities and lacks the scores of their subsets."""
     study = StudyFolder(out)
     available, found = study.read_outline().modalities, {}
     for cell in study.read_design()["plan"]:
@@ -204,40 +216,7 @@ def without_subsets(out: Path) -> dict[str, str]:
             plan = parse_plan(str(folder.read_spec_values()["plan"]))
             if len(plan.modalities(available)) > 1:
                 found[folder.digest] = f"{cell['arm']}, fold {cell['fold']}, seed {cell['seed']}, subsets"
-    return found
-
-
-def score_subsets(todo: Mapping[str, str], executor: Executor, *, out: Path, cache: Path, watch: Watch) -> None:
-    """Score runs, digest -> title, on every subset of their modalities; failures are reported together at the end."""
-    jobs = [
-        Job(d, SUBSETS, (str(StudyFolder(out).run(d).path), str(out), str(cache)), title) for d, title in todo.items()
+    return [
+        Job(study.subsets_job(digest), SUBSETS, (str(study.run(digest).path), str(out), str(cache)), title)
+        for digest, title in found.items()
     ]
-    _watched(jobs, executor, out, watch)
-
-
-def _watched(jobs: Sequence[Job], executor: Executor, out: Path, watch: Watch) -> None:
-    forget_progress(StudyFolder(out).progress)
-    done: dict[str, Any] = {}
-    results_of(executor, jobs, lambda: watch(read_progress(StudyFolder(out).progress), len(done)), done)
-
-
-def results_of(
-    executor: Executor, jobs: Sequence[Job], tick: Callable[[], None], found: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    """The results of jobs by name, put into ``found`` as they come; failures are raised together when all have ended.
-
-    What ``tick`` raises ends the jobs that are running.
-    """
-    results: dict[str, Any] = {} if found is None else found
-    failures = []
-    for outcome in executor.run(jobs, tick):
-        for note in outcome.notes:
-            warnings.warn(f"{outcome.job.title or outcome.job.name}: {note}", Note, stacklevel=2)
-        if outcome.failure is None:
-            results[outcome.job.name] = outcome.result
-        else:
-            failures.append(outcome)
-    if failures:
-        text = "\n".join(f"{failure.job.title or failure.job.name}: {failure.failure}" for failure in failures)
-        raise MrFusionError(text if len(jobs) == 1 else f"{len(failures)} of {len(jobs)} runs failed:\n{text}")
-    return results

@@ -12,11 +12,12 @@ from typing import Any
 from mrfusion import families
 from mrfusion.executors._base import Executor, Job
 from mrfusion.spec import RunSpec
-from mrfusion.study.conduct import missing, results_of
+from mrfusion.study.conduct import missing
 from mrfusion.study.design import PlannedRun
+from mrfusion.study.share import results_of
 
 ESTIMATE = "mrfusion.run.jobs:estimate_runs"
-LIMIT_SECONDS = 60.0  # an answer that takes longer is of no use; what is not timed by then is said
+LIMIT_SECONDS = 120.0  # an answer that takes longer is of no use; what is not timed by then is said
 _CHANGES_NO_STEP: dict[str, Any] = {
     "data": {"fingerprint": True},
     "budget": {"epochs", "learning_rate", "weight_decay", "decay", "patience", "clip_norm"},
