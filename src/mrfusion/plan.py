@@ -8,7 +8,7 @@ Its text form is what users write and what a search mutates::
     concat(fill=learned)             the channel of an absent modality holds one learned number instead of 0
     concat+mean_image(t1c,t2f)       early fusion with a fused image as one more channel
     fused+mean_image(t1c,t2f)        the fused image in the modalities' place: all that the network sees
-    concat>image(t1c,t2f)            a second decoder on the same encoder, whose output is a fused image
+    concat>image(t1c,t2f)            a second decoder, without skips, weighs these images into a fused one (SF-Net)
     separate[mean]                   an encoder per modality, averaged at every level, one decoder
     separate[mean,mean,concat]       a fusion per encoder level, finest first
     separate>mean                    late fusion: a whole network per modality, logits averaged
@@ -39,8 +39,8 @@ class FusionPlan:
     ``concat``, or, with ``fused``, the only channels there are;
     ``levels`` has one fusion per encoder level, finest first, or a single one that stands for all of them;
     ``output`` is ``single`` (one decoder), ``mean`` (one decoder per modality, logits averaged) or ``image(x,y)`` (one
-    decoder, and beside it one that draws a fused image of the modalities it names: SF-Net's topology, where fusion is
-    a regulariser of the encoder and no input).
+    decoder, and beside it one without skip connections that gives a weight map for each modality that it names; the
+    fused image is their weighted sum: SF-Net, where fusion is a regulariser of the encoder and no input).
     """
 
     input: str = "concat"

@@ -9,6 +9,7 @@ from mrfusion.losses._base import Loss, Output
 
 OF_OTHER_THINGS = {
     "fusion",
+    "similarity",
     "energy",
     "alignment",
 }  # losses of what a network gives beside logits have suites of their own

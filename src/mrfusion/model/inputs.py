@@ -53,7 +53,14 @@ class Inputs(nn.Module):
         self, name: str, image: Tensor, images: Tensor, present: Tensor, *, of: Sequence[str]
     ) -> FusedImage:
         """A fused image beside the images ``of`` the modalities that it was made from, in [0, 1]."""
+        return self._beside(name, image, unit_range(self._chosen(images, of)), present, of)
+
+    def weighed(self, name: str, weights: Tensor, images: Tensor, present: Tensor, *, of: Sequence[str]) -> FusedImage:
+        """The fused image that is the sum of the images ``of`` some modalities, in [0, 1], times their ``weights``."""
         sources = unit_range(self._chosen(images, of))
+        return self._beside(name, (weights * sources).sum(1, keepdim=True), sources, present, of)
+
+    def _beside(self, name: str, image: Tensor, sources: Tensor, present: Tensor, of: Sequence[str]) -> FusedImage:
         complete = self._chosen(present, of).all(1)
         return FusedImage(name, image, dict(zip(of, torch.split(sources, 1, dim=1), strict=True)), complete)
 

@@ -12,9 +12,8 @@ from torch.nn import functional
 from mrfusion import families
 from mrfusion.backbones._base import Backbone
 from mrfusion.fusions._base import Fused, Fusion, mean_present, where_present
-from mrfusion.image_fusions._base import min_max
 from mrfusion.losses._base import FusedImage, Output
-from mrfusion.model.decoder import Decoder
+from mrfusion.model.drawer import Drawer
 from mrfusion.model.inputs import Inputs
 from mrfusion.plan import FusionPlan
 
@@ -45,7 +44,7 @@ class FusionNetwork(nn.Module):
         self.heads = nn.ModuleList(_head(make_head, number) for number in range(streams if self.late else 1))
         self.drawn = tuple(str(name) for name in families.parse(plan.output).args)
         with drawn_apart("image decoder"):
-            self.image_decoders = nn.ModuleList(Decoder(backbone, 1, supervised=1) for _ in range(bool(self.drawn)))
+            self.image_decoders = nn.ModuleList(Drawer(backbone, len(self.drawn)) for _ in range(bool(self.drawn)))
 
     def forward(self, images: Float[Tensor, "b m *xyz"], present: Bool[Tensor, "b m"]) -> Output:
         """Logits on the grid of ``images``; the grid is padded with zeros to a multiple of the stride and cut back.
@@ -70,11 +69,9 @@ class FusionNetwork(nn.Module):
         return Output(answer, coarse, records, fused, states, self.scales)
 
     def _drawn(self, levels: list[Fused], images: Tensor, present: Bool[Tensor, "b m"]) -> list[FusedImage]:
-        """The fused image of the second decoder, where the plan has one: the same encoder draws it (SF-Net)."""
+        """The fused image of the second decoder, where the plan has one: it weighs the images (SF-Net)."""
         return [
-            self.inputs.beside_sources(
-                "image", min_max(draw([level.skip for level in levels])[0]), images, present, of=self.drawn
-            )
+            self.inputs.weighed("image", draw([level.skip for level in levels]), images, present, of=self.drawn)
             for draw in self.image_decoders
         ]
 

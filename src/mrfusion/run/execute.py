@@ -35,6 +35,7 @@ from mrfusion.training.checkpoint import drop_checkpoints
 from mrfusion.training.environment import environment, reset_peak
 from mrfusion.training.flops import count_flops
 from mrfusion.training.inherit import warmed
+from mrfusion.training.look_ahead import check_look_ahead
 from mrfusion.training.loop import Training, fit, save_weights
 from mrfusion.training.optimiser import count_trained
 from mrfusion.training.tracking import Tracking
@@ -117,6 +118,8 @@ def _phases(spec: RunSpec, training: Training) -> list[Phase]:
     if spec.origin is not None and spec.origin.keep:
         return []
     phases: list[Phase] = families.load("schedules", spec.schedule)().phases(training.network, spec.loss_names)
+    precision = said_precision(spec.budget.precision, training.fabric.device)
+    check_look_ahead(spec, phases, processes=training.fabric.world_size, precision=precision)
     return phases
 
 

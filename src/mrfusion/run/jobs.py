@@ -27,6 +27,7 @@ from mrfusion.run.walls import check_grid, check_machine, check_samples, machine
 from mrfusion.run_folder.study import StudyFolder
 from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import check_mirror, make_network, sample_size
+from mrfusion.training.look_ahead import check_look_ahead
 from mrfusion.training.objective import make_objective
 from mrfusion.training.optimiser import count_parameters
 
@@ -81,7 +82,8 @@ def _checked_network(spec: RunSpec, cohort: Cohort) -> nn.Module:
     check_mirror(spec)
     for text in spec.tracking:
         load("trackers", text)
-    load("schedules", spec.schedule)().phases(network, spec.loss_names)
+    phases = load("schedules", spec.schedule)().phases(network, spec.loss_names)
+    check_look_ahead(spec, phases, processes=spec.machine.devices, precision=spec.budget.precision)
     absence_of(spec, cohort)
     for case in cohort.cases:
         check_files(case, spec, spec.plan.modalities(cohort.modalities))

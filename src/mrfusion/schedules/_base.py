@@ -10,6 +10,17 @@ IN_FILE = "schedule: 'CHOICE'"  # how a choice is written; `mrfusion list` shows
 
 
 @dataclass(frozen=True)
+class LookAhead:
+    """A leader that learns from a step of its follower that is only tried: ``step`` times the learning rate down the
+    gradient of the follower's ``losses``."""
+
+    leader: nn.Module
+    follower: tuple[nn.Module, ...]
+    losses: tuple[str, ...]
+    step: float
+
+
+@dataclass(frozen=True)
 class Phase:
     """A stretch of training: which modules learn, on which losses, and how long.
 
@@ -18,6 +29,7 @@ class Phase:
     ``span`` is the part of the budget's epochs and of its learning-rate curve that the phase fills, from 0 to 1.
     ``watch`` names the loss whose validation mean chooses the best epoch and stops the phase early; the validation
     score where it is empty. ``stop_gradient``: what reads a fused image sends no gradient into it.
+    ``look_ahead``: whether one part learns from what the loss of another would be one step later.
     """
 
     name: str
@@ -28,6 +40,7 @@ class Phase:
     span: tuple[float, float] = (0.0, 1.0)
     watch: str = ""
     stop_gradient: bool = False
+    look_ahead: LookAhead | None = None
 
     def epochs(self, budget: int) -> range:
         """The epochs of a budget that the phase fills, at least one."""

@@ -11,6 +11,7 @@ import torch
 from lightning_fabric import Fabric
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from mrfusion.balancers._base import Balancer
 from mrfusion.data.batch import Batch, Batches
@@ -25,6 +26,7 @@ from mrfusion.schedules._base import Phase
 from mrfusion.spec import Budget
 from mrfusion.training.checkpoint import load_checkpoint, save_checkpoint
 from mrfusion.training.energies import KINDS, has_energy
+from mrfusion.training.look_ahead import Compute, Losses, look_ahead
 from mrfusion.training.objective import Objective
 from mrfusion.training.optimiser import decay, make_optimiser
 from mrfusion.training.race import Race
@@ -159,24 +161,39 @@ def _step(
     """One update; the losses, their terms and their weights."""
     fabric, clip_norm = training.fabric, training.budget.clip_norm
 
-    def compute() -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def compute(replaced: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        given = (batch.images, batch.present)
         with fabric.autocast():
-            return training.objective.itemised(module(batch.images, batch.present), batch, phase.losses)
+            output = functional_call(training.network, dict(replaced), given) if replaced else module(*given)
+            return training.objective.itemised(output, batch, phase.losses)
 
     def again() -> dict[str, Tensor]:
         with torch.no_grad():
-            return compute()[0]
+            return compute({})[0]
 
     optimiser.zero_grad(set_to_none=True)
-    losses, terms = compute()
+    (losses, terms), weights = _backward(training, phase, compute, optimiser)
     training.objective.remember()
-    learning = [p for p in training.network.parameters() if p.requires_grad]
-    weights = training.balancer.backward(losses, learning, fabric.backward)
     if clip_norm is not None:
         fabric.clip_gradients(module, optimiser, max_norm=clip_norm, error_if_nonfinite=False)
     optimiser.step()
     training.balancer.after_step(again)
     return losses, terms, weights
+
+
+def _backward(
+    training: Training, phase: Phase, compute: Compute, optimiser: torch.optim.Optimizer
+) -> tuple[Losses, dict[str, float]]:
+    """Leave gradients on what learns; the losses with their terms, and their weights."""
+    backward, balancer = training.fabric.backward, training.balancer
+    if phase.look_ahead is not None:
+        rate = float(optimiser.param_groups[0]["lr"])
+        return look_ahead(
+            training.network, phase.look_ahead, compute, rate=rate, balancer=balancer, run_backward=backward
+        )
+    found = compute({})
+    learning = [p for p in training.network.parameters() if p.requires_grad]
+    return found, balancer.backward(found[0], learning, backward)
 
 
 def _note(training: Training, state: State, phase: Phase, values: Mapping[Quantity, float]) -> None:
