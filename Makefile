@@ -39,12 +39,12 @@ $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "expected Python 3.11 or newer with venv; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet -c constraints.txt torch
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev,export]'
 	@touch $@
 
 # Its wheels are large; without it the tests of Ray are skipped.
 setup-ray: setup
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev,ray]'
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev,export,ray]'
 
 demo: setup
 	$(BIN)/mrfusion phantom $(DEMO)/phantom --cases $(CASES) --spacing 2 --seed 0
@@ -131,7 +131,7 @@ audit: setup
 
 # Tutorials are executed; a broken link or a failing cell fails the build. The first time takes minutes, then a cache helps.
 docs: setup
-	@test -x $(BIN)/sphinx-build || $(BIN)/pip install --quiet -c constraints.txt -e '.[dev,docs]'
+	@test -x $(BIN)/sphinx-build || $(BIN)/pip install --quiet -c constraints.txt -e '.[dev,export,docs]'
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/sphinx-build -W --keep-going -q docs docs/_build
 	@echo "docs/_build/index.html"
 

@@ -1,12 +1,28 @@
 """What holds the shapes, the kinds of numbers and the types of signatures to what is passed, while the tests run."""
 
+from collections.abc import Callable
+from functools import wraps
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
+import torch
 from beartype import BeartypeConf, beartype
 from jaxtyping import install_import_hook
 
-check = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int is a float, as for mypy
+held = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int is a float, as for mypy
+
+
+def check(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Hold a function to its types; not while torch writes it down, when sizes of grids are no numbers yet."""
+    checked = held(function)
+
+    @wraps(function)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        exporting = torch.jit.is_tracing() or torch.compiler.is_exporting()
+        return (function if exporting else checked)(*args, **kwargs)
+
+    return called
 
 
 def modules_with_shapes() -> list[str]:

@@ -92,6 +92,24 @@ def predict(
 
 
 @app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Folder of a finished run, OUT/runs/<digest>; or of a study (--arm).")],
+    out: Annotated[Path, typer.Argument(help="A new folder for the files.")],
+    to: Annotated[str, typer.Option(help="onnx, torchscript or monai-bundle.")],
+    arm: Annotated[str | None, typer.Option(help="The arm of a study whose folds and seeds answer together.")] = None,
+    mirror: Annotated[bool, typer.Option("--mirror", help="Average over all mirrors, inside the file.")] = False,
+    values: Annotated[
+        str | None, typer.Option(help="What label maps shall hold: brats2021, or '1=1,2=2,4=3'. Default: as inside.")
+    ] = None,
+    trust: Trust = None,
+) -> None:
+    """Write a trained network, and what comes before and after it, as files that need no mrfusion."""
+    from mrfusion.command.export import export_folder
+
+    export_folder(folder, out, to, arm=arm, mirror=mirror, values=values, trust=trust or [])
+
+
+@app.command()
 def adapt(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run, OUT/runs/<digest>, whose plan has energies.")],
     data: Annotated[Path, typer.Argument(help="Folder or table of the new cases, with their labels.")],

@@ -18,7 +18,7 @@ from mrfusion.fusions._options import Options
 from mrfusion.spec import RunSpec
 from mrfusion.study.design import Study
 
-EXTRA = ("ray", "mlflow", "tensorboard")  # modules named after a package that may not be installed
+EXTRA = ("ray", "mlflow", "tensorboard", "onnx")  # modules named after a package that may not be installed
 CHOICES = [
     (family, name)
     for family in families.families()

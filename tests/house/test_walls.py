@@ -32,7 +32,7 @@ FLOORS = {
     1: {"surface", "comparison", "run_folder"},
     3: {"data", "model", "phantom"},
     4: {"training", "planning"},
-    5: {"scoring", "conversion", "inspection"},
+    5: {"scoring", "conversion", "inspection", "standalone"},
     6: {"run", "finished_run", "outside"},
     7: {"study"},
     8: {"report"},

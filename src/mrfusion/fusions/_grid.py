@@ -4,6 +4,7 @@ Both are written with their way back by hand: there they are made anew from the 
 of being kept, and no point is passed over more often than it must be.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from mrfusion.fusions._space import at_once, halved, unhalved
+from mrfusion.fusions._space import at_once, halved, is_exporting, unhalved
 
 
 def products(
@@ -22,7 +23,10 @@ def products(
     top: tuple[Float[Tensor, "m k d"], Float[Tensor, "b d v"]] | None,
 ) -> Float[Tensor, "b q v"]:
     """x_i' A_ij x_j for i <= j, j ascending (A the identity where there is none), prior_m . x_m, and x_m' B_m T."""
-    return _Products.apply(streams, metric, prior, *(top or (None, None)))  # type: ignore[no-untyped-call, no-any-return]
+    given = (streams, metric, prior, *(top or (None, None)))
+    if is_exporting():  # a way back that is written by hand cannot be exported, and is not needed there
+        return _multiplied(*given)
+    return _Products.apply(*given)  # type: ignore[no-untyped-call, no-any-return]
 
 
 def joined(
@@ -37,11 +41,16 @@ def joined(
 
     Without a span the streams are of the same space: they are summed up first (n = k), and halved as they are.
     """
-    return _Joined.apply(streams, amounts, change, span, tuple(step))  # type: ignore[no-untyped-call, no-any-return]
+    given = (streams, amounts, change, span, tuple(step))
+    if is_exporting():
+        return _summed(*given)
+    return _Joined.apply(*given)  # type: ignore[no-untyped-call, no-any-return]
 
 
 def stretches(device: torch.device, batch: int, points: int, row: int = 1) -> list[slice]:
-    """Cuts of a grid's flat points, each an even number of rows long."""
+    """Cuts of a grid's flat points, each an even number of rows long; all in one for export, which knows no number."""
+    if is_exporting():
+        return [slice(0, points)]
     most = at_once(device) // batch
     step = max(2, most // row // 2 * 2) * row
     return [slice(start, min(points, start + step)) for start in range(0, points, step)]
@@ -58,19 +67,7 @@ class _Products(torch.autograd.Function):
         ctx: Any, x: Tensor, metric: Tensor | None, prior: Tensor, low: Tensor | None, top: Tensor | None
     ) -> Tensor:
         ctx.save_for_backward(x, metric, prior, low, top)
-        batch, count, width, points = x.shape
-        found = x.new_empty(batch, count * (count + 1) // 2 + count * (1 if top is None else 2), points)
-        row = prior.unsqueeze(1).repeat(batch, 1, 1)  # (b m, 1, k)
-        for span in stretches(x.device, batch, points):
-            here, place = x[..., span], 0
-            for j in range(count):
-                right = here[:, j : j + 1] if metric is None else _lowered(metric[: j + 1, j], here[:, j], width)
-                found[:, place : place + j + 1, span] = (here[:, : j + 1] * right).sum(2)
-                place += j + 1
-            found[:, place : place + count, span] = torch.bmm(row, here.flatten(0, 1)).view(batch, count, -1)
-            if top is not None and low is not None:
-                found[:, place + count :, span] = (here * _lowered(low, top[..., span], width)).sum(2)
-        return found
+        return _multiplied(x, metric, prior, low, top)
 
     @staticmethod
     @once_differentiable
@@ -115,20 +112,13 @@ class _Joined(torch.autograd.Function):
         ctx.save_for_backward(x, amounts, change, span)
         ctx.step = step
         ctx.set_materialize_grads(False)
-        flat, grid, row = x.flatten(3), x.shape[3:], x.shape[4:].numel()
-        found, half = x.new_empty(len(x), len(change), flat.shape[3]), []
-        for cut in stretches(x.device, len(x), flat.shape[3], row):
-            mixed = _mixed(flat[..., cut], amounts[:, :, None, cut], span)
-            found[..., cut] = times(change, mixed)
-            coarse = halved(mixed, _rows(cut, row, grid), step)
-            half.append(coarse if span is None else times(span, coarse.flatten(2)).view(len(x), -1, *coarse.shape[2:]))
-        return found, torch.cat(half, 2)
+        return _summed(x, amounts, change, span, step)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, of_change: Tensor | None, of_half: Tensor | None) -> tuple[Tensor | None, ...]:
         x, amounts, change, span = ctx.saved_tensors
-        flat, grid, row = x.flatten(3), x.shape[3:], x.shape[4:].numel()
+        flat, grid, row = x.flatten(3), x.shape[3:], math.prod(x.shape[4:])
         back, back_amounts = torch.empty_like(flat), torch.empty_like(amounts)
         back_change, back_span = torch.zeros_like(change), None if span is None else torch.zeros_like(span)
         done = 0
@@ -150,6 +140,37 @@ class _Joined(torch.autograd.Function):
             back_amounts[..., cut] = (here * to).sum(2)
             torch.mul(to, share, out=back[..., cut])
         return back.view_as(x), back_amounts, back_change, back_span, None
+
+
+def _multiplied(
+    x: Tensor, metric: Tensor | None, prior: Tensor, low: Tensor | None, top: Tensor | None
+) -> Float[Tensor, "b q v"]:
+    batch, count, width, points = x.shape
+    found = x.new_empty(batch, count * (count + 1) // 2 + count * (1 if top is None else 2), points)
+    row = prior.unsqueeze(1).repeat(batch, 1, 1)  # (b m, 1, k)
+    for span in stretches(x.device, batch, points):
+        here, place = x[..., span], 0
+        for j in range(count):
+            right = here[:, j : j + 1] if metric is None else _lowered(metric[: j + 1, j], here[:, j], width)
+            found[:, place : place + j + 1, span] = (here[:, : j + 1] * right).sum(2)
+            place += j + 1
+        found[:, place : place + count, span] = torch.bmm(row, here.flatten(0, 1)).view(batch, count, -1)
+        if top is not None and low is not None:
+            found[:, place + count :, span] = (here * _lowered(low, top[..., span], width)).sum(2)
+    return found
+
+
+def _summed(
+    x: Tensor, amounts: Tensor, change: Tensor, span: Tensor | None, step: tuple[int, ...]
+) -> tuple[Float[Tensor, "b c v"], Float[Tensor, "b d *half"]]:
+    flat, grid, row = x.flatten(3), x.shape[3:], math.prod(x.shape[4:])
+    found, half = x.new_empty(len(x), len(change), flat.shape[3]), []
+    for cut in stretches(x.device, len(x), flat.shape[3], row):
+        mixed = _mixed(flat[..., cut], amounts[:, :, None, cut], span)
+        found[..., cut] = times(change, mixed)
+        coarse = halved(mixed, _rows(cut, row, grid), step)
+        half.append(coarse if span is None else times(span, coarse.flatten(2)).view(len(x), -1, *coarse.shape[2:]))
+    return found, torch.cat(half, 2)
 
 
 def _mixed(here: Tensor, share: Tensor, span: Tensor | None) -> Float[Tensor, "b n v"]:

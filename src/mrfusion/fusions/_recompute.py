@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from mrfusion.fusions._space import at_once
+from mrfusion.fusions._space import at_once, is_exporting
 
 Work = Callable[[Sequence[Tensor], Sequence[Tensor]], tuple[list[Tensor], Tensor]]
 
@@ -19,6 +19,8 @@ def by_rows(work: Work, maps: Sequence[Tensor], weights: Sequence[Tensor], axis:
     and one tensor of sums over the grid that carries no gradient. A grid that is no larger is worked on at once, by
     plain autograd; of a larger one only ``maps`` and ``weights`` are kept for the way back.
     """
+    if is_exporting():  # of a grid whose size is not known yet
+        return work(maps, weights)
     rows = maps[0].shape[axis]
     a_row = maps[0].shape[0] * maps[0].shape[axis:][1:].numel()
     step = max(2, at_once(maps[0].device) // a_row // 2 * 2)

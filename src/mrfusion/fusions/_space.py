@@ -91,8 +91,14 @@ def _coarsened(step: Sequence[int]) -> list[int]:
 
 
 def everything(present: Tensor) -> bool:
-    """Whether nothing is absent, asked only where the answer need not be waited for: on a CPU."""
-    return present.device.type == "cpu" and bool(present.all())
+    """Whether nothing is absent, asked only where the answer need not be waited for: on a CPU; and never where the
+    network is being written down for export, which would write the answer of one example down."""
+    return present.device.type == "cpu" and not is_exporting() and bool(present.all())
+
+
+def is_exporting() -> bool:
+    """Whether torch is writing down what is computed, for use with other values and on other grids."""
+    return torch.compiler.is_exporting() or torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
 
 
 def at_once(device: torch.device) -> int:

@@ -56,8 +56,7 @@ class Attention(Fusion):
         return self.names.view(self.modalities, *[1] * dimensions, self.channels)
 
     def _attend(self, tokens: Float[Tensor, "n t c"], seen: Bool[Tensor, "n t"]) -> Float[Tensor, "n t c"]:
-        split = (len(tokens), tokens.shape[1], self.heads, -1)
-        q, k, v = (f(tokens).view(split).transpose(1, 2) for f in (self.query, self.key, self.value))
+        q, k, v = (f(tokens).unflatten(2, (self.heads, -1)).transpose(1, 2) for f in (self.query, self.key, self.value))
         mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=seen[:, None, None, :])
         return self.out(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 

@@ -15,7 +15,7 @@ from mrfusion.fusions._energy import Law
 from mrfusion.fusions._hopfield import Hopfield
 from mrfusion.fusions._options import read_options
 from mrfusion.fusions._quadratic import Quadratic
-from mrfusion.fusions._space import Frame, few_of, onto, spread
+from mrfusion.fusions._space import Frame, few_of, is_exporting, onto, spread
 
 SAMPLES = 128  # points of each case whose vectors losses may read
 _ONE = math.log(math.e - 1)  # softplus of it is 1
@@ -112,13 +112,15 @@ class Energy(Fusion):
     def _descend(
         self, streams: Tensor, present: Tensor, finer: Tensor | None
     ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor], Tensor]:
-        """O Q' F, the record, the state, and F on the next level's grid."""
+        """O Q' F, the record, the state, and F on the next level's grid; for export nothing is recorded."""
         grid, maps = streams.shape[3:], [streams]
         if finer is not None and self.lift is not None:
             _check_finer(finer, self.options.width)
             maps.append(onto(finer, grid))
         energy = self._energy(present, told=len(maps) > 1)
         (share, level, change, handed), sums = energy.field(maps)
+        if is_exporting():
+            return change, {}, {}, handed
         means = sums.detach() / grid.numel()
         few = spread(grid, SAMPLES)
         below_few = few_of(maps[1], few) if len(maps) > 1 else None

@@ -64,7 +64,7 @@ def question(
     asked = tuple(_listed(metrics)) if metrics else _all_metrics(rule, variant)
     for text in asked:
         reader(text)
-    explained = _values(values, wanted)
+    explained = values_named(values, wanted)
     _check_regions(explained, wanted, chosen=bool(regions or rule.regions))
     return Question(rule, wanted, asked, explained)
 
@@ -100,7 +100,8 @@ def _regions(text: str) -> tuple[Region, ...]:
     return tuple(found.values())
 
 
-def _values(text: str | None, regions: tuple[Region, ...]) -> Mapping[int, int]:
+def values_named(text: str | None, regions: tuple[Region, ...] = ()) -> Mapping[int, int]:
+    """What each value in a file means; without a text, the values of the regions stand for themselves."""
     if text is None:
         return {value: value for region in regions for value in region.labels}
     if text in CONVENTIONS:

@@ -86,17 +86,21 @@ class Predictor:
         return found[0]  # type: ignore[no-any-return]
 
     def _forward(self, images: Tensor, present: Tensor) -> Tensor:
-        there = images.to(self.device)
-        axes = range(2, images.ndim) if self.mirror else ()
-        flips = [flip for count in range(len(axes) + 1) for flip in combinations(axes, count)]
-        found = self._answer(there, present)
-        for flip in flips[1:]:
-            answer = self._answer(there.flip(flip), present)
-            found = found + (answer.flip(flip) if answer.ndim == images.ndim else answer)  # of classes nothing turns
-        return found / len(flips)
+        return over_mirrors(lambda there: self._answer(there, present), images.to(self.device), self.mirror)
 
     def _answer(self, images: Tensor, present: Tensor) -> Tensor:
         layout = torch.channels_last if images.ndim == 4 else torch.channels_last_3d
         with self.autocast():
             output = self.network(images.contiguous(memory_format=layout), present)
         return output.logits.float()  # type: ignore[no-any-return]
+
+
+def over_mirrors(answer: Callable[[Tensor], Tensor], images: Float[Tensor, "b m *xyz"], mirror: bool) -> Tensor:
+    """The mean answer over all mirrors of the images, mirrored back; with ``mirror`` false the answer itself."""
+    axes = range(2, images.ndim) if mirror else ()
+    flips = [flip for count in range(len(axes) + 1) for flip in combinations(axes, count)]
+    found = answer(images)
+    for flip in flips[1:]:
+        more = answer(images.flip(flip))
+        found = found + (more.flip(flip) if more.ndim == images.ndim else more)  # of classes nothing turns
+    return found / len(flips)
