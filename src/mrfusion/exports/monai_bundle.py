@@ -18,8 +18,6 @@ class MonaiBundle(Export):
     --output_dir O`` predicts the cases of a datalist, as ``mrfusion convert --to datalist`` writes one. What comes
     before and after the network is said in ``configs/model.json`` and done by ``scripts/case.py``; mrfusion is not
     needed.
-
-    Example: monai-bundle
     """
 
     def write(self, package: Package, folder: Path) -> None:
@@ -89,7 +87,7 @@ def _metadata(package: Package) -> dict[str, Any]:
             "outputs": {
                 "pred": {
                     "type": "probabilities" if answer["classes"] else "image",
-                    "format": "classes" if answer["classes"] else "segmentation",
+                    "format": "classes" if answer["classes"] else statement["task"],
                     "num_channels": statement["members"] * statement["channels"],
                     "spatial_shape": [] if answer["classes"] else shape,
                     "dtype": "float32",
