@@ -30,7 +30,8 @@ class Case:
     stand in the label map's file to the internal value (BraTS 2021: {1: 1, 2: 2, 4: 3}); a value that is not there is
     refused when it is read. ``masks`` are label maps of the same that were drawn on other modalities; they are read
     only to see whether the modalities lie over each other.
-    Files are read through :mod:`mrfusion.data.volume`.
+    Files are read through :mod:`mrfusion.data.volume`. Names are in Unicode's composed form, whatever form a file
+    system or a table has them in, so that one name is one name.
     """
 
     id: str
@@ -41,6 +42,11 @@ class Case:
     label_values: Mapping[int, int] = field(default_factory=dict)
     channels: Mapping[str, int] = field(default_factory=dict)
     masks: Mapping[str, Path] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("id", "patient", "label"):
+            if (given := getattr(self, name)) is not None:
+                object.__setattr__(self, name, unicodedata.normalize("NFC", given))
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import time
+import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -105,10 +106,12 @@ def write_rows(path: Path, header: tuple[str, ...], rows: Iterable[tuple[Any, ..
 
 
 def read_rows(path: Path, header: tuple[str, ...], *, delimiter: str = ",") -> list[dict[str, str]]:
-    """Read a CSV table that has at least the columns of ``header``; InputError that names the file otherwise."""
+    """Read a CSV table that has at least the columns of ``header``, its text in Unicode's composed form; InputError
+    that names the file otherwise."""
     try:
-        with path.open(newline="", encoding=_encoding(path)) as stream:
-            table = csv.DictReader(stream, delimiter=delimiter, skipinitialspace=True)
+        with path.open(newline="", encoding=encoding_of(path)) as stream:
+            lines = (unicodedata.normalize("NFC", line) for line in stream)
+            table = csv.DictReader(lines, delimiter=delimiter, skipinitialspace=True)
             columns, rows = list(table.fieldnames or []), list(table)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"expected a CSV table at {path}, found: {error}") from None
@@ -118,7 +121,7 @@ def read_rows(path: Path, header: tuple[str, ...], *, delimiter: str = ",") -> l
     return rows
 
 
-def _encoding(path: Path) -> str:
+def encoding_of(path: Path) -> str:
     """UTF-8, or UTF-16 where the file begins as spreadsheets write it."""
     with path.open("rb") as stream:
         return "utf-16" if stream.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
@@ -127,7 +130,7 @@ def _encoding(path: Path) -> str:
 def delimiter_of(path: Path) -> str:
     """What stands between the columns of a table's header: a comma, or where there is none, a semicolon or a tab."""
     try:
-        with path.open(encoding=_encoding(path), errors="replace") as stream:
+        with path.open(encoding=encoding_of(path), errors="replace") as stream:
             line = stream.readline(100_000)
     except OSError as error:
         raise InputError(f"expected a CSV table at {path}, found: {error}") from None

@@ -19,6 +19,8 @@ from mrfusion.layouts.brats import patient_of
 from mrfusion.layouts.folder import matches
 from mrfusion.spec import Preparation
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*has a fold for its cases")
+
 IMAGE = nib.Nifti1Image(np.ones((3, 3, 3), np.uint8), np.eye(4)).to_bytes()
 FOLDER = "folder(modalities=('C0','LGE'),label='gd',regions={'scar':[2221],'oedema':[1220,2221]})"
 TABLE = "case,patient,t1,t2,label_map,label\nA,P,A/t1.nii,A/t2.nii,A/seg.nii,high\n"

@@ -1,6 +1,7 @@
 """Splits from a file: ours with ids, patients and hashes, nnU-Net's splits_final.json, or a datalist whose cases have
 folds (Auto3DSeg); checked against a cohort."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def _fold(path: Path, number: int, fold: Any, names: Sequence[str]) -> list[tupl
         raise InputError(
             f"{path}, fold {number}: expected lists of case ids for {', '.join(names)}, found {_short(fold)}"
         )
-    return [tuple(part) for part in parts if isinstance(part, list)]
+    return [tuple(unicodedata.normalize("NFC", name) for name in part) for part in parts if isinstance(part, list)]
 
 
 def _changed(cases: Any, hashes: Mapping[str, str]) -> tuple[str, ...]:

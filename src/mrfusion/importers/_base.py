@@ -8,6 +8,7 @@ own. A file that is not is refused with one message (InputError). An empty cell 
 import csv
 import json
 import math
+import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mrfusion.errors import InputError
+from mrfusion.files import encoding_of
 from mrfusion.result import Status
 
 IN_FILE = "mrfusion compare ARM=FILE --importer 'CHOICE'"  # how a choice is written; `mrfusion list` shows it
@@ -38,6 +40,11 @@ class Imported:
     fold: int | None = None
     seed: int | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("case", "region", "arm", "patient"):
+            if isinstance(given := getattr(self, name), str) and not given.isascii():
+                object.__setattr__(self, name, unicodedata.normalize("NFC", given))
+
 
 @dataclass(frozen=True)
 class Source:
@@ -49,7 +56,7 @@ class Source:
     def text(self) -> str:
         """The whole file; InputError where it cannot be read as text."""
         try:
-            return self.path.read_text(encoding="utf-8-sig")
+            return unicodedata.normalize("NFC", self.path.read_text(encoding=encoding_of(self.path)))
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"expected a table or a JSON file at {self.path}, found: {error}") from None
 

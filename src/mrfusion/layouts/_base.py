@@ -8,7 +8,10 @@ Beside it in its file stands ``fits(root: Path) -> str | None``: the text that n
 ``root``, with the options that names alone can tell; None where it is no such data, or needs options of the user's.
 """
 
+import difflib
 import os
+import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -22,6 +25,7 @@ IN_FILE = "data: {sources: [{path: FOLDER, layout: 'CHOICE'}]}"  # how a choice 
 
 ENDINGS = (".nii.gz", ".nii")
 SEPARATORS = "_-."  # between the words of a file's name
+MISSING = ("na", "n/a", "nan", "null", "none", "<na>")  # a cell of a table that says nothing
 MAY_LACK = ("images", "labels")
 JUNK = ("__MACOSX", "lost+found", "#recycle", "#snapshot", "$RECYCLE.BIN", "System Volume Information")
 LEADS_OUT = "give the folder that holds it, or write follow_links: true beside the source's path"
@@ -35,10 +39,10 @@ class Layout(Protocol):
 
 
 def stem(path: Path) -> str | None:
-    """The file's name without .nii or .nii.gz; None if it is not named like a NIfTI file."""
+    """The file's name without .nii or .nii.gz, composed; None if it is not named like a NIfTI file."""
     for ending in ENDINGS:
         if path.name.lower().endswith(ending):
-            return path.name[: -len(ending)]
+            return unicodedata.normalize("NFC", path.name[: -len(ending)])
     return None
 
 
@@ -91,15 +95,54 @@ def below(name: str, root: Path, where: str) -> Path:
     check_text(name, where)
     if Path(name).is_absolute() or ".." in Path(name).parts:
         raise CaseError(f"{where} is {name!r}; expected a name below {root}, without '..'")
-    return inside(root / name, root)
+    return inside(_as_on_disk(root, name), root)
 
 
 def there(name: str, root: Path, where: str) -> Path | None:
     """As :func:`below`; None where no such file is there."""
     check_text(name, where)
     is_inside = not Path(name).is_absolute() and ".." not in Path(name).parts
-    absent = is_inside and not (root / name).exists() and not (root / name).is_symlink()
+    path = _as_on_disk(root, name) if is_inside else root
+    absent = is_inside and not path.exists() and not path.is_symlink()
     return None if absent else below(name, root, where)
+
+
+def _as_on_disk(root: Path, name: str) -> Path:
+    """The path below ``root`` with this name in whichever of Unicode's forms its parts stand on disk."""
+    path = root
+    for part in Path(name).parts:
+        following = path / part
+        if not part.isascii() and not following.exists() and path.is_dir():
+            wanted = unicodedata.normalize("NFC", part)
+            alike = [one for one in path.iterdir() if unicodedata.normalize("NFC", one.name) == wanted]
+            following = alike[0] if len(alike) == 1 else following
+        path = following
+    return path
+
+
+def known(cell: str | None) -> str:
+    """What stands in a cell of a table; nothing for the words that tables write where a value is missing."""
+    text = (cell or "").strip()
+    return "" if text.lower() in MISSING else text
+
+
+def class_named(text: str) -> str | None:
+    """The class of a case; 1.0 is 1, as programs write whole numbers of a column in which one is missing."""
+    whole = text.removesuffix(".0") if text.count(".") == 1 else text
+    return (whole if whole.lstrip("-").isdigit() else text) or None
+
+
+def near_files(expected: str, names: Iterable[str]) -> str:
+    """``; did you mean P02_Flair.nii.gz? Capitals count``: files that are nearly what was expected; else empty."""
+    word = re.sub(r"\*|\.nii(\.gz)?$", "", expected.partition(" or ")[0].rpartition("/")[2]).strip(SEPARATORS)
+    stems = {name: (stem(Path(name)) or "").lower() for name in names}
+    near = [name for name, low in stems.items() if low and word.lower() in low]
+    if not near:
+        parts = {
+            part: name for name, low in stems.items() for part in re.split(f"[{re.escape(SEPARATORS)}]", low) if part
+        }
+        near = [parts[part] for part in difflib.get_close_matches(word.lower(), parts, n=2, cutoff=0.75)]
+    return f"; did you mean {' or '.join(near[:2])}? Capitals and spelling count" if word and near else ""
 
 
 def named(modalities: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
@@ -107,10 +150,10 @@ def named(modalities: Mapping[str, str] | Sequence[str]) -> dict[str, str]:
     if isinstance(modalities, str) or not isinstance(modalities, Mapping | Sequence) or not modalities:
         raise SpecError(f"modalities: expected a list of names or {{name: suffix}}, found {modalities!r}")
     pairs = modalities.items() if isinstance(modalities, Mapping) else [(name, name) for name in modalities]
-    known = {str(name): str(called) for name, called in pairs}
-    if len(set(known.values())) < len(modalities):
+    called_by = {str(name): unicodedata.normalize("NFC", str(called)) for name, called in pairs}
+    if len(set(called_by.values())) < len(modalities):
         raise SpecError(f"modalities: expected each name and suffix once, found {modalities!r}")
-    return known
+    return called_by
 
 
 def regions_from(regions: Mapping[str, Sequence[int]] | None) -> tuple[Region, ...]:
@@ -123,10 +166,10 @@ def regions_from(regions: Mapping[str, Sequence[int]] | None) -> tuple[Region, .
 def meaning_of(regions: Iterable[Region], background_labels: Sequence[int]) -> dict[int, int]:
     """Value in the file -> value inside, for users' own regions: as it is, or 0 where it counts as background."""
     background = whole_numbers("background_labels", background_labels) if background_labels else []
-    known = {value: value for region in regions for value in sorted(region.labels)}
-    if clash := sorted(set(background) & set(known)):
+    meant = {value: value for region in regions for value in sorted(region.labels)}
+    if clash := sorted(set(background) & set(meant)):
         raise SpecError(f"background_labels: {clash} also stand in a region; a value is either or")
-    return {**known, **dict.fromkeys(background, 0)}
+    return {**meant, **dict.fromkeys(background, 0)}
 
 
 def whole_numbers(name: str, values: Iterable[int]) -> list[int]:
@@ -160,9 +203,11 @@ def check_complete(case: Case, expected: Mapping[str, str], folder: Path, may_la
     names = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
     there = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     wanted = "; ".join(f"{name} as {expected[name]}" for name in lacks)
+    used = {path.name for path in case.files}
+    near = next((text for name in lacks if (text := near_files(expected[name], sorted(set(names) - used)))), "")
     door = DOORS["labels" if lacks == ["label map"] else "images"]
     raise CaseError(
-        f"case {case.id} in {folder}: expected {wanted}; found {there or 'nothing'}. "
+        f"case {case.id} in {folder}: expected {wanted}; found {there or 'nothing'}{near}. "
         f"Add the file, drop the case, or allow it with {door}"
     )
 

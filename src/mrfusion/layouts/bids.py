@@ -14,7 +14,16 @@ from pathlib import Path
 from mrfusion.case import Case, Cohort
 from mrfusion.errors import CaseError, InputError
 from mrfusion.files import read_rows
-from mrfusion.layouts._base import check_complete, images_under, meaning_of, named, regions_from, stem
+from mrfusion.layouts._base import (
+    check_complete,
+    class_named,
+    images_under,
+    known,
+    meaning_of,
+    named,
+    regions_from,
+    stem,
+)
 
 MASKS = ("mask", "msk", "dseg", "roi", "seg")
 _NAME = re.compile(r"(sub-[A-Za-z0-9]+)(?:_(ses-[A-Za-z0-9]+))?_(.+)\Z")
@@ -110,7 +119,8 @@ def _label_of(found: Mapping[tuple[str, str], tuple[Files, Files]]) -> str | Non
 
 
 def _the_one(name: str, files: Files, what: str, word: str) -> Path | None:
-    matching = [
+    exact = files.get(word, [])  # what is called so and nothing else is nobody else's name
+    matching = exact or [
         path for ending, paths in files.items() if ending == word or ending.endswith(f"_{word}") for path in paths
     ]
     if len(matching) > 1:
@@ -126,5 +136,9 @@ def _column(root: Path, name: str) -> dict[str, str]:
     places = [base / "participants.tsv" for base in (root, root / "rawdata")]
     path = next((place for place in places if place.is_file()), places[0])
     rows = read_rows(path, ("participant_id", name), delimiter="\t")
-    subjects = {row["participant_id"]: row[name].strip() for row in rows if row["participant_id"] and row[name]}
-    return {subject: value for subject, value in subjects.items() if value and value != "n/a"}
+    classes = {row["participant_id"].strip(): class_named(known(row[name])) for row in rows if row["participant_id"]}
+    return {
+        subject if subject.startswith("sub-") else f"sub-{subject}": value
+        for subject, value in classes.items()
+        if value
+    }

@@ -14,7 +14,16 @@ from pathlib import Path
 
 from mrfusion.case import Case, Cohort
 from mrfusion.errors import CaseError, InputError, SpecError
-from mrfusion.layouts._base import SEPARATORS, check_complete, images_under, meaning_of, named, regions_from, stem
+from mrfusion.layouts._base import (
+    SEPARATORS,
+    check_complete,
+    images_under,
+    meaning_of,
+    named,
+    near_files,
+    regions_from,
+    stem,
+)
 
 LABELS = "label map"
 
@@ -64,9 +73,12 @@ def folder(
             expected = {name: f"{word}_*.nii.gz or *_{word}.nii.gz" for name, word in words.items()}
             cases.append(check_complete(case, expected, place, may_lack))
     if not cases:
+        there = [path.name for paths in images_under(root).values() for path in paths]
+        near = next((text for word in words.values() if (text := near_files(word, there))), "")
         raise InputError(
             f"expected folders with files such as case1_{next(iter(words.values()))}.nii.gz under {root}, "
-            f"found no name that begins or ends with one of the words {', '.join(words.values())} (capitals count)"
+            f"found no name that begins or ends with one of the words {', '.join(words.values())} (capitals "
+            f"count){near}"
         )
     return Cohort(tuple(n for n in words if n != LABELS), tuple(cases), chosen)
 

@@ -10,10 +10,9 @@ from pathlib import Path
 from mrfusion.case import Case, Cohort
 from mrfusion.errors import CaseError, InputError
 from mrfusion.files import delimiter_of, read_rows
-from mrfusion.layouts._base import DOORS, ENDINGS, below, lenience, meaning_of, named, regions_from
+from mrfusion.layouts._base import DOORS, ENDINGS, below, class_named, known, lenience, meaning_of, named, regions_from
 
 Row = dict[str, str]
-MISSING = ("na", "n/a", "nan", "null", "none", "<na>")
 
 
 def table(
@@ -52,8 +51,8 @@ def table(
         images = _files(path, number, row, columns)
         label_map = _files(path, number, row, {"label map": "label_map"}).get("label map") if regions else None
         case_id = (row.get("case") or "").strip() or f"row{number}"
-        patient = _known(row.get("patient")) or case_id
-        label = _class_named(_known(row.get("label")))
+        patient = known(row.get("patient")) or case_id
+        label = class_named(known(row.get("label")))
         case = Case(case_id, patient, images, label_map, label, meaning)
         cases.append(_complete(case, columns, f"{path}, line {number}", bool(regions), may_lack))
     classes = () if regions else tuple(sorted({case.label for case in cases if case.label}))
@@ -70,18 +69,6 @@ def fits(root: Path) -> str | None:
     except (InputError, IndexError):
         return None
     return "table(regions={'lesion':[1]})" if "label_map" in columns else "table" if "label" in columns else None
-
-
-def _known(cell: str | None) -> str:
-    """What stands in a cell; nothing for the words that tables write where a value is missing."""
-    text = (cell or "").strip()
-    return "" if text.lower() in MISSING else text
-
-
-def _class_named(text: str) -> str | None:
-    """The class of a case; 1.0 is 1, as programs write whole numbers of a column in which one is missing."""
-    whole = text.removesuffix(".0") if text.count(".") == 1 else text
-    return (whole if whole.lstrip("-").isdigit() else text) or None
 
 
 def _image_columns(rows: list[Row]) -> list[str]:

@@ -5,6 +5,7 @@ same case. A case is one file (a label map) or one file per region (``case_WT.ni
 """
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,10 +57,11 @@ def cases_in(folder: Path, region_names: Sequence[str]) -> Mapping[str, Files]:
     found: dict[str, dict[str, Path]] = {}
     for inner in [folder, *sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))]:
         for path in _label_files(inner, region_names, one_case=inner != folder):
-            case, region = _read_name(path, region_names)
-            files = found.setdefault(case or inner.name, {})
+            read, region = _read_name(path, region_names)
+            case = read or unicodedata.normalize("NFC", inner.name)
+            files = found.setdefault(case, {})
             if region in files:
-                raise CaseError(f"case {case or inner.name}: {files[region]} and {path} both claim it; remove one")
+                raise CaseError(f"case {case}: {files[region]} and {path} both claim it; remove one")
             files[region] = path
     for case, files in found.items():
         missing = [name for name in region_names if name not in files]
@@ -99,7 +101,8 @@ def _said(labels: Path | Mapping[str, Files]) -> str:
 
 
 def _stem(path: Path) -> str:
-    return next(path.name[: -len(ending)] for ending in ENDINGS if path.name.lower().endswith(ending))
+    name = unicodedata.normalize("NFC", path.name)
+    return next(name[: -len(ending)] for ending in ENDINGS if name.lower().endswith(ending))
 
 
 def _near(case: str, known: Mapping[str, Files]) -> str:
