@@ -1,9 +1,9 @@
 """Is the verdict right? Simulated studies whose truth is known, small learners, and phantoms whose answer is known.
 
-    python bench/verdict.py                        everything but controls and searches: five minutes of one core
+    python bench/verdict.py                        everything but controls and searches: three minutes of one core
     python bench/verdict.py --smoke                the same on a few cells: fifteen seconds, no figure to quote
     python bench/verdict.py --searches             searches on null tasks and with a planted cue as well (hours)
-    python bench/verdict.py --controls out/controls    the three phantom controls as well (hours without finished runs)
+    python bench/verdict.py --controls out/controls    the three phantom controls as well (a quarter of an hour)
 
 The last line is JSON, see docs/verdict.md:
 
