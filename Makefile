@@ -29,7 +29,7 @@ help:
 	@echo "make wheel     a wheel in dist/, installed into an empty environment and asked for its version"
 	@echo "make lint      ruff and mypy"
 	@echo "make audit     known holes in the installed packages (asks PyPI), and their licences"
-	@echo "make docs      the documentation, with its tutorials executed, in docs/_build"
+	@echo "make docs      the documentation, with its tutorials executed, in docs/_build/html"
 	@echo "make bench     every script of bench/, one after the other"
 
 setup: $(READY)
@@ -132,8 +132,9 @@ audit: setup
 # Tutorials are executed; a broken link or a failing cell fails the build. The first time takes minutes, then a cache helps.
 docs: setup
 	@test -x $(BIN)/sphinx-build || $(BIN)/pip install --quiet -c constraints.txt -e '.[dev,export,docs]'
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/sphinx-build -W --keep-going -q docs docs/_build
-	@echo "docs/_build/index.html"
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/sphinx-build -n -W --keep-going -q docs docs/_build/html
+	$(BIN)/python .ci/site.py docs/_build/html
+	@echo "docs/_build/html/index.html"
 
 bench: setup
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -1,12 +1,16 @@
 """What long work shows on a terminal of 80 columns: how much is done and how long it takes, before anything else."""
 
+import io
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 from rich.console import Console
 
 from mrfusion.command import display
-from mrfusion.command.display import StudyView
+from mrfusion.command.display import StudyView, one_bar
 
 BEGIN = re.compile(r"^ *\d+/\d+ +(-:--:--|\d+:\d\d:\d\d) left ")
 LONG = "separate with energies and dynamic weights, fold 3, seed 2"
@@ -38,3 +42,20 @@ def test_work_of_one_piece_has_no_bar_for_the_whole(monkeypatch: pytest.MonkeyPa
     told = {"a": {"done": 3, "total": 300, "what": "preparing 3 of 300, case-3: new"}}
     (row,) = lines(monkeypatch, told, total=0, done=0)
     assert BEGIN.match(row)
+
+
+def test_a_bar_is_for_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logs and notebooks get no line of it, not even an empty one."""
+    file = io.StringIO()
+    monkeypatch.setattr(display, "complaints", Console(file=file, force_terminal=False))
+    with one_bar("preparing") as tell:
+        tell(1, 2, "case-1")
+    assert file.getvalue() == ""
+
+
+def test_force_color_asks_for_colours_and_not_for_bars() -> None:
+    """ipykernel sets it for every program that a notebook starts."""
+    command = "from mrfusion.command.display import complaints; print(complaints.is_terminal)"
+    environment = {**os.environ, "FORCE_COLOR": "1"}
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout == "False\n"

@@ -1,5 +1,6 @@
 """What long work shows in the terminal: bars with what is being done and how long it will take."""
 
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -20,7 +21,7 @@ from rich.table import Column
 from mrfusion import progress
 
 console = Console()
-complaints = Console(stderr=True)
+complaints = Console(stderr=True, force_terminal=sys.stderr.isatty())  # FORCE_COLOR asks for colours, not for bars
 
 
 def say(text: str, *, style: str | None = None) -> None:
@@ -44,7 +45,10 @@ def _bars() -> Progress:
 
 @contextmanager
 def one_bar(title: str) -> Iterator[progress.Progress]:
-    """A bar for one piece of work, as the callback that the work calls."""
+    """A bar for one piece of work, as the callback that the work calls; where no terminal shows it, nothing."""
+    if not complaints.is_terminal:
+        yield progress.silent
+        return
     with _bars() as bars:
         bar = bars.add_task(escape(title), total=None)
 
