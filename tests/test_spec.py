@@ -8,7 +8,8 @@ import pytest
 from mrfusion.errors import SpecError
 from mrfusion.files import read_json
 from mrfusion.part import merge, read_part
-from mrfusion.spec import RunSpec, Sampling, write_spec
+from mrfusion.run_folder.run import RunFolder
+from mrfusion.spec import RunSpec, Sampling
 from mrfusion.study.choices import check_choices
 from mrfusion.yaml_file import read_yaml
 
@@ -236,7 +237,7 @@ def test_a_specification_on_disk_keeps_the_order_of_regions(tmp_path: Path) -> N
     regions = {"scar": [2], "oedema": [1, 2], "a": [3]}
     source = {"path": "x", "layout": "folder", "options": {"regions": regions}}
     spec = read_part(RunSpec, {"data": {"sources": [source]}}, "here")
-    write_spec(tmp_path / "spec.json", spec)
+    RunFolder(tmp_path).write_spec(spec)
     back = read_part(RunSpec, read_json(tmp_path / "spec.json"), "there")
     assert list(back.data.sources[0].options["regions"]) == list(regions)
     assert back == spec

@@ -11,7 +11,6 @@ from pydantic import Field, field_validator
 
 from mrfusion import families
 from mrfusion.errors import nearest
-from mrfusion.files import write_text
 from mrfusion.part import Finite, Part, Positive, Share, merge, read_part
 from mrfusion.plan import FusionPlan, Plan
 
@@ -95,9 +94,15 @@ class Sampling(Part):
     slices: tuple[Share, Share] | None = Field(
         None, description="use only slices from here to there, as shares of the depth, as in [0.4, 0.6]"
     )
+    score: Literal["slab", "whole"] = Field("slab", description="predict and score these slices alone, or whole cases")
     per_case: int = Field(10, ge=1, le=100_000, description="training samples of each case in an epoch")
     foreground: float = Field(0.7, ge=0, le=1, description="share of the samples that must contain a labelled voxel")
     centred: bool = Field(False, description="put that voxel in the middle of the sample, as nnU-Net does")
+
+    @property
+    def scored_slices(self) -> tuple[float, float] | None:
+        """The slices that are predicted and scored, as shares of the depth; None: all."""
+        return self.slices if self.score == "slab" else None
 
     @field_validator("size")
     @classmethod
@@ -272,7 +277,7 @@ class RunSpec(Part):
         content["data"]["split"].pop("file")
         content = _without(content, UNSAID) | {"data": _without(content["data"], {"modalities": []})}
         content["data"]["preparation"] = without_unsaid(self.data.preparation)
-        content["sampling"] = _without(content["sampling"], {"centred": False})
+        content["sampling"] = _without(content["sampling"], {"centred": False, "score": "slab"})
         if "origin" in content:
             content["origin"] = _without(content["origin"], {"new_head": False})
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
@@ -292,8 +297,3 @@ def without_unsaid(preparation: Preparation) -> dict[str, Any]:
 def _without(content: Mapping[str, Any], unsaid: Mapping[str, Any]) -> dict[str, Any]:
     """The content without what later versions added, where it says nothing: digests stay what they were."""
     return {key: value for key, value in content.items() if key not in unsaid or value != unsaid[key]}
-
-
-def write_spec(path: Path, spec: RunSpec) -> None:
-    """Write a specification, whole or not at all, with its keys in their order: that of regions is that of channels."""
-    write_text(path, json.dumps(spec.model_dump(mode="json"), indent=1) + "\n")

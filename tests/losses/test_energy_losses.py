@@ -299,6 +299,21 @@ def test_a_training_with_energies_resumes_in_the_same_bits(changes: dict, tmp_pa
     assert weights[0] < weights[1] <= 0.1 + 1e-9
 
 
+def test_a_base_without_energies_trains_as_if_their_losses_were_not_there(tmp_path: Path) -> None:
+    """What a search that places energies begins with; without needed=false it is refused."""
+    late = {"plan": "separate>mean", "budget": {"epochs": 1}}
+    losses = ["dice_ce", "energy(needed=false)", "alignment(needed=false)"]
+    spec = run_spec(**late, losses=losses, balancer="static(energy=0.1,alignment=0.1)")
+    plain, theirs = training_of(run_spec(**late), tmp_path / "plain"), training_of(spec, tmp_path / "theirs")
+    fitted(run_spec(**late), plain)
+    history = fitted(spec, theirs)
+    assert history.of(Quantity.parse("train/energy")) == [0.0]
+    assert all(torch.equal(weights_of(theirs)[name], value) for name, value in weights_of(plain).items())
+    for loss in ("energy", "alignment"):
+        with pytest.raises(SpecError, match=rf"or {loss}\(needed=false\) where a search places them"):
+            families.load("losses", loss)(False)(Output(torch.zeros(1, 2, 4, 4)), torch.zeros(1, 2, 4, 4))
+
+
 def test_the_weights_of_a_static_balancer_grow() -> None:
     balancer = families.load("balancers", "static(energy=0.2,warm=0.1)")()
     parameter = torch.nn.Parameter(torch.ones(()))

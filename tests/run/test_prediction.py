@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from mrfusion.case import Case, Cohort, Region
 from mrfusion.data.cache import prepare_cohort
 from mrfusion.data.label_map import can_be_painted
-from mrfusion.data.load import load_case
+from mrfusion.data.load import load_case, open_case
 from mrfusion.data.nifti.labels import read_labels
 from mrfusion.losses._base import Output
+from mrfusion.run.answers import masks_scored
 from mrfusion.run.prediction import Prediction, as_written, predict_masks, safe_name, write_prediction
 from mrfusion.run_folder.pictures import Panel, write_panel
 from mrfusion.spec import Preparation
@@ -114,6 +115,27 @@ def test_slices_outside_the_runs_range_stay_empty(tmp_path: Path) -> None:
     filled = np.flatnonzero(prediction.masks.any(tuple(a for a in range(4) if a != axis)))
     assert filled.tolist() == [3, 4]
     assert prediction.prepared_masks[:, 3:5].all()
+
+
+@pytest.mark.parametrize(("score", "slices"), [("slab", slice(2, 4)), ("whole", slice(0, 9))])
+def test_a_run_on_a_slab_is_scored_there_or_on_whole_cases_as_it_says(
+    score: str, slices: slice, tmp_path: Path
+) -> None:
+    """Counted by hand: the voxels of each region in slices 2 and 3 of 9, or in all of them."""
+    for name, array in (("t1", labels_of() * 100 + 100), ("seg", labels_of())):
+        nib.save(nib.Nifti1Image(array.astype(np.int16), np.eye(4)), tmp_path / f"{name}.nii.gz")
+    case = Case("a", "a", {"t1": tmp_path / "t1.nii.gz"}, tmp_path / "seg.nii.gz", label_values={1: 1, 2: 2, 3: 3})
+    cohort = Cohort(("t1",), (case,), REGIONS)
+    prepared = prepare_cohort(cohort, Preparation(), tmp_path / "cache")["a"]
+    spec = run_spec(sampling={"slices": [2 / 9, 4 / 9], "score": score})
+    empty = np.zeros((3, *SHAPE), bool)
+    found = masks_scored(spec, cohort, empty, prepared=prepared, metrics=("target_volume_mm3",))
+    inside = labels_of()[:, :, slices]
+    expected = {"WT": (inside > 0).sum(), "TC": np.isin(inside, (1, 3)).sum(), "ET": (inside == 3).sum()}
+    assert {row.region: row.value for row in found} == pytest.approx(expected)
+    opened = open_case(case, cohort, prepared, ("t1",), spec.sampling.scored_slices)
+    first, last = opened.loaded.slices
+    assert (last - first == len(opened.loaded.labels)) == (score == "whole"), "as many slices are predicted as scored"
 
 
 @pytest.mark.parametrize(

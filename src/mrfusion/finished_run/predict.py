@@ -80,7 +80,7 @@ def prepared_cases(run: FinishedRun, cohort: Cohort, out: Path, progress: Progre
             progress(number, len(cohort.cases), f"{case.id}, {_checked_gib(case, run):.1f} GiB of memory")
             _note_what_is_absent(case, run)
             prepared = prepare_cohort(replace(cohort, cases=(case,)), run.spec.data.preparation, cache)[case.id]
-            yield open_case(case, run.outline, prepared, run.modalities, run.spec.sampling.slices)
+            yield open_case(case, run.outline, prepared, run.modalities, run.spec.sampling.scored_slices)
         progress(len(cohort.cases), len(cohort.cases), "done")
 
 

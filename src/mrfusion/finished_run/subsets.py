@@ -114,4 +114,4 @@ def _opened(run: FinishedRun, case: Case, prepared: Prepared, present: frozenset
     if not present:
         return None
     absent = set(run.modalities) - present
-    return open_case(case, run.outline, prepared, run.modalities, run.spec.sampling.slices, absent=absent)
+    return open_case(case, run.outline, prepared, run.modalities, run.spec.sampling.scored_slices, absent=absent)

@@ -70,5 +70,5 @@ def _meaning(run: FinishedRun) -> dict[str, object]:
         "regions": [(region.name, sorted(region.labels)) for region in outline.regions],
         "classes": outline.classes,
         "preparation": spec.data.preparation,
-        "sampling.slices": spec.sampling.slices,
+        "sampling.slices": spec.sampling.scored_slices,
     }

@@ -8,17 +8,23 @@ from torch import Tensor
 from torch.nn import functional
 
 from mrfusion.errors import SpecError
-from mrfusion.losses._base import Output
+from mrfusion.losses._base import Itemised, Output
 
 
-def levels_of(output: Output, loss: str) -> dict[int, dict[str, Tensor]]:
-    """The states of the levels that have an energy; SpecError where there is none."""
+def levels_of(output: Output, loss: str, *, needed: bool) -> dict[int, dict[str, Tensor]]:
+    """The states of the levels that have an energy; SpecError where there is none and one is ``needed``."""
     found = {level: state for level, state in enumerate(output.states) if "energy" in state}
-    if not found:
+    if needed and not found:
         raise SpecError(
-            f"loss {loss} reads fusions that have an energy; this plan has none. Write one, such as separate[energy]"
+            f"loss {loss} reads fusions that have an energy; this plan has none. Write one, such as separate[energy], "
+            f"or {loss}(needed=false) where a search places them"
         )
     return found
+
+
+def no_level(output: Output) -> Itemised:
+    """The loss of a network without energies: 0, whatever the network is."""
+    return Itemised(output.logits.new_zeros((), dtype=torch.float32), {})
 
 
 def class_masks(target: Tensor, classes: int, *, exclusive: bool) -> Tensor:

@@ -6,7 +6,7 @@ from torch import Tensor
 from mrfusion.errors import SpecError
 from mrfusion.losses._base import Itemised, Loss, Output
 from mrfusion.losses._factors import measure
-from mrfusion.losses._levels import levels_of
+from mrfusion.losses._levels import levels_of, no_level
 
 
 class Alignment(Loss):
@@ -21,14 +21,16 @@ class Alignment(Loss):
     Options:
         factors: blocks into which the energy space is divided; must divide its width
         aligned: how many of the blocks are aligned; default: half of them
+        needed: whether a plan without an energy is refused; false: the loss is 0 there, as at the base of a search
     Example: alignment(factors=8,aligned=2)
     """
 
     judges = False
     one_process = True
 
-    def __init__(self, exclusive: bool, *, factors: int = 4, aligned: int | None = None) -> None:
+    def __init__(self, exclusive: bool, *, factors: int = 4, aligned: int | None = None, needed: bool = True) -> None:
         super().__init__(exclusive)
+        self.needed = needed
         self.factors, self.aligned = factors, factors // 2 if aligned is None else aligned
         if factors < 1 or not 0 <= self.aligned <= factors:
             raise SpecError(
@@ -40,7 +42,10 @@ class Alignment(Loss):
         del target
         totals: list[Tensor] = []
         terms: dict[str, Tensor] = {}
-        for level, state in levels_of(output, "alignment").items():
+        levels = levels_of(output, "alignment", needed=self.needed)
+        if not levels:
+            return no_level(output)
+        for level, state in levels.items():
             with torch.autocast(output.logits.device.type, enabled=False):
                 total, found = self._one_level(state)
             totals.append(total)

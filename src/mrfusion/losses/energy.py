@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mrfusion.errors import SpecError
 from mrfusion.losses._base import Itemised, Loss, Output, Samples
-from mrfusion.losses._levels import levels_of
+from mrfusion.losses._levels import levels_of, no_level
 from mrfusion.losses._points import ClassPoints, PatientPoints, Points
 
 
@@ -27,6 +27,7 @@ class Energy(Loss):
 
     Options:
         queue: how many earlier samples or cases are compared with those of the batch; at least 0
+        needed: whether a plan without an energy is refused; false: the loss is 0 there, as at the base of a search
         of: whose energies are compared: those of classes in each sample, or of patients by their category
     Example: energy(of=patients)
     """
@@ -34,16 +35,21 @@ class Energy(Loss):
     judges = False
     one_process = True
 
-    def __init__(self, exclusive: bool, *, queue: int = 64, of: Literal["classes", "patients"] = "classes") -> None:
+    def __init__(
+        self, exclusive: bool, *, queue: int = 64, of: Literal["classes", "patients"] = "classes", needed: bool = True
+    ) -> None:
         super().__init__(exclusive)
         if queue < 0:
             raise SpecError(f"loss energy: queue, a number of samples, must be at least 0, found {queue}")
         kinds: dict[str, type[Points]] = {"classes": ClassPoints, "patients": PatientPoints}
-        self.points = kinds[of](exclusive, queue)
+        self.points, self.needed = kinds[of](exclusive, queue), needed
         self.reads_samples = self.points.reads_samples
 
     def forward(self, output: Output, target: Tensor, samples: Samples | None = None) -> Itemised:
-        shares = self.points.shares(levels_of(output, "energy"), output, target, samples)
+        levels = levels_of(output, "energy", needed=self.needed)
+        if not levels:
+            return no_level(output)
+        shares = self.points.shares(levels, output, target, samples)
         terms = {f"level{level}": share for level, share in shares.items()}
         return Itemised(torch.stack(list(terms.values())).mean(), terms)
 

@@ -63,7 +63,7 @@ def _training(spec: Mapping[str, Any]) -> str:
     budget = _part(spec, "budget")
     sampling = _part(spec, "sampling")
     network = f"The network ({spec['network']}) " if "network" in spec else "The networks "
-    kind = f"read {sampling['dimensions']}-D samples and " if "dimensions" in sampling else ""
+    kind = f"read {sampling['dimensions']}-D samples{_slab(sampling)} and " if "dimensions" in sampling else ""
     if not budget:
         return f"{network}{kind}shared one training budget."
     decay = f" and {budget['decay']} decay" if budget.get("decay", "constant") != "constant" else ""
@@ -74,6 +74,15 @@ def _training(spec: Mapping[str, Any]) -> str:
         f"{budget['batch_size']}; the epoch with the best validation score was tested. Arms differ from this only in "
         "what their definition says."
     )
+
+
+def _slab(sampling: Mapping[str, Any]) -> str:
+    """Which slices were trained on, and which were scored; empty where all were."""
+    if not sampling.get("slices"):
+        return ""
+    low, high = (f"{100 * share:.3g}" for share in sampling["slices"])
+    scored = "whole cases" if sampling.get("score") == "whole" else "these slices alone"
+    return f" from the slices between {low} and {high} % of the depth (scored: {scored})"
 
 
 def _statistics(study: LoadedStudy) -> list[str]:

@@ -210,7 +210,7 @@ def masks_scored(
     """Masks (R, X, Y, Z) on the grid of the files against the truth; where a run reads only some slices, only these."""
     truth = region_masks(_truth(prepared), cohort.regions, cohort.label_values)
     source, axis = prepared.placement.source, prepared.placement.slice_axis
-    low, high = spec.sampling.slices or (0.0, 1.0)
+    low, high = spec.sampling.scored_slices or (0.0, 1.0)
     part = [slice(None)] * 4
     part[axis + 1] = slice(round(low * source.shape[axis]), max(1, round(high * source.shape[axis])))
     return score_case(

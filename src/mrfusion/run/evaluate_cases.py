@@ -64,7 +64,7 @@ class CaseEvaluation:
 
     def _open(self, name: str) -> OpenedCase:
         case, prepared = self.cohort.case(name), self.prepared[name]
-        return open_case(case, self.cohort, prepared, self.modalities, self.spec.sampling.slices)
+        return open_case(case, self.cohort, prepared, self.modalities, self.spec.sampling.scored_slices)
 
     def _keep_panel(self, number: int, one: OpenedCase, masks: NDArray[np.bool_], *, volumes: bool) -> int:
         """The slice that is shown, counted in the whole case."""

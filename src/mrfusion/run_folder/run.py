@@ -17,6 +17,7 @@
 While a run goes on, its folder also holds the checkpoints ``last.pt`` and ``previous.pt`` and ``best.safetensors``.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from numpy.typing import NDArray
 
 from mrfusion.case import Cohort, outlined
 from mrfusion.errors import InputError
-from mrfusion.files import building, read_json, write_json
+from mrfusion.files import building, read_json, write_json, write_text
 from mrfusion.part import read_part
 from mrfusion.result import CaseScore
 from mrfusion.run_folder import energies, pictures, probabilities, scores
@@ -36,7 +37,7 @@ from mrfusion.run_folder.folder import Folder
 from mrfusion.run_folder.fused import FusedSlice, write_fused
 from mrfusion.run_folder.history import History, read_history, write_history
 from mrfusion.run_folder.subsets import SubsetFolder
-from mrfusion.spec import RunSpec, write_spec
+from mrfusion.spec import RunSpec
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class RunFolder(Folder):
 
     def write_spec(self, spec: RunSpec) -> None:
         """Write the specification."""
-        write_spec(self._spec, spec)
+        write_text(self._spec, json.dumps(spec.model_dump(mode="json"), indent=1) + "\n")  # with keys in their order
 
     def read_spec(self) -> RunSpec:
         """The specification; InputError where there is none, SpecError where it is none of this version."""
