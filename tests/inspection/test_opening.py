@@ -97,6 +97,18 @@ def test_other_grids_are_brought_to_that_of_the_labels(tmp_path):
     assert f"resample_to: {opening.resample_to}" in study_text(opening)
 
 
+def test_a_common_spacing_is_planned_where_cases_differ_in_theirs(root, tmp_path):
+    assert "spacing_mm" not in study_text(understood(root, None))
+    for name in ("P01_1", "P03_1"):
+        for path in (root / name).iterdir():
+            save(path, np.asanyarray(nib.load(path).dataobj), (1.0, 1.0, 3.0))
+    text = study_text(understood(root, None))
+    assert "preparation: {spacing_mm: auto}  # cases differ in spacing" in text
+    assert len(text.splitlines()) <= 25
+    (tmp_path / "study.yaml").write_text(text)
+    assert read_study(tmp_path / "study.yaml").auto == ("data.preparation.spacing_mm",)
+
+
 def test_a_modality_that_some_cases_lack_may_be_absent(root):
     (root / "P04_1" / "P04_1_FLAIR.nii.gz").unlink()
     assert "may_lack: [images]" in study_text(understood(root, None))

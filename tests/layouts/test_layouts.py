@@ -14,9 +14,10 @@ from mrfusion import families
 from mrfusion.case import Cohort, join_cohorts
 from mrfusion.data.cache import prepare_cohort
 from mrfusion.data.read import recognised
-from mrfusion.errors import CaseError, InputError, MrFusionError, SpecError
+from mrfusion.errors import CaseError, InputError, MrFusionError, Note, SpecError
 from mrfusion.layouts.brats import patient_of
 from mrfusion.layouts.folder import matches
+from mrfusion.phantom.cohort import write_cohort
 from mrfusion.spec import Preparation
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*has a fold for its cases")
@@ -151,6 +152,13 @@ def test_a_layout_is_recognised_by_names_alone_and_no_other_fits(example, tmp_pa
             recognised(root)
     with pytest.raises(SpecError, match="no layout knows"):
         recognised(tmp_path_factory.mktemp("empty"))
+
+
+def test_a_table_beside_files_that_tell_themselves_is_not_what_is_meant(tmp_path):
+    """A folder of the phantom is both: BraTS's names, and a table of classes and of files."""
+    write_cohort(tmp_path / "phantom", cases=2, spacing_mm=8.0, workers=1)
+    with pytest.warns(Note, match="there is a table too"):
+        assert recognised(tmp_path / "phantom") == "brats(year=2023)"
 
 
 @every

@@ -96,6 +96,7 @@ def test_streams_that_meet_need_levels(plan: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("monai.networks.nets:UNet", "UNet cannot be built with in_channels=2.*channels.*Options go in"),
         ("monai(SwinUNTER)", "did you mean 'SwinUNETR'"),
         ("monai(UNet,channels=(4,8))", "cannot be built with these options"),
         ("monai(UNet,channels=(4,8),strides=(2,),multiple=0)", "multiple: expected a whole number"),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from mrfusion.data.doubts import check_twins, doubts_of
 from mrfusion.data.prepared import Prepared
 from mrfusion.data.split import make_splits, strata_of
 from mrfusion.data.split_file import read_splits
-from mrfusion.errors import CaseError, InputError, SpecError
+from mrfusion.errors import CaseError, InputError, Note, SpecError
 from mrfusion.layouts._base import links_followed
 from mrfusion.progress import Progress
 from mrfusion.spec import Data, Source, SplitRule
@@ -89,7 +90,9 @@ def recognised(path: Path) -> str:
     if not path.exists():
         raise InputError(f"expected data at {path.absolute()}, found nothing")
     names = families.names("layouts")
-    found = [text for name in names if (text := families.module_of("layouts", name).fits(path))]
+    fitting = {name: text for name in names if (text := families.module_of("layouts", name).fits(path))}
+    beside = {name for name in fitting if getattr(families.module_of("layouts", name), "BESIDE", False)}
+    found = [text for name, text in fitting.items() if name not in beside] or list(fitting.values())
     if not found:
         raise SpecError(
             f"no layout knows {path} by its names; say with --layout how it lies on disk, as in "
@@ -97,6 +100,8 @@ def recognised(path: Path) -> str:
         )
     if len(found) > 1:
         raise SpecError(f'{path} could be {" or ".join(found)}; say which with --layout, as in --layout "{found[0]}"')
+    for name in sorted(name for name in beside if fitting[name] not in found):
+        warnings.warn(f"{path} is read as {found[0]}; there is a {name} too, for --layout {name}", Note, stacklevel=2)
     return str(found[0])
 
 

@@ -20,6 +20,7 @@ from mrfusion.layouts._base import MAY_LACK
 from mrfusion.spec import Source
 
 COUNTED = 20  # label maps whose values are counted
+MOST_RATIO = 1.1  # of the spacings of cases that need no common one
 FOLDS, SEEDS = 3, (0, 1)  # the least of both that the judge gives a word for
 
 
@@ -47,6 +48,15 @@ class Opening:
                 known = everywhere or list(grids)
                 return next((name for name in known if grids.get(name) == labels), known[0])
         return None
+
+    @cached_property
+    def spacings_differ(self) -> bool:
+        """Whether cases differ by more than a tenth in the spacing of their voxels, along some axis."""
+        first = [next(iter(case.images.values())) for case in self.cohort.cases if case.images]
+        spacings = np.array(
+            [np.sort(np.linalg.norm(read_header(path, many=True).affine[:3, :3], axis=0)) for path in first]
+        )
+        return bool((spacings.max(axis=0) > MOST_RATIO * spacings.min(axis=0)).any())
 
 
 def understood(root: Path, layout: str | None) -> Opening:
@@ -123,11 +133,11 @@ def study_text(opening: Opening) -> str:
     ]
     if opening.source.options:
         lines += ["      options:", *_options(opening)]
-    if opening.resample_to:
-        lines.append(f"  preparation: {{resample_to: {opening.resample_to}}}  # the modalities lie on different grids")
+    lines += _preparation(opening)
     lines += [
         f"  split: {{folds: {FOLDS}}}  # by patient; every patient is tested once",
         f"seeds: [{', '.join(map(str, SEEDS))}]  # two trainings of each arm and fold are the least that earn a word",
+        "# network: auto  # with sampling: auto, both planned from the data as nnU-Net does; for a GPU",
         "arms:",
         "  all: {}  # the modalities as channels of one network",
         *(f"  only {name}: {{plan: only({name})}}" for name in names),
@@ -135,6 +145,16 @@ def study_text(opening: Opening) -> str:
         "reference: all",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _preparation(opening: Opening) -> list[str]:
+    """What the grids ask for: that of one modality, a spacing that is planned from all cases."""
+    asked = {"resample_to": opening.resample_to} if opening.resample_to else {}
+    why = ["the modalities lie on different grids"] if opening.resample_to else []
+    if opening.spacings_differ:
+        asked["spacing_mm"] = "auto"
+        why.append("cases differ in spacing; auto plans one from the data")
+    return [f"  preparation: {_flow(asked)}  # {'; '.join(why)}"] if asked else []
 
 
 def _options(opening: Opening) -> list[str]:

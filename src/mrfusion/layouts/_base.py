@@ -6,6 +6,7 @@ not seen; nothing outside ``root`` is reached, by ``..`` or by a symbolic link. 
 
 Beside it in its file stands ``fits(root: Path) -> str | None``: the text that names the layout for what lies at
 ``root``, with the options that names alone can tell; None where it is no such data, or needs options of the user's.
+``BESIDE = True`` says that such data may lie beside files that another layout reads; then the other one is meant.
 """
 
 import difflib

@@ -13,6 +13,7 @@ from mrfusion.files import delimiter_of, read_rows
 from mrfusion.layouts._base import DOORS, ENDINGS, below, class_named, known, lenience, meaning_of, named, regions_from
 
 Row = dict[str, str]
+BESIDE = True
 
 
 def table(

@@ -27,7 +27,18 @@ class Given(Whole):
         self.make = make
 
     def network(self, in_channels: int, out_channels: int) -> nn.Module:
-        return self.make(in_channels=in_channels, out_channels=out_channels, spatial_dims=self.dimensions)
+        """SpecError where the class cannot be called so, as classes of MONAI's that want more options."""
+        sizes = {"in_channels": in_channels, "out_channels": out_channels, "spatial_dims": self.dimensions}
+        try:
+            return self.make(**sizes)
+        except Exception as error:  # of somebody else's code, which may raise anything
+            name = self.make.func.__name__ if isinstance(self.make.func, type) else str(self.make)
+            said = ", ".join(f"{key}={value}" for key, value in sizes.items())
+            raise SpecError(
+                f"network: {name} cannot be built with {said} and the options that were given: {error}. Options go in "
+                "the text, as in 'package.module:Class(channels=[16,32],strides=[2])'; networks of MONAI's are written "
+                "'monai(SwinUNETR,feature_size=24)'"
+            ) from None
 
 
 def backbone_named(text: str, dimensions: int) -> Backbone | Whole:
