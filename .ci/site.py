@@ -3,7 +3,9 @@
 python .ci/site.py docs/_build/html
 """
 
+import html
 import re
+import runpy
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -30,7 +32,7 @@ NOT_LOADED = {"canonical", "search", "index", "next", "prev", "author", "license
 NOTEBOOKS = ("first_study.ipynb", "placement.ipynb")
 WORDS = ("arm", "plan", "digest", "fold", "energy", "verdict")
 _ELSEWHERE = re.compile(r"url\(\s*['\"]?(?:https?:)?//|@import\s+(?:url\()?\s*['\"]?(?:https?:)?//")
-_FILE = re.compile(r"^([\w<>/-]+\.\w+|\w+/)", re.M)
+FILES_OF = runpy.run_path(str(Path(__file__).with_name("reference.py")))["listed"]
 
 
 @dataclass
@@ -89,7 +91,8 @@ def lacking(site: Path) -> Iterator[str]:
     wanted += [("metrics.html", name) for name in families.names("metrics")]
     wanted += [("metrics_images.html", name) for name in families.names("image_metrics")]
     wanted += [("python.html", name) for name in vars(mrfusion)["__all__"]]
-    wanted += [("files.html", name) for module in (run, study) for name in _files(module.__doc__ or "")]
+    wanted += [("api.html", name) for name in vars(mrfusion)["__all__"] if name != "__version__"]
+    wanted += [("files.html", html.escape(name)) for module in (run, study) for name, _ in FILES_OF(module.__doc__)]
     wanted += [("glossary.html", word) for word in WORDS]
     for page, name in wanted:
         if name not in said.get(page, ""):
@@ -97,12 +100,6 @@ def lacking(site: Path) -> Iterator[str]:
     for name in NOTEBOOKS:
         if not list(site.glob(f"_downloads/*/{name}")):
             yield f"the notebook {name} is not offered for download"
-
-
-def _files(documentation: str) -> list[str]:
-    """The names of files that the docstring of a folder's module lists, without what changes from one to the next."""
-    lines = [line.strip() for line in documentation.splitlines() if line.startswith("    ")]
-    return [match[0].split("/<")[0] for line in lines if (match := _FILE.match(line))]
 
 
 def _read(path: Path) -> Page:

@@ -155,6 +155,14 @@ def test_the_page_of_keys_is_what_the_models_say() -> None:
     assert page.count("| `") > 70
 
 
+def test_the_pages_of_public_names_and_of_files_are_what_the_sources_say() -> None:
+    made = runpy.run_path(str(ROOT / ".ci" / "reference.py"))
+    assert made["api"]() == (ROOT / "docs" / "api.md").read_text(encoding="utf-8"), "run python .ci/reference.py"
+    assert made["files"]() == (ROOT / "docs" / "files.md").read_text(encoding="utf-8"), "run python .ci/reference.py"
+    assert made["api"]().count("\n## ") == len(vars(mrfusion)["__all__"]) - 1
+    assert made["files"]().count("| `") > 20
+
+
 def test_the_command_list_mentions_every_family() -> None:
     answer = CliRunner().invoke(app, ["list"])
     assert answer.exit_code == 0

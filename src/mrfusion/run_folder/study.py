@@ -7,7 +7,7 @@ splits.json      train, val and test cases of each fold, with a digest of each c
 planning.json    what was planned from the data and why, where anything was
 searches.json    how the searches of the study stand, where it has any
 scores.csv       every score of every finished run in one long table
-runs/<digest>/   a finished run, see :mod:`mrfusion.run_folder.run`
+runs/<digest>/   a finished run
 progress/        who is at work, and how far; nothing that has to be kept
 tracking/        what trackers show, where any were asked for
 cache/           the prepared cases, where no other place was named
