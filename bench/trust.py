@@ -1,24 +1,30 @@
 """What nothing may break: studies killed and started again, bad inputs, a node of a cluster lost in the middle.
 
-    python bench/trust.py [--kills 20] [--seed 0] [--smoke]
+    python bench/trust.py [--kills 20] [--seed N] [--hours 0.1] [--smoke]
 
 The long tests of tests/trust, with more kills. ``kills_identical`` are the kills if every study ended with the numbers
-of one that was never killed, bit for bit, without a finished run being made again; else 0.
+of one that was never killed, bit for bit, without a finished run being made again; else 0. ``--hours`` goes on for so
+long with studies that meet kills, full disks, data that vanish and clocks that jump, at random; the seed is printed, so
+that a run can be had again. ``disturbed`` are the starts that met one, ``disturbed_identical`` the same number where
+every study ended with the numbers of an undisturbed one and every refusal was one message; else 0.
 ``ray_node_lost_identical`` is null where ray is not installed. The last line is JSON.
 """
 
 import argparse
 import importlib.util
 import json
+import random
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 NOT_KILLED = {"kills": 0, "kills_identical": 0}
+NOT_DISTURBED = {"disturbed": 0, "disturbed_identical": 0}
 TRUST = Path(__file__).parents[1] / "tests" / "trust"
 sys.path.insert(0, str(TRUST))
 
+from disturbing import disturb  # noqa: E402
 from killing import kill_and_go_on, make_recipe  # noqa: E402
 
 from mrfusion.phantom.cohort import write_cohort  # noqa: E402
@@ -28,14 +34,31 @@ def main() -> None:
     """Kill, feed, cut off; print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--smoke", action="store_true", help="no kill, twenty bad inputs, no cluster")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="default: another each time")
+    parser.add_argument("--hours", type=float, default=0.0, help="how long to disturb studies at random")
+    parser.add_argument("--smoke", action="store_true", help="no kill, a clock that jumps, twenty bad inputs")
     given = parser.parse_args()
+    print(f"seed {given.seed}", flush=True)
     if given.smoke:
-        found = NOT_KILLED | bad_inputs("--first", "20") | {"ray_node_lost_identical": None}
-    else:
-        found = killed(given.kills, given.seed) | bad_inputs() | {"ray_node_lost_identical": node_lost()}
-    print(json.dumps(found))
+        small = disturbed(0.0, given.seed, small=True)
+        print(json.dumps(NOT_KILLED | small | bad_inputs("--first", "20") | {"ray_node_lost_identical": None}))
+        return
+    found = killed(given.kills, given.seed) if given.kills else NOT_KILLED
+    found |= disturbed(given.hours, given.seed) if given.hours else NOT_DISTURBED
+    print(json.dumps(found | bad_inputs() | {"ray_node_lost_identical": node_lost()}))
+
+
+def disturbed(hours: float, seed: int, *, small: bool = False) -> dict[str, int]:
+    """Disturbances of every kind at random, for so many hours."""
+    with tempfile.TemporaryDirectory(prefix="mrfusion-bench-") as temporary:
+        tally = disturb(Path(temporary), seconds=3600 * hours, seed=seed, small=small)
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(tally.kinds.items()))
+    print(f"{tally.studies} studies disturbed ({kinds}); {tally.identical} ended the same", flush=True)
+    for text in tally.unclear:
+        print(f"unclear: {text}", flush=True)
+    count = sum(tally.kinds.values())
+    same = tally.identical == tally.studies and not tally.repeated and not tally.unclear
+    return {"disturbed": count, "disturbed_identical": count if same else 0}
 
 
 def killed(kills: int, seed: int) -> dict[str, int]:

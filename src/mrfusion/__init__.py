@@ -6,7 +6,7 @@ that ``import mrfusion`` itself loads nothing. docs/python.md shows each in use.
 
 from importlib import import_module
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "MrFusionError": "mrfusion.errors",

@@ -23,7 +23,10 @@ KEYS = {
     },
     "start": {"help_seconds_over_python", "list_seconds_over_python", "heavy_imports"},
     "train_loop": {"vs_nnunet", "vs_monai"},
-    "trust": {"kills", "kills_identical", "bad_inputs", "bad_inputs_clear", "ray_node_lost_identical"},
+    "trust": {
+        "kills", "kills_identical", "disturbed", "disturbed_identical", "bad_inputs", "bad_inputs_clear",
+        "ray_node_lost_identical",
+    },
     "whether": {
         "lrrnet_parameters", "seeds", "best_joint", "best_joint_minus_concat", "paper_dynamic_minus_concat",
         "decoupled_minus_concat",

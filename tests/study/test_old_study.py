@@ -1,8 +1,13 @@
-"""A study that version 0.1.0 left is read whole, and its report has every figure that it had."""
+"""Studies that earlier versions left are read whole, and their reports have every figure that they had.
+
+That of 0.1.0 lies among the oracles; from 0.2.0 on each version leaves one in stored/, made by store_study.py.
+"""
 
 import csv
 import json
 import math
+import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -109,3 +114,49 @@ def test_the_report_has_every_figure_that_it_had(study: LoadedStudy, out: Path, 
         "cost",
     ):
         assert f'id="{section}"' in html, section
+
+
+STORED = sorted((Path(__file__).parent / "stored").glob("*.zip"))
+
+
+@pytest.fixture(params=STORED, ids=lambda path: path.stem)
+def stored(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    with zipfile.ZipFile(request.param) as archive:
+        archive.extractall(tmp_path / "out")
+    return tmp_path / "out"
+
+
+def test_each_version_left_a_small_study() -> None:
+    assert "0.2.0" in {path.stem for path in STORED}
+    assert all(path.stat().st_size < 200_000 for path in STORED)
+
+
+def test_a_stored_study_is_read_and_reported_with_every_score(stored: Path) -> None:
+    study = load_study(stored)
+    assert [run.state for run in study.runs] == ["done", "done"]
+    for run in study.done:
+        rows = table(run.folder.path / "scores.csv")
+        found = [(row.case, row.region, row.metric, repr(row.value)) for row in run.scores]
+        assert found == [(row["case"], row["region"], row["metric"], row["value"]) for row in rows]
+        assert len(run.slices) == len({row.case for row in run.scores})
+    page = build_report(study, stored / "again.html")
+    old, new = (dict(leaves(json.loads(p.read_text()))) for p in (stored / "report.json", page.with_suffix(".json")))
+    kept = {place: value for place, value in old.items() if not set(place) & JUDGED}
+    assert all(place in new and alike(value, new[place]) for place, value in kept.items() if "other_rules" not in place)
+
+
+def test_runs_of_other_rules_are_named(stored: Path) -> None:
+    """A run that the design asks for is counted and named; one that it does not ask for any more is named too."""
+    plan = json.loads((stored / "study.json").read_text())["plan"]
+    first = str(plan[0]["digest"])
+    spec = stored / "runs" / first / "spec.json"
+    content = json.loads(spec.read_text())
+    spec.write_text(json.dumps(content | {"seed": content["seed"] + 1}))  # as if this version called it otherwise
+    shutil.copytree(stored / "runs" / first, stored / "runs" / "0123456789abcdef")
+    study = load_study(stored)
+    assert first in study.other_rules.counted
+    assert study.other_rules.left_out == ("0123456789abcdef",)
+    text = " ".join(build_report(study, stored / "again.html").read_text().split())
+    assert "of the 2 runs here were made by other rules than this version" in text
+    assert "(version 0.2.0): the same specification would give other numbers today" in text
+    assert "1 finished run in runs/ that other rules made, or an earlier design, is counted nowhere: 0123" in text

@@ -1,5 +1,7 @@
 """What stands beside a verdict: trainings that have not converged, what was not planned, regions that are nowhere."""
 
+from collections.abc import Sequence
+
 from mrfusion.comparison.compare import Comparison
 from mrfusion.report.wording import several
 from mrfusion.study.load import LoadedStudy
@@ -13,6 +15,33 @@ def unfounded(study: LoadedStudy) -> tuple[str, ...]:
         "say nothing of the arms, and the means of regions that they enter are lifted"
         for name in study.nowhere
     )
+
+
+def of_other_rules(study: LoadedStudy) -> tuple[str, ...]:
+    """Sentences on runs that another version of mrfusion made by rules that give other numbers; empty without any."""
+    counted, left_out = study.other_rules.counted, study.other_rules.left_out
+    versions = dict.fromkeys(
+        str(found.get("mrfusion"))
+        for run in study.runs
+        if run.digest in counted and isinstance(found := run.environment.get("versions"), dict)
+    )
+    by = f" (version {', '.join(versions)})" if versions else ""
+    told = []
+    if counted:
+        told.append(
+            f"{len(counted)} of the {len(study.done)} runs here were made by other rules than this version's{by}: the "
+            f"same specification would give other numbers today. `mrfusion study` makes them again: {_listed(counted)}"
+        )
+    if left_out:
+        told.append(
+            f"{several(len(left_out), 'finished run')} in runs/ that other rules made, or an earlier design, "
+            f"{'is' if len(left_out) == 1 else 'are'} counted nowhere: {_listed(left_out)}"
+        )
+    return tuple(told)
+
+
+def _listed(digests: Sequence[str]) -> str:
+    return ", ".join(digests[:6]) + (f" and {len(digests) - 6} more" if len(digests) > 6 else "")
 
 
 def words(study: LoadedStudy, row: Comparison) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 from mrfusion.comparison.compare import Comparison
 from mrfusion.errors import SpecError, nearest
 from mrfusion.files import write_text
-from mrfusion.report.caution import reasons, unfounded
+from mrfusion.report.caution import of_other_rules, reasons, unfounded
 from mrfusion.report.energy import words as energy_words
 from mrfusion.report.methods import paragraphs
 from mrfusion.report.metric import metric_named
@@ -38,6 +38,7 @@ def as_json(study: LoadedStudy) -> dict[str, Any]:
         "violations": dict(study.fairness.violations),
         "not_converged": {name: str(arm) for name, arm in study.health.items() if not arm.converged},
         "regions_in_no_case": list(study.nowhere),
+        "other_rules": list(of_other_rules(study)),
         "plan_sha256": study.frozen,
         "beyond_the_plan": study.added.plain if study.added else {},
         "splits_sha256": study.splits_digest,
@@ -53,7 +54,8 @@ def as_json(study: LoadedStudy) -> dict[str, Any]:
 
 def as_markdown(study: LoadedStudy) -> str:
     """The verdicts as sentences, a table per metric, the methods."""
-    said = [*(str(sentence(study, row)) for row in leading(study)), *(f"{text}." for text in unfounded(study))]
+    cautions = (*unfounded(study), *of_other_rules(study))
+    said = [*(str(sentence(study, row)) for row in leading(study)), *(f"{text}." for text in cautions)]
     lines = [f"# {_plain(study.question)}", "", *(f"- {_plain(text)}" for text in said)]
     for name, rows in _tables(study):
         lines += ["", f"## {_plain(metric_named(name).heading)}, difference to {_plain(study.reference)}", ""]

@@ -6,7 +6,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mrfusion.comparison.aggregate import MEAN
-from mrfusion.report.caution import unfounded, words
+from mrfusion.report.caution import of_other_rules, unfounded, words
 from mrfusion.report.metric import DASH, Metric, metric_named
 from mrfusion.report.sentence import SIGNS, leading, of_metric, p_value, sentence
 from mrfusion.study.load import LoadedStudy
@@ -61,7 +61,7 @@ def terminal_table(study: LoadedStudy) -> Table:
         box=box.SIMPLE_HEAD,
         caption=f"{metric.heading}, mean over patients"
         + (f"; {absent} of {len(study.runs)} runs absent" if absent else "")
-        + "".join(f"\nnote: {escape(sentence)}" for sentence in unfounded(study)),
+        + "".join(f"\nnote: {escape(sentence)}" for sentence in (*unfounded(study), *of_other_rules(study))),
         caption_justify="left",
     )
     table.add_column("arm")

@@ -23,6 +23,7 @@ from mrfusion.run_folder.study import StudyFolder
 from mrfusion.scoring.pooled import Answered, pooled_scores
 from mrfusion.study.frozen import Added, added_from
 from mrfusion.study.load_run import LoadedRun, answered_by, facts_of, load_run
+from mrfusion.study.rules_of_runs import OtherRules, rules_of_runs
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class LoadedStudy:
     frozen: str = ""
     added: Added | None = None
     stopping: Mapping[str, Any] | None = None
+    other_rules: OtherRules = field(default_factory=OtherRules)
 
     @cached_property
     def comparisons(self) -> tuple[Comparison, ...]:
@@ -206,6 +208,7 @@ def load_study(folder: Path | str) -> LoadedStudy:
             frozen=study.get("frozen", ""),
             added=added_from(study["added"]) if "added" in study else None,
             stopping=study.get("stopping"),
+            other_rules=rules_of_runs(here, {str(cell["digest"]) for cell in study["plan"]}),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(

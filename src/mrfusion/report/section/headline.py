@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from mrfusion.comparison.aggregate import ArmMean
 from mrfusion.comparison.compare import Comparison
-from mrfusion.report.caution import unfounded, words
+from mrfusion.report.caution import of_other_rules, unfounded, words
 from mrfusion.report.figure import colour
 from mrfusion.report.metric import Metric, metric_named
 from mrfusion.report.part import Section, render
@@ -49,6 +49,7 @@ def section(study: LoadedStudy) -> Section:
         facts=_facts(study),
         absent=[run for run in study.runs if run.state != "done"],
         unfounded=unfounded(study),
+        other_rules=of_other_rules(study),
         unfair=study.fairness.violations,
         dropped=study.added.dropped if study.added else (),
     )
