@@ -141,26 +141,29 @@ class MaskPair:
         return there.surface, back.surface
 
     @cached_property
-    def _parts(self) -> tuple[tuple[Any, Elements], tuple[Any, Elements]]:
-        """The components of prediction and target, as the engine labels them, and their border voxels."""
-        pred, target = (self._part(mask) for mask in (self.pred, self.target))
-        return pred, target
+    def _components(self) -> tuple[Any, Any]:
+        """The components of prediction and target, as the engine labels them."""
+        return engine.label(self.pred), engine.label(self.target)
 
-    def _part(self, mask: NDArray[np.uint8]) -> tuple[Any, Elements]:
-        components = engine.label(mask)
-        return components, border_voxels(mask, components, self.spacing_mm, flat=self.flat)
+    @cached_property
+    def _borders(self) -> tuple[Elements, Elements]:
+        """Their border voxels."""
+        pred, target = (
+            border_voxels(mask, components, self.spacing_mm, flat=self.flat)
+            for mask, components in zip((self.pred, self.target), self._components, strict=True)
+        )
+        return pred, target
 
     @cached_property
     def voxel_ways(self) -> tuple[Way, Way]:
         """The same between border voxels."""
-        (_, pred), (_, target) = self._parts
+        pred, target = self._borders
         return Way(pred, target), Way(target, pred)
 
     @cached_property
     def instances(self) -> Instances:
         """Which component of the prediction stands for which of the target where each may stand for one only."""
-        (predicted, pred), (targeted, target) = self._parts
-        return matched_one_to_one(predicted, targeted, lambda: (ranks(pred), ranks(target)))
+        return matched_one_to_one(*self._components, lambda: (ranks(self._borders[0]), ranks(self._borders[1])))
 
     @cached_property
     def instance_distances_mm(self) -> list[tuple[NDArray[np.float64], ...]]:

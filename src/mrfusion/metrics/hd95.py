@@ -30,7 +30,7 @@ def hd95(pair: MaskPair, variant: Literal["surfel", "voxel", "pooled"] = "surfel
         raise SpecError(f"no variant of hd95 is called {variant!r}; {nearest(str(variant), VARIANTS)}")
     if variant == "surfel":
         return max(surface.percentile(95.0) for surface in pair.surfaces("surfel"))
-    directed = [surface.distance_mm for surface in pair.surfaces("voxel")]
+    directed = [way.distance_mm for way in pair.voxel_ways]
     if variant == "pooled":
         directed = [np.concatenate(directed)]
     return max(float(np.percentile(distance, 95.0)) for distance in directed)

@@ -20,8 +20,8 @@ def nsd(pair: MaskPair, tolerance_mm: float = 1.0, variant: Literal["surfel", "v
             mean of both shares of border voxels within the tolerance (panoptica, the rules of 2026)
     Example: nsd(tolerance_mm=2)
     """
-    surfaces = pair.surfaces(variant)
     if variant == "voxel":
-        return sum(float(np.mean(surface.distance_mm <= tolerance_mm)) for surface in surfaces) / 2
+        return sum(float(np.mean(way.distance_mm <= tolerance_mm)) for way in pair.voxel_ways) / 2
+    surfaces = pair.surfaces(variant)
     close = sum(float(surface.area_mm2[surface.distance_mm <= tolerance_mm].sum()) for surface in surfaces)
     return close / sum(float(surface.area_mm2.sum()) for surface in surfaces)

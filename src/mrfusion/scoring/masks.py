@@ -79,8 +79,13 @@ def _cut(prediction: NDArray[Any], target: NDArray[Any], *, dimensions: int, mar
         raise CaseError(f"prediction {shapes[0]} and target {shapes[1]} differ in shape; resample one to the other")
     if prediction.ndim == target.ndim == dimensions == 3:
         part = window([prediction, target], margin=margin)
-        prediction, target = prediction[part], target[part]
+        prediction, target = _side_by_side(prediction[part]), _side_by_side(target[part])
     return Grids((prediction, target), shapes[0])
+
+
+def _side_by_side(cut: NDArray[Any]) -> NDArray[Any]:
+    """A cut whose bytes lie side by side, in the order of axes that it had: it is read several times a region."""
+    return cut if cut.flags.forc else cut.copy(order="K")
 
 
 def _scored(

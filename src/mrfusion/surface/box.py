@@ -41,6 +41,7 @@ def framed(volumes: Sequence[NDArray[Any]], values: Collection[int] | None, marg
 
 
 def _packed(volumes: Sequence[NDArray[Any]], values: Collection[int]) -> NDArray[np.uint8]:
-    inside = np.isin(np.arange(256), [*values]).view(np.uint8)
+    inside = np.zeros(256, np.uint8)
+    inside[[value for value in values if 0 <= value < 256]] = 1
     frame: NDArray[np.uint8] = engine.packed(*(volume.view(np.uint8) for volume in volumes), inside)
     return frame

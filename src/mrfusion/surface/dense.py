@@ -18,9 +18,21 @@ def extent(volume: NDArray[Any]) -> NDArray[np.int64]:
     """First and one past the last index (3, 2) of what is not 0 in a volume; all 0 where nothing is."""
     axes = sorted(range(3), key=lambda axis: -abs(volume.strides[axis]))  # the order in which it lies in memory
     volume = np.ascontiguousarray(volume.transpose(axes))
+    planes = volume.view(np.uint8) if volume.itemsize == 1 else (volume != 0).view(np.uint8)
+    held = _held(planes)
     found = np.zeros((3, 2), np.int64)
-    found[axes] = _extent(volume.view(np.uint8) if volume.itemsize == 1 else (volume != 0).view(np.uint8))
+    found[axes] = _extent(planes[held])
+    found[axes[0]] += held.start if found[0, 1] else 0
     return found
+
+
+def _held(planes: Frame) -> slice:
+    """The planes from the first to the last that hold anything: eight bytes at a time, where a plane is so many."""
+    if not planes.size or planes[0].size % 8:
+        return slice(0, len(planes))
+    words = planes.reshape(len(planes), -1).view(np.uint64)
+    there = np.flatnonzero(np.bitwise_or.reduce(words, axis=1))
+    return slice(int(there[0]), int(there[-1]) + 1) if len(there) else slice(0, 1)
 
 
 @compiled
@@ -78,20 +90,35 @@ def packed(one: Frame, other: Frame, inside: Frame) -> Frame:
     """Two volumes of bytes as bits 0 and 1 of one frame: ``inside`` (256,) says 0 or 1 of each byte, 0 of byte 0.
 
     In most volumes the bytes along x lie side by side, in a frame those along z: each layer is turned in the cache.
+    Rows that hold nothing are seen at once, and a layer of them is left as it is.
     """
     X, Y, Z = one.shape
     frame = np.zeros((X + 2, Y + 2, Z + 2), np.uint8)
     layer = np.zeros((X, Z), np.uint8)
     for y in range(Y):
-        layer[:] = 0
-        for z in range(Z):
+        if _layered(one[:, y], other[:, y], inside, layer):
             for x in range(X):
-                if one[x, y, z] | other[x, y, z]:  # few are, and the processor foresees it
-                    layer[x, z] = inside[one[x, y, z]] | inside[other[x, y, z]] << 1
-        for x in range(X):
-            for z in range(Z):
-                frame[x + 1, y + 1, z + 1] = layer[x, z]
+                for z in range(Z):
+                    frame[x + 1, y + 1, z + 1] = layer[x, z]
+            layer[:] = 0
     return frame
+
+
+@compiled
+def _layered(one: Frame, other: Frame, inside: Frame, layer: Frame) -> bool:
+    """Two layers of bytes (X, Z) as bits into one of zeros; whether they hold anything."""
+    X, Z = one.shape
+    held = False
+    for z in range(Z):
+        anything = np.uint8(0)
+        for x in range(X):
+            anything |= one[x, z] | other[x, z]
+        if anything:
+            held = True
+            for x in range(X):
+                if one[x, z] | other[x, z]:  # few are, and the processor foresees it
+                    layer[x, z] = inside[one[x, z]] | inside[other[x, z]] << 1
+    return held
 
 
 @compiled

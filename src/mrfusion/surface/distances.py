@@ -81,6 +81,8 @@ class Way:
         An element whose nearest has another label is searched again.
         """
         own, other = self.own, self.other
+        if own.labels == other.labels == len(mine) == len(theirs) == 1:
+            return self.distance_mm, np.arange(len(self.distance_mm))
         chosen = own.of(mine)
         distance_mm = self.distance_mm.take(chosen)
         wanted = np.zeros(other.labels + 1, bool)

@@ -53,11 +53,17 @@ def nearest(
 
     There is at least one of either.
     """
-    groups = np.arange(len(others.low)) if owners is None else np.flatnonzero(np.isin(others.owner, owners))
+    groups = np.arange(len(others.low)) if owners is None else _groups_of(others, owners)
     here = index(points, np.zeros(len(points), np.int32), spacing_mm)
     found = np.empty(len(points), np.int64)
     found[here.place] = others.place.take(_search_groups(here, others, groups))
     return found
+
+
+def _groups_of(others: Index, owners: NDArray[np.int64]) -> NDArray[np.int64]:
+    wanted = np.zeros(int(others.owner.max()) + 1, bool)
+    wanted[owners] = True
+    return np.flatnonzero(wanted.take(others.owner))
 
 
 @compiled
