@@ -56,14 +56,15 @@ class Estimate:
 def estimate(
     planned: Sequence[PlannedRun], executor: Executor, *, out: Path, cache: Path, subsets: bool = False
 ) -> Estimate:
-    """Time one run of each kind, and tell the others by it. After :data:`LIMIT_SECONDS` the timing is ended."""
+    """Time one run of each kind, and tell the others by it. After :data:`LIMIT_SECONDS` the timing is ended, but not
+    before one kind has been timed."""
     runs = missing(planned, out)
     groups = list(_alike(runs).values())
     jobs = [_job(str(number), group, out, cache, subsets) for number, group in enumerate(groups)]
     found, until = dict[str, Any](), time.monotonic() + LIMIT_SECONDS
 
     def tick() -> None:
-        if time.monotonic() > until:
+        if found and time.monotonic() > until:
             raise _TimeIsUpError
 
     with suppress(_TimeIsUpError):
