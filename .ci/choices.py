@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mrfusion import families
-from mrfusion.command.explain import NEEDED, Explanation, Option, explain
+from mrfusion.command.explain import NEEDED, Explanation, Option, as_markdown, explain
 
 PAGES = Path(__file__).parents[1] / "docs" / "choices"
 HEADER = "| option | values | default | what it says |\n|---|---|---|---|\n"
@@ -27,7 +27,7 @@ def page(family: str, found: list[Explanation]) -> str:
 
 def _section(found: Explanation) -> str:
     table = HEADER + "".join(_row(option) for option in found.options) + "\n" if found.options else ""
-    about = f"```text\n{found.about}\n```\n\n" if found.about else ""
+    about = f"{as_markdown(found.about)}\n\n" if found.about else ""
     return f"## {found.name}\n\n{found.summary}\n\n{about}{table}    {found.example}\n"
 
 

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import mrfusion
+from mrfusion.command.explain import as_markdown
 from mrfusion.run_folder import run, study
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -55,7 +56,7 @@ def _section(name: str, home: str) -> str:
     node = next(n for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef) and n.name == name)
     called = _call(node)
     about = inspect.cleandoc(ast.get_docstring(node) or "")
-    return f"## {name}\n\n```python\n{called}\n```\n\n```text\n{_plain(about)}\n```\n"
+    return f"## {name}\n\n```python\n{called}\n```\n\n{as_markdown(_plain(about))}\n"
 
 
 def _call(node: ast.FunctionDef | ast.ClassDef) -> str:
@@ -84,7 +85,7 @@ def _argument(each: ast.arg, default: ast.expr | None) -> str:
 
 def _plain(text: str) -> str:
     """Without the marks of references, which no reader needs."""
-    return _ROLE.sub(r"\1", text).replace("``", "`")
+    return _ROLE.sub(r"`\1`", text).replace("``", "`")
 
 
 if __name__ == "__main__":

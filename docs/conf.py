@@ -16,7 +16,6 @@ html_theme = "furo"
 html_title = f"mrfusion {release}"
 exclude_patterns = ["_build", "README.md"]
 html_show_sphinx = html_show_copyright = False
-html_static_path, html_css_files = ["_static"], ["site.css"]
 nitpicky = True
 nb_execution_mode = "cache"
 nb_execution_timeout = 900

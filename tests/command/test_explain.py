@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from mrfusion import families
 from mrfusion.cli import app
-from mrfusion.command.explain import NEEDED, explain
+from mrfusion.command.explain import NEEDED, as_markdown, explain
 from mrfusion.errors import SpecError
 from mrfusion.fusions._options import Options
 from mrfusion.spec import RunSpec
@@ -88,4 +88,11 @@ def test_the_pages_of_choices_are_current() -> None:
     home = ROOT / "docs" / "choices"
     assert {path.name: path.read_text(encoding="utf-8") for path in home.glob("*.md")} == pages, (
         "run python .ci/choices.py"
+    )
+
+
+def test_prose_becomes_paragraphs_and_what_is_drawn_stays() -> None:
+    about = "x_m <- x * y over\nthe ``*xyz`` [ours].\n\n=== ===\na   b_c\n=== ===\n\nNext."
+    assert as_markdown(about) == (
+        "x_m \\<- x \\* y over the `*xyz` \\[ours\\].\n\n```text\n=== ===\na   b_c\n=== ===\n```\n\nNext."
     )

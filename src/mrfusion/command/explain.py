@@ -13,6 +13,8 @@ from mrfusion.errors import SpecError, nearest
 
 NEEDED = "must be given"
 _ENTRY = re.compile(r"(\w+): (.*)")
+_DRAWN = re.compile(r"^(?:\s|[-*=] |=|\||\w+\s{2,})", re.M)  # a table, a list, or a line that is indented
+_SIGN = re.compile(r"([*<>\[\]$|#~]|(?<!\w)_|_(?!\w))")  # what Markdown would read as more than itself
 
 
 @dataclass(frozen=True)
@@ -182,3 +184,15 @@ def as_text(found: Explanation) -> str:
 
 def _default_said(option: Option) -> str:
     return NEEDED if option.default == NEEDED else f"default: {option.default}"
+
+
+def as_markdown(about: str) -> str:
+    """A docstring's prose as Markdown: lines are joined to paragraphs; tables and what is indented stay as they are."""
+    blocks = [block for block in re.split(r"\n\s*\n", about.strip("\n")) if block.strip()]
+    return "\n\n".join(f"```text\n{block}\n```" if _DRAWN.search(block) else _paragraph(block) for block in blocks)
+
+
+def _paragraph(block: str) -> str:
+    """Nothing but what stands between two marks of code is read as a mark."""
+    parts = " ".join(block.split()).replace("``", "`").split("`")
+    return "`".join(part if number % 2 else _SIGN.sub(r"\\\1", part) for number, part in enumerate(parts))
