@@ -58,7 +58,11 @@ def test_an_address_is_for_a_cluster(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "part"),
-    [("ray(gpus=1.5)", "share up to 1"), ("ray(gpus=-1)", "share up to 1"), ("ray(cpus=0)", "whole number from 1")],
+    [
+        ("ray(gpus=1.5)", "share from 0 to 1"),
+        ("ray(gpus=-1)", "share from 0 to 1"),
+        ("ray(cpus=0)", "whole number from 1"),
+    ],
 )
 def test_what_no_node_can_give_is_refused(text: str, part: str) -> None:
     pytest.importorskip("ray", reason="ray is not installed")

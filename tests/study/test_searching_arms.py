@@ -215,7 +215,7 @@ def test_a_search_goes_on_where_it_was(tmp_path: Path) -> None:
     ("search: forwrd", "nearest|did you mean|forward"),
     ("search: forward(speed=9)", "takes no argument 'speed'"),
     ("search: forward(fusion=mmtn)", "mmtm"),
-    ("search: forward(rate=0)", "above 0"),
+    ("search: forward(rate=0)", "larger than 0"),
     ("search: forward, plan: concat", "encoders of 'separate'"),
     ("search: forward, ensemble: exhaustive", "name one"),
 ])  # fmt: skip

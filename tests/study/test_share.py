@@ -43,7 +43,7 @@ def unseen(told: object, done: int) -> None:
     """Nobody watches."""
 
 
-def pausing(monkeypatch: pytest.MonkeyPatch, pause: Callable[[float], None]) -> None:
+def pausing(monkeypatch: pytest.MonkeyPatch, pause: Callable[[float], object]) -> None:
     """What happens in the pauses of the room; the locks have pauses of their own."""
     monkeypatch.setattr(room, "time", SimpleNamespace(sleep=pause, monotonic=time.monotonic))
 

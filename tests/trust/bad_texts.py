@@ -125,7 +125,7 @@ YAML = {
 ONLY = "{plan: only(t1)}"
 OPTIONS = {
     '{plan: "separate[mmtm(ratio=abc)]"}': "expected float for ratio",
-    '{plan: "separate[mmtm(ratio=0)]"}': "above 0",
+    '{plan: "separate[mmtm(ratio=0)]"}': "larger than 0",
     '{plan: "separate[attention(heads=x)]"}': "expected int for heads",
     '{plan: "separate[attention(window=0)]"}': "at least 1",
     '{plan: "separate[bottleneck(tokens=0)]"}': "at least 1",
@@ -141,7 +141,7 @@ OPTIONS = {
     '{schedule: "decoupled(share=abc)"}': "expected float for share",
     '{plan: "separate>mean", search: "forward(mode=fast)"}': "'greedy', 'full_path'",
     '{plan: "separate>mean", search: "forward(rate=abc)"}': "expected float for rate",
-    '{plan: "separate>mean", search: "forward(rate=0)"}': "above 0",
+    '{plan: "separate>mean", search: "forward(rate=0)"}': "larger than 0",
     '{plan: "separate>mean", search: "random(count=0)"}': "at least 1",
     '{plan: "separate>mean", search: "supernet(finalists=0)"}': "at least 1",
 }
