@@ -104,7 +104,10 @@ def _regions(values: Mapping[int, int]) -> dict[str, list[int]]:
 
 def _unknown(roles: Roles, values: Mapping[int, int]) -> list[str]:
     said = ", ".join(f"{value} ({count} voxels)" for value, count in values.items())
-    found = [f"regions: what do the label values mean? Found {said}. Rename or join them."]
+    found = [
+        f"regions: what do the label values mean? Found {said}. Rename or join them; values that are no region go to "
+        "background_labels: [..]."
+    ]
     if len(roles.labels) > 1:
         found.append(f"label: {', '.join(roles.labels)} all hold whole numbers; {roles.labels[0]} is taken.")
     if roles.patient:
