@@ -3,7 +3,8 @@
     python bench/compare.py            ten seconds of one core; --smoke: small tables, no figure to quote
 
 Each table is judged in a fresh process, whose peak counts with Python and every import in it; seconds are CPU seconds
-of the call alone. Last line: JSON. ``judged_large_seconds`` and ``judged_large_mib``: 10 arms x 500 patients x 5 folds
+of the call alone, and ``judged_.._cold_seconds`` those of the first call of a process, with what it imports. Last line:
+JSON. ``judged_large_seconds`` and ``judged_large_mib``: 10 arms x 500 patients x 5 folds
 x 3 regions, 75 000 rows; ``judged_usual_seconds``: 100 patients x 5 folds x 3 seeds x 2 arms, 3 000 rows.
 """
 
@@ -37,12 +38,14 @@ def one(sizes: tuple[int, int, int, int, int]) -> None:
     import mrfusion
 
     table = rows(*sizes)
-    mrfusion.compare(rows(2, 6, 2, 1, 1), reference="a0")  # imports are no part of judging
-    start = time.process_time()
-    found = mrfusion.compare(table, reference="a0")
-    spent = time.process_time() - start
+    seconds = []
+    for _ in range(2):  # the first call imports the judge
+        start = time.process_time()
+        found = mrfusion.compare(table, reference="a0")
+        seconds.append(time.process_time() - start)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": spent, "mib": peak, "rows": len(table), "comparisons": len(found)}))
+    told = {"cold": seconds[0], "seconds": seconds[1], "mib": peak, "rows": len(table), "comparisons": len(found)}
+    print(json.dumps(told))
 
 
 def main() -> None:
@@ -61,8 +64,12 @@ def main() -> None:
         variables = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT / "src")}
         said = json.loads(subprocess.run(call, env=variables, check=True, stdout=subprocess.PIPE).stdout)
         print(f"{name:8s}{said['rows']:8d} rows {said['comparisons']:4d} comparisons {said['seconds']:8.2f} s "
-              f"{said['mib']:8.0f} MiB")  # fmt: skip
-        figures |= {f"judged_{name}_seconds": round(said["seconds"], 3), f"judged_{name}_mib": round(said["mib"])}
+              f"(first call {said['cold']:.2f} s) {said['mib']:8.0f} MiB")  # fmt: skip
+        figures |= {
+            f"judged_{name}_seconds": round(said["seconds"], 3),
+            f"judged_{name}_cold_seconds": round(said["cold"], 3),
+            f"judged_{name}_mib": round(said["mib"]),
+        }
     print(json.dumps(figures))
 
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -145,6 +146,8 @@ sys.modules["numba"] = None
 with warnings.catch_warnings(record=True) as said:
     warnings.simplefilter("always")
     from mrfusion.surface.engine import engine
+    assert not said  # nothing was asked for yet
+    engine.NAME
 print(engine.NAME, *[str(w.message) for w in said if "numba" in str(w.message)], sep="|")
 """
 
@@ -157,6 +160,7 @@ def test_without_numba_the_slower_path_is_taken_and_said():
 
 
 def test_the_command_line_says_so_in_one_line(tmp_path):
+    nib.save(nib.Nifti1Image(np.ones((3, 3, 3), np.uint8), np.eye(4)), tmp_path / "case.nii.gz")
     run = "import sys; sys.modules['numba'] = None; from mrfusion.cli import main; main()"
     command = [sys.executable, "-c", run, "evaluate", str(tmp_path), str(tmp_path), "--out", str(tmp_path / "out")]
     said = subprocess.run(command, capture_output=True, text=True).stderr
@@ -164,7 +168,7 @@ def test_the_command_line_says_so_in_one_line(tmp_path):
 
 
 def test_the_kernels_are_what_is_used_and_are_kept_on_disk():
-    assert used.module is kernels
+    assert used.chosen is kernels
     assert libraries.ready()
     kernels.tally(np.ones(2), np.zeros(2, np.uint8))
     assert kernels.ready() or not KEPT

@@ -1,5 +1,6 @@
 """Any table gets the verdicts that the judge gives; where scores stand is told by the table, or by the cases alone."""
 
+import subprocess
 import sys
 from dataclasses import asdict
 from typing import Any
@@ -137,3 +138,16 @@ def test_a_table_that_names_its_arm_is_overruled_by_the_user():
     row = Imported("a", "WT", "dice", 0.5, arm="theirs")
     assert list(by_arm([("", [row])])) == ["theirs"]
     assert list(by_arm([("mine", [row])])) == ["mine"]
+
+
+COLD = """
+import sys, mrfusion
+rows = [{"arm": a, "case": f"c{p}", "value": 0.8 + 0.001 * (p % 7) + 0.01 * (a == "b")} for a in "ab" for p in range(9)]
+found = mrfusion.compare(rows, reference="a")
+print(len(found), sorted({"numba", "torch", "pandas", "nibabel"} & set(sys.modules)))
+"""
+
+
+def test_a_table_is_judged_without_the_kernels_and_without_torch():
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", COLD], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "1 []"

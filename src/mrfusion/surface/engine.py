@@ -1,57 +1,47 @@
-"""Which implementation of the operations on masks is used: kernels compiled by numba, or libraries alone."""
+"""Which implementation of the operations on masks is used: kernels compiled by numba, or libraries alone.
+
+It is chosen, and numba imported (half a second), when the first operation is asked for: what a metric says of itself
+needs none, so a table of scores is judged without.
+"""
 
 import warnings
-from collections.abc import Callable
+from functools import cached_property
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from mrfusion.errors import MrFusionError, Note
+from mrfusion.errors import Note
 from mrfusion.surface import libraries
 
 
 class Engine:
-    """The operations of one implementation, by their names; ``module`` is where they stand."""
+    """The operations of :mod:`mrfusion.surface.libraries` under their names, by whichever implementation there is."""
 
-    def __init__(self, module: ModuleType) -> None:
-        self.module = module
+    @cached_property
+    def chosen(self) -> ModuleType:
+        """The module that has them; a note says that numba cannot be used."""
+        try:
+            return import_module("mrfusion.surface.kernels")
+        except ImportError as error:
+            if (error.name or "").startswith("mrfusion"):
+                raise
+            cure = "unset it" if "NUMBA_DISABLE_JIT" in str(error) else "pip install numba"
+            warnings.warn(
+                f"numba cannot be used ({error}): metrics are the same to the last bit but take ten to fifteen times "
+                f"as long; {cure} to have the fast ones",
+                Note,
+                stacklevel=3,
+            )
+            return libraries
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.module, name)
-
-    def tried(self, work: Callable[[], object]) -> None:
-        """Do a small piece of the work before the long one begins. Where the kernels cannot be compiled or run here,
-        the libraries are taken for all that follows, with a note."""
-        try:
-            work()
-        except MrFusionError:
-            raise
-        except Exception as error:  # whatever numba and LLVM make of a processor, a cache or a version of theirs
-            if self.module is libraries:
-                raise
-            first_line = (str(error).splitlines() or [""])[0]
-            _tell_slower(f"{type(error).__name__}: {first_line[:200]}", "set NUMBA_CACHE_DIR to an empty folder")
-            self.module = libraries
-            work()
+        if name.startswith("__"):
+            raise AttributeError(name)
+        value = getattr(self.chosen, name)
+        self.__dict__[name] = value  # the next time it is found without this
+        return value
 
 
-def _tell_slower(reason: str, cure: str) -> None:
-    warnings.warn(
-        f"numba cannot be used ({reason}): metrics are the same to the last bit but take ten to fifteen times as long; "
-        f"{cure} to have the fast ones",
-        Note,
-        stacklevel=3,
-    )
-
-
-first: ModuleType
-try:
-    from mrfusion.surface import kernels as first
-except ImportError as error:
-    if (error.name or "").startswith("mrfusion"):
-        raise
-    _tell_slower(str(error), "unset it" if "NUMBA_DISABLE_JIT" in str(error) else "pip install numba")
-    first = libraries
-
-engine = Engine(first)
+engine: Any = Engine()
 
 __all__ = ["engine"]
