@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mrfusion import families, hardware
+from mrfusion import __version__, families, hardware
 from mrfusion.training import environment
 
 
@@ -176,7 +176,7 @@ def test_a_study_that_was_given_no_gpu_takes_none(machine: Path, monkeypatch: py
 def test_peak_memory_grows_with_what_is_held() -> None:
     """On the system that runs the tests, in a process whose peak no other test has raised."""
     program = (
-        "import numpy as np; from mrfusion import hardware; before = hardware.peak_mib(); "
+        "import numpy as np; from mrfusion import __version__, hardware; before = hardware.peak_mib(); "
         "held = np.ones(2**28, np.uint8); print(hardware.peak_mib() - before)"
     )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -281,4 +281,4 @@ def test_a_finished_training_does_not_end_for_want_of_a_version(monkeypatch: pyt
     history = importlib.import_module("mrfusion.run_folder.history").History()
     monkeypatch.setattr(environment.importlib.metadata, "version", nothing)
     facts = environment.environment(torch.nn.Linear(2, 1), history, steps_per_epoch=1, device=torch.device("cpu"))
-    assert set(facts["versions"].values()) == {"not known", sys.version.split()[0]}
+    assert set(facts["versions"].values()) == {"not known", sys.version.split()[0], __version__}

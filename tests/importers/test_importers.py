@@ -190,3 +190,10 @@ def test_a_monai_file_whose_name_tells_no_metric_is_asked_about(tmp_path):
     with pytest.raises(InputError, match="say which"):
         read_table(path)
     assert {row.metric for row in read_table(path, "monai_metrics(metric=hd95)")} == {"hd95"}
+
+
+def test_a_decimal_comma_is_named_with_its_cure(tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_text("case;arm;value\na;x;0,5\n")
+    with pytest.raises(InputError, match="found the value '0,5'; numbers are written with a decimal point"):
+        read_table(path)

@@ -108,7 +108,7 @@ LISTS = {
         "say which with label",
     ),
     "BIDS: no subject": (bids("scan.nii.gz"), "expected BIDS files such as"),
-    "two layouts that fit": (ambiguous, "could be datalist or table"),
+    "two layouts that fit": (ambiguous, "is read as datalist; there is a table too"),
     "convert: a folder that is not empty": (converted_over, "expected a folder that is new or empty"),
     "convert: a case without labels": (converted_lacking, "case a"),
 }

@@ -28,7 +28,7 @@ def from_records(records: Iterable[Mapping[str, Any]], where: str) -> list[Impor
 
 def _row(record: Mapping[str, Any]) -> Imported:
     cell = record["value"]
-    value = float("nan") if cell is None or cell == "" else float(cell)
+    value = float("nan") if cell is None or cell == "" else _number(cell)
     status = str(record.get("status") or scored(value))
     if status not in get_args(Status):
         raise ValueError(f"the status {status!r}, which is none of {', '.join(get_args(Status))}")
@@ -44,6 +44,14 @@ def _row(record: Mapping[str, Any]) -> Imported:
         fold=_whole(record.get("fold")),
         seed=_whole(record.get("seed")),
     )
+
+
+def _number(cell: Any) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        comma = "; numbers are written with a decimal point, 0.5" if "," in str(cell) else ", which is no number"
+        raise ValueError(f"the value {cell!r}{comma}") from None
 
 
 def _lacking(row: Imported) -> Imported:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from mrfusion import hardware
+from mrfusion import __version__, hardware
 from mrfusion.run_folder.history import History
 from mrfusion.run_folder.quantity import PHASE, SCORE, SECONDS
 from mrfusion.training.optimiser import count_parameters
@@ -58,7 +58,10 @@ def reset_peak(device: torch.device) -> None:
 
 
 def _version(library: str) -> str:
-    """The version that a library was installed as; a copy without that record must not end a finished training."""
+    """The version that a library was installed as; a copy without that record must not end a finished training. Ours is
+    that of the code which ran, whatever an editable installation recorded once."""
+    if library == "mrfusion":
+        return __version__
     try:
         return importlib.metadata.version(library)
     except importlib.metadata.PackageNotFoundError:
