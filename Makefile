@@ -59,13 +59,15 @@ test-all: setup
 # Each in an environment of its own. pyenv hides a Python that is installed and not chosen: its folder is asked as well.
 OTHERS = python3.12 python3.13
 test-pythons:
-	@for name in $(OTHERS); do \
+	@tested=; for name in $(OTHERS); do \
 	  found=$$(ls -d $$(command -v $$name) $(HOME)/.pyenv/versions/$${name#python}.*/bin/$$name 2>/dev/null | \
 	    while read p; do $$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done); \
 	  if [ -z "$$found" ]; then echo "$$name: not installed here"; continue; fi; \
 	  echo "== $$name: $$found"; \
-	  $(MAKE) test PYTHON=$$found VENV=.env-$$name || exit 1; \
-	done
+	  $(MAKE) test PYTHON=$$found VENV=.env-$$name || exit 1; tested="$$tested $$name"; \
+	done; \
+	test -n "$$tested" || { echo "neither of $(OTHERS) is installed here: nothing was tested" >&2; exit 1; }; \
+	echo "tested under$$tested"
 
 LOWEST = .env-lowest
 test-lowest:

@@ -3,6 +3,7 @@
 import json
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mrfusion import families
+from mrfusion.backbones._base import Backbone
 from mrfusion.errors import SpecError
 from mrfusion.exports._base import Package
 from mrfusion.finished_run.export import check_same
@@ -32,15 +34,16 @@ def network_of(plan: str, dimensions: int = 2) -> nn.Module:
     """A small network whose parts all count: nothing in it is zero, as at the start of a training."""
     torch.manual_seed(0)
     backbone = backbone_named("unet(base=4,stages=1,norm=instance)", dimensions)
+    assert isinstance(backbone, Backbone)
     modalities = parse_plan(plan).modalities(MODALITIES)
     network = build_network(parse_plan(plan), modalities, backbone, task="segmentation", out_channels=2).eval()
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter += 0.1 * torch.randn(parameter.shape)
+            parameter.add_(0.1 * torch.randn(parameter.shape))
     return network
 
 
-def package_of(network: nn.Module, *, fixed: tuple[int, ...] | None = None, mirror: bool = False) -> Package:
+def package_of(network: Any, *, fixed: tuple[int, ...] | None = None, mirror: bool = False) -> Package:
     grid = fixed or tuple(5 * step for step in network.stride)
     read = len(MODALITIES)
     answer = {"classes": [], "regions": [["x", [1]], ["y", [2]]]}

@@ -1,5 +1,6 @@
 """Bilevel training: a step of two scalars computed by hand, and its place in a run."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -45,8 +46,8 @@ class Two(nn.Module):
 def step_of(f: float, w: float, *, ahead: float, weight: float = 0.5) -> tuple[Two, dict[str, Tensor]]:
     network = Two(f, w)
 
-    def compute(replaced: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        output = functional_call(network, replaced, (torch.tensor(X, dtype=torch.float64),))
+    def compute(replaced: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        output = functional_call(network, dict(replaced), (torch.tensor(X, dtype=torch.float64),))
         return {"seg": (output - Y).square(), "fusion": (network.f.value - WANTED).square()}, {}
 
     balancer: Balancer = families.load("balancers", f"static(fusion={weight})")()
