@@ -11,7 +11,10 @@ import pytest
 BENCH = Path(__file__).parents[2] / "bench"
 KEYS = {
     "batched": {"candidates_2d", "encoders_2d_8", "encoders_2d_32", "encoders_3d_8", "encoders_3d_32"},
-    "compare": {"judged_large_seconds", "judged_large_mib", "judged_usual_seconds", "judged_usual_mib"},
+    "compare": {
+        "judged_large_seconds", "judged_large_cold_seconds", "judged_large_mib",
+        "judged_usual_seconds", "judged_usual_cold_seconds", "judged_usual_mib",
+    },
     "energy": {"time_ratio_2d", "memory_ratio_2d", "time_ratio_3d", "memory_ratio_3d", "mismatch_auc"},
     "memory": {"peak_gib", "anonymous_gib", "prepare_gib", "cases"},
     "report": {"build_seconds", "cpu_seconds", "megabytes"},
