@@ -76,8 +76,9 @@ def _checked_network(spec: RunSpec, cohort: Cohort) -> nn.Module:
         make_objective(spec, cohort)
     if isinstance(network, WholeNetwork):
         network.check(spec.network)
-    for plan, one in _members(spec, network):
-        check_heard(one, plan)
+    with machine_told():
+        for plan, one in _members(spec, network):
+            check_heard(one, plan)
     load("balancers", spec.balancer)()
     check_mirror(spec)
     for text in spec.tracking:
