@@ -24,7 +24,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def heads(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("planned")
-    write_cohort(folder, cases=4, spacing_mm=8.0, seed=1, control="complementary", workers=1, progress=silent)
+    write_cohort(folder, cases=5, spacing_mm=8.0, seed=1, control="complementary", workers=1, progress=silent)
     return folder
 
 

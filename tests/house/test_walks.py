@@ -105,7 +105,8 @@ def test_a_study_takes_the_walks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     threading.setprofile(note)  # batches are read ahead by another thread
     sys.setprofile(note)
     try:
-        cli.main()
+        with pytest.raises(SystemExit, match=r"^0$"):
+            cli.main()
     finally:
         sys.setprofile(None)
         threading.setprofile(None)

@@ -17,7 +17,7 @@ from mrfusion.data.nifti.header import read_header
 from mrfusion.data.nifti.voxels import read_channels, read_image
 from mrfusion.data.read import recognised
 from mrfusion.data.volume import read_volume
-from mrfusion.errors import CaseError, InputError, SpecError
+from mrfusion.errors import CaseError, InputError, Note, SpecError
 from mrfusion.spec import Preparation
 
 SHAPE = (6, 7, 5)
@@ -233,7 +233,9 @@ def test_sessions_are_cases_and_subjects_patients(study):
 
 
 def test_two_files_of_a_suffix_ask_for_more_of_the_name(study):
-    save(study / "sub-01/ses-a/anat/sub-01_ses-a_run-2_T1w.nii.gz", noise(4))
+    anat = study / "sub-01/ses-a/anat"
+    (anat / "sub-01_ses-a_T1w.nii.gz").rename(anat / "sub-01_ses-a_run-1_T1w.nii.gz")
+    save(anat / "sub-01_ses-a_run-2_T1w.nii.gz", noise(4))
     with pytest.raises(CaseError, match=r"sub-01_ses-a: expected one file for T1w, .*say more of its name"):
         read("bids", study)
     save(study / "derivatives/x/sub-01/ses-a/anat/sub-01_ses-a_desc-brain_mask.nii.gz", noise(4))
@@ -340,7 +342,15 @@ def test_datalists_that_cannot_be(content, message, lists):
         read("datalist", lists)
 
 
-def test_two_layouts_that_fit_are_both_named(lists):
+def test_a_table_beside_what_another_layout_reads_is_told(lists):
+    written(lists / "datalist.json", {"training": [{"image": "a/t1.nii.gz", "label": 1}]})
+    (lists / "participants.csv").write_text("case,t1,label\na,a/t1.nii.gz,x\n")
+    with pytest.warns(Note, match="is read as datalist; there is a table too"):
+        assert recognised(lists).startswith("datalist")
+
+
+def test_two_layouts_that_fit_are_both_named(lists, monkeypatch):
+    monkeypatch.setattr(families.module_of("layouts", "table"), "BESIDE", False)
     written(lists / "datalist.json", {"training": [{"image": "a/t1.nii.gz", "label": 1}]})
     (lists / "participants.csv").write_text("case,t1,label\na,a/t1.nii.gz,x\n")
     with pytest.raises(SpecError, match=r"could be datalist or table; say which with --layout"):

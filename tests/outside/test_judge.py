@@ -69,7 +69,7 @@ def test_margins_are_taken(tmp_path):
     ("table", "message"),
     [
         ([{"arm": "A", "case": "c"}], r"the table, row 1: .*no 'value'"),
-        ([{"arm": "A", "case": "c", "value": "much"}], r"row 1: .*could not convert"),
+        ([{"arm": "A", "case": "c", "value": "much"}], r"row 1: expected one score .*found the value 'much'"),
         ([{"arm": "A", "case": "c", "value": 1, "fold": 0.5}], r"row 1: .*0.5 for a fold"),
         ([{"case": "c", "value": 1}], "the name of the arm"),
         ([{"arm": "A", "case": "c", "value": 1}], "at least one other arm"),

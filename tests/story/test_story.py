@@ -254,7 +254,7 @@ def test_classification_from_the_phantoms_table(phantom: Path) -> None:
         ("layout: brats", "layout: bratz", ["no layouts choice is called 'bratz'; did you mean 'brats'"]),
         ("path: ", "path: /nowhere", ["expected data at /nowhere"]),
         ("folds: 2", "folds: 50", ["50"]),
-        ("arms:", "task: classification\narms:", ["needs a class per case"]),
+        ("arms:", "task: classification\narms:", ["needs a class for each case"]),
     ],
     ids=[
         "key",

@@ -144,6 +144,7 @@ def fuzz(reader: Reader, folder: Path, examples: int, *, same: bool) -> None:
     run()
 
 
+@pytest.mark.filterwarnings("ignore::mrfusion.errors.Note")
 @pytest.mark.parametrize("name", READERS)
 def test_a_damaged_file_is_read_or_refused(name, tmp_path):
     READERS[name].read(_sound(READERS[name], tmp_path))
@@ -151,6 +152,7 @@ def test_a_damaged_file_is_read_or_refused(name, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::mrfusion.errors.Note")
 @pytest.mark.parametrize("name", READERS)
 def test_many_damaged_files_are_read_or_refused(name, tmp_path):
     fuzz(READERS[name], tmp_path, 3000, same=False)

@@ -27,8 +27,8 @@ class Energy(Loss):
 
     Options:
         queue: how many earlier samples or cases are compared with those of the batch; at least 0
-        needed: whether a plan without an energy is refused; false: the loss is 0 there, as at the base of a search
         of: whose energies are compared: those of classes in each sample, or of patients by their category
+        needed: whether a plan without an energy is refused; false: the loss is 0 there, as at the base of a search
     Example: energy(of=patients)
     """
 

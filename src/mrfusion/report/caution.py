@@ -27,7 +27,9 @@ def of_other_rules(study: LoadedStudy) -> tuple[str, ...]:
     )
     by = f" (version {', '.join(versions)})" if versions else ""
     told = []
-    if counted:
+    if counted and len(counted) == len(study.done):
+        told.append(f"All runs are by other rules than this version's{by}; `mrfusion study` makes them again")
+    elif counted:
         told.append(
             f"{len(counted)} of the {len(study.done)} runs here were made by other rules than this version's{by}: the "
             f"same specification would give other numbers today. `mrfusion study` makes them again: {_listed(counted)}"
