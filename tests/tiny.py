@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from lightning_fabric import Fabric
 
@@ -12,6 +13,7 @@ from mrfusion.case import Case, Cohort, Region
 from mrfusion.data.sample import LoadedCase
 from mrfusion.progress import silent
 from mrfusion.run_folder.history import History
+from mrfusion.run_folder.quantity import Quantity
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.spec import RunSpec
 from mrfusion.training.assemble import Parts, make_training
@@ -80,6 +82,23 @@ def training_of(spec: RunSpec, folder: Path, cases: list[LoadedCase] | None = No
 def fitted(spec: RunSpec, training: Training) -> History:
     """Carry the training out by the schedule that the specification names."""
     return fit(training, families.load("schedules", spec.schedule)().phases(training.network, spec.loss_names))
+
+
+def interrupted(spec: RunSpec, folder: Path, *, at: int, by: type[BaseException] = InterruptedError) -> Training:
+    """The training of a specification that was ended by an error at its ``at``-th validation, begun again."""
+    broken, looks = training_of(spec, folder), []
+    validate = broken.validate
+
+    def stopping(network: torch.nn.Module) -> dict[Quantity, float]:
+        looks.append(1)
+        if len(looks) == at:
+            raise by
+        return validate(network)
+
+    broken.validate = stopping
+    with pytest.raises(by):
+        fitted(spec, broken)
+    return training_of(spec, folder)
 
 
 def weights_of(training: Training) -> dict[str, torch.Tensor]:

@@ -12,16 +12,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from in_process import InProcess
 from mrfusion.cli import app
 from mrfusion.command.predict import predict_cases, runs_in
-from mrfusion.command.study import show_study
 from mrfusion.errors import OutputError, SpecError
 from mrfusion.finished_run.export import export_runs
 from mrfusion.finished_run.predict import Asked
-from mrfusion.phantom.cohort import write_cohort
 from mrfusion.spec import Machine
-from mrfusion.study.design import read_study
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*regions contradict each other", "ignore:case .* absent")
 NAMES = ("t1n", "t1c", "t2w", "t2f")
@@ -41,19 +37,6 @@ arms:
     data: {preparation: {spacing_mm: [7, 7, 9], interpolation: cubic}}}
   blended: {plan: concat, data: {preparation: {spacing_mm: [7, 7, 9]}}}
 """
-
-
-@pytest.fixture(scope="module")
-def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_cohort(tmp_path_factory.mktemp("export") / "phantom", cases=6, spacing_mm=8.0, workers=1)
-
-
-@pytest.fixture(scope="module")
-def study(phantom: Path) -> Path:
-    file, out = phantom.parent / "study.yaml", phantom.parent / "out"
-    file.write_text(STUDY.replace("PHANTOM", str(phantom)))
-    show_study(read_study(file), InProcess(), out=out, cache=None)
-    return out
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from in_process import InProcess
 from mrfusion import hardware
 from mrfusion.command.predict import predict_cases, runs_in
-from mrfusion.command.study import show_study
 from mrfusion.data.sample import LoadedCase
 from mrfusion.errors import CaseError, InputError, Note, SpecError
 from mrfusion.finished_run.load import FinishedRun
@@ -21,9 +19,7 @@ from mrfusion.finished_run.predict import Asked, predict
 from mrfusion.finished_run.together import Together
 from mrfusion.losses._base import Output
 from mrfusion.model.ensemble import Ensemble
-from mrfusion.phantom.cohort import write_cohort
 from mrfusion.spec import Machine
-from mrfusion.study.design import read_study
 from mrfusion.training.assemble import load_network
 from mrfusion.training.predict import Predictor
 from tiny import cpu
@@ -44,19 +40,6 @@ arms:
   labels: {head: labels, augmentation: light(flip=false)}
 """
 ON_CPU = Machine(device="cpu")
-
-
-@pytest.fixture(scope="module")
-def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_cohort(tmp_path_factory.mktemp("together") / "phantom", cases=6, spacing_mm=8.0, workers=1)
-
-
-@pytest.fixture(scope="module")
-def study(phantom: Path) -> Path:
-    file, out = phantom.parent / "study.yaml", phantom.parent / "out"
-    file.write_text(STUDY.replace("PHANTOM", str(phantom)))
-    show_study(read_study(file), InProcess(), out=out, cache=None)
-    return out
 
 
 def first_case(phantom: Path) -> Path:

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+import unicodedata
 
 import nibabel as nib
 import numpy as np
@@ -160,6 +161,16 @@ def test_names_tell_case_and_modality(tmp_path):
     }  # fmt: skip
     with pytest.raises(InputError, match="whose names begin with a case's, as in c9"):
         images_in(tmp_path / "imagesTr", ["c9"])
+
+
+def test_a_name_is_found_in_either_form_of_unicode(tmp_path):
+    composed, apart = (unicodedata.normalize(form, "Müller") for form in ("NFC", "NFD"))
+    (tmp_path / f"{apart}_t1.nii.gz").touch()
+    inner = tmp_path / unicodedata.normalize("NFD", "Zoë")
+    inner.mkdir()
+    (inner / "t2.nii").touch()
+    found = images_in(tmp_path, [composed, "Zoë"])
+    assert {case: list(one.images) for case, one in found.items()} == {composed: ["t1"], "Zoë": ["t2"]}
 
 
 def test_the_folder_of_a_study_is_not_overwritten(tmp_path):

@@ -14,7 +14,7 @@ from mrfusion.errors import SpecError
 from mrfusion.run_folder.quantity import SCORE
 from mrfusion.schedules._base import LookAhead, Phase
 from mrfusion.training.look_ahead import check_look_ahead, look_ahead
-from tiny import fitted, run_spec, training_of, weights_of
+from tiny import fitted, interrupted, run_spec, training_of, weights_of
 
 X, Y, WANTED, RATE = 2.0, 3.0, 0.25, 0.1
 PLAN, LOSSES = "concat+lrrnet(a,b,n=2)", ["dice_ce", "fusion(detail=a,contrast=b,width=0.03)"]
@@ -90,19 +90,7 @@ def test_a_bilevel_training_moves_both_nets_and_resumes_in_the_same_bits(tmp_pat
     expected = fitted(spec, whole)
     assert all(any(not torch.equal(weights_of(whole)[name], value) for name, value in start.items()
                    if name.startswith("inputs.") == leader) for leader in (True, False))  # fmt: skip
-    broken = training_of(spec, tmp_path / "broken")
-    first, calls = broken.validate, []
-
-    def once(network: nn.Module) -> dict:
-        calls.append(1)
-        if len(calls) == 2:
-            raise InterruptedError
-        return first(network)
-
-    broken.validate = once
-    with pytest.raises(InterruptedError):
-        fitted(spec, broken)
-    resumed = training_of(spec, tmp_path / "broken")
+    resumed = interrupted(spec, tmp_path / "broken", at=2)
     assert fitted(spec, resumed).of(SCORE) == expected.of(SCORE)
     assert all(torch.equal(weights_of(resumed)[name], value) for name, value in weights_of(whole).items())
 

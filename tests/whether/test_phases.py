@@ -13,7 +13,7 @@ from mrfusion.run_folder.quantity import PHASE, RATE, SECONDS, Quantity
 from mrfusion.schedules._base import Phase
 from mrfusion.spec import RunSpec
 from mrfusion.training.optimiser import make_optimiser
-from tiny import fitted, loaded_cases, run_spec, training_of, weights_of
+from tiny import fitted, interrupted, loaded_cases, run_spec, training_of, weights_of
 
 PLAN, LOSSES = "concat+lrrnet(a,b,n=2)", ["dice_ce", "fusion(detail=a,contrast=b,width=0.03)"]
 SMALL = {"plan": PLAN, "losses": LOSSES, "network": "unet(base=4,stages=1,norm=batch)"}
@@ -135,19 +135,7 @@ def test_an_interrupted_joint_training_ends_in_the_same_bits(balancer: str, tmp_
     spec = spec_of(schedule="joint(warm=0.25)", balancer=balancer, sampling={"per_case": 1})
     whole = training_of(spec, tmp_path / "whole")
     expected = fitted(spec, whole)
-    broken, calls = training_of(spec, tmp_path / "broken"), []
-    validate = broken.validate
-
-    def stopping(network: torch.nn.Module) -> dict[Quantity, float]:
-        calls.append(1)
-        if len(calls) == 5:  # in the third phase
-            raise KeyboardInterrupt
-        return validate(network)
-
-    broken.validate = stopping
-    with pytest.raises(KeyboardInterrupt):
-        fitted(spec, broken)
-    resumed = training_of(spec, tmp_path / "broken")
+    resumed = interrupted(spec, tmp_path / "broken", at=5, by=KeyboardInterrupt)  # in the third phase
     found = fitted(spec, resumed)
     assert [r for r in found.rows if r[1] != SECONDS] == [r for r in expected.rows if r[1] != SECONDS]
     assert all(torch.equal(weights_of(resumed)[n], v) for n, v in weights_of(whole).items())
