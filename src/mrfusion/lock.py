@@ -32,12 +32,9 @@ def alone(path: Path, what: str, *, patience_seconds: float | None = PATIENCE_SE
     """
     lease = _lease(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lease.acquire(-1 if patience_seconds is None else patience_seconds, poll_interval=_POLL_SECONDS)
+        _acquire(lease, path, -1 if patience_seconds is None else patience_seconds)
     except Timeout:
         raise TakenError(f"another process is at work on {what}{_who(lease)}") from None
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror}; choose another --out") from None
     try:
         yield Claim(path, what, lease.token or "")
     finally:
@@ -90,12 +87,9 @@ class Observer:
     def is_free(self) -> bool:
         """Whether nobody holds the file now; OutputError where that cannot be asked."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.lease.acquire(0)
+            _acquire(self.lease, self.path, 0)
         except Timeout:
             return False
-        except OSError as error:
-            raise OutputError(f"cannot write {self.path}: {error.strerror}; choose another --out") from None
         self.lease.release()
         return True
 
@@ -104,6 +98,17 @@ def _lease(path: Path) -> SoftFileLease:
     return SoftFileLease(
         path, lease_duration=LEASE_SECONDS, heartbeat_interval=RENEWED_SECONDS, thread_local=False
     )  # the heartbeat is a thread of its own
+
+
+def _acquire(lease: SoftFileLease, path: Path, patience_seconds: float) -> None:
+    """Timeout where another process holds it for longer (below 0: never), OutputError where it cannot be made."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lease.acquire(patience_seconds, poll_interval=_POLL_SECONDS)
+    except Timeout:  # an OSError, too
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}; choose another --out") from None
 
 
 def _who(lease: SoftFileLease) -> str:

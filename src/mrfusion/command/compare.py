@@ -67,8 +67,7 @@ def _gallery(given: Given, asked: Question) -> Gallery | None:
     if given.labels is None:
         raise SpecError(
             "--images: expected --labels and --arm NAME=FOLDER beside it, found tables, which hold no masks to "
-            "draw; name "
-            "the folders of predictions, or leave --images out"
+            "draw; name the folders of predictions, or leave --images out"
         )
     return gallery(given.images, given.labels, named_arms(given.arms), asked)
 

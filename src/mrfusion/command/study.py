@@ -116,9 +116,9 @@ def _conduct(study: Study, executor: Executor, place: _Place, report: Report) ->
             agenda = _prepared(study, executor, place.out, place.cache)
             if not first:
                 check_joined(agenda, place.out)
-            write_down(agenda, place.out)
+            due = write_down(agenda, place.out)
         try:
-            here = _run_all(agenda, executor, place)
+            here = _run_all(agenda, due, executor, place)
         except MrFusionError:
             report(_finished(place.out))
             raise
@@ -136,9 +136,9 @@ def _finished(out: Path) -> LoadedStudy:
     return found
 
 
-def _run_all(agenda: Agenda, executor: Executor, place: _Place) -> int:
-    """Wave after wave until nothing is missing; how many runs and subsets were made here."""
-    here, left = 0, True
+def _run_all(agenda: Agenda, due: Agenda, executor: Executor, place: _Place) -> int:
+    """Wave after wave until nothing is missing, first what is ``due``; how many runs and subsets were made here."""
+    here, left = _wave(due, executor, place)
     while left:
         with place.door():
             due = write_down(agenda, place.out)

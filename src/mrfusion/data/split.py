@@ -89,8 +89,7 @@ def check_split(cohort: Cohort, split: Split, where: str) -> None:
                 example = next(iter(patient_of), "none")
                 raise CaseError(
                     f"{where}: expected cases of the data, such as {example!r}, under {side}, found {case!r}; "
-                    "mend the name "
-                    "or take it out"
+                    "mend the name or take it out"
                 )
             if case in side_of_case:
                 raise CaseError(f"{where}: the case {case!r} stands in {side_of_case[case]} and in {side}; keep one")

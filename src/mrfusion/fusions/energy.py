@@ -158,6 +158,5 @@ def _check_finer(finer: Tensor, width: int) -> None:
     if finer.shape[1] != width:
         raise SpecError(
             "fusion energy: expected one width for all levels of a plan, which share a space, found "
-            f"{finer.shape[1]} at "
-            f"a finer level and {width} at the next; write one width for all"
+            f"{finer.shape[1]} at a finer level and {width} at the next; write one width for all"
         )

@@ -1,15 +1,16 @@
 """The images of cases that were predicted elsewhere: which file in a folder shows which case in which modality."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from mrfusion.case import Case
 from mrfusion.errors import InputError
 from mrfusion.files import read_json
+from mrfusion.layouts._base import SEPARATORS, stem
 from mrfusion.scoring.pairing import ROLES
 
-ENDINGS = (".nii.gz", ".nii")
 ONLY = "image"  # the modality of a file that is called as its case is
 _LABEL = re.compile(rf"(?:^|[-_.])(?:{ROLES})$", re.IGNORECASE)
 Images = Mapping[str, Case]  # by the case's id
@@ -29,7 +30,7 @@ def images_in(folder: Path, cases: Iterable[str]) -> Images:
     channels = _channels(folder)
     found: dict[str, dict[str, Path]] = {}
     for inner in [folder, *sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))]:
-        for path in sorted(p for p in inner.iterdir() if p.name.lower().endswith(ENDINGS)):
+        for path in sorted(inner.iterdir()):
             case, rest = _read_name(path, known)
             if case and not _LABEL.search(rest) and not path.name.startswith("."):
                 found.setdefault(case, {}).setdefault(channels.get(rest, rest) or ONLY, path)
@@ -43,12 +44,15 @@ def images_in(folder: Path, cases: Iterable[str]) -> Images:
 
 
 def _read_name(path: Path, known: Iterable[str]) -> tuple[str, str]:
-    """The case ('' for none) and the rest of the name."""
-    stem = next(path.name[: -len(ending)] for ending in ENDINGS if path.name.lower().endswith(ending))
+    """The case ('' for none) and the rest of the name; of a file that is no NIfTI file, nothing."""
+    name = stem(path)
+    if name is None:
+        return "", ""
     for case in known:
-        if stem == case or (stem.startswith(case) and stem[len(case)] in "-_."):
-            return case, stem[len(case) :].lstrip("-_.")
-    return next(((case, stem) for case in known if case == path.parent.name), ("", stem))
+        if name == case or (name.startswith(case) and name[len(case)] in SEPARATORS):
+            return case, name[len(case) :].lstrip(SEPARATORS)
+    folder = unicodedata.normalize("NFC", path.parent.name)
+    return next(((case, name) for case in known if case == folder), ("", name))
 
 
 def _channels(folder: Path) -> dict[str, str]:

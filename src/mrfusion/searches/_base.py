@@ -108,8 +108,7 @@ class Search(ABC):
         if repeats < 3:
             raise SpecError(
                 f"search: repeats must be at least 3, found {repeats}: by chance alone, two trainings beat two "
-                "others in 1 of "
-                "6 cases"
+                "others in 1 of 6 cases"
             )
         self.fusion, self.epochs, self.rate, self.repeats = fusion, epochs, rate, repeats
 

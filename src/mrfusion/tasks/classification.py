@@ -19,8 +19,7 @@ class Classification(Task):
         if not cohort.classes:
             raise InputError(
                 "task: classification needs a class for each case, found none in the data; write a table with "
-                "the column "
-                "label ('mrfusion list layouts table')"
+                "the column label ('mrfusion list layouts table')"
             )
 
     def is_labelled(self, case: Case) -> bool:
