@@ -72,8 +72,8 @@ test-pythons:
 LOWEST = .env-lowest
 test-lowest:
 	@test -n "$(PYTHON)" && $(PYTHON) -m venv $(LOWEST)
-	$(PYTHON) .ci/lowest.py > $(LOWEST)/constraints.txt
-	$(LOWEST)/bin/pip install --quiet -c $(LOWEST)/constraints.txt -e '.[dev]'
+	$(PYTHON) .ci/lowest.py export > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/pip install --quiet -c $(LOWEST)/constraints.txt -e '.[dev,export]'
 	$(LOWEST)/bin/pytest -n auto --maxprocesses 4 -m "not slow" -W default
 
 # Without torch and what needs it: seconds of download instead of minutes.

@@ -183,6 +183,17 @@ def test_peak_memory_grows_with_what_is_held() -> None:
     assert float(said.stdout) > 100
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux's")
+@pytest.mark.parametrize("kind", ["RLIMIT_AS", "RLIMIT_DATA"])
+def test_what_a_limit_of_this_process_leaves_is_all_the_memory_there_is(kind: str) -> None:
+    program = (
+        "import resource; from mrfusion import hardware; "
+        f"resource.setrlimit(resource.{kind}, (2**29, 2**29)); print(hardware.free_mib())"
+    )
+    left = float(subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True).stdout)
+    assert 0 < left < 512
+
+
 @pytest.mark.parametrize(("system", "unit"), [("darwin", 1), ("freebsd14", 1024)])
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no module resource")
 def test_peak_memory_without_proc(machine: Path, monkeypatch: pytest.MonkeyPatch, system: str, unit: int) -> None:

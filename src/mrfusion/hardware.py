@@ -56,21 +56,25 @@ def gpu_driver() -> str:
 
 def free_mib() -> float:
     """Memory in MiB that this process may still take without swapping: what Linux calls available, within the limits
-    of its control groups and of its address space (``ulimit -v``); infinite where the system does not say."""
+    of its control groups, of its address space and of its data (``ulimit -v``, ``ulimit -d``); infinite where the
+    system does not say."""
     listed = Path("/proc/meminfo")
     for line in listed.read_text(encoding="utf-8").splitlines() if listed.exists() else []:
         if line.startswith("MemAvailable:"):
-            return min([int(line.split()[1]) / 2**10, *_left_in_groups(), *_left_of_addresses()])
+            return min([int(line.split()[1]) / 2**10, *_left_in_groups(), *_left_of_limits()])
     return math.inf
 
 
-def _left_of_addresses() -> list[float]:
-    """What the limit of this process's address space leaves, in MiB; nothing where it has none."""
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit == resource.RLIM_INFINITY:
-        return []
-    pages = int((PROCESS / "statm").read_text(encoding="utf-8").split()[0])
-    return [max(0, limit - pages * resource.getpagesize()) / 2**20]
+def _left_of_limits() -> list[float]:
+    """What the limits of this process's address space and of its data leave, in MiB; nothing where it has none."""
+    pages = (PROCESS / "statm").read_text(encoding="utf-8").split()
+    taken = {resource.RLIMIT_AS: int(pages[0]), resource.RLIMIT_DATA: int(pages[5])}
+    limits = {kind: resource.getrlimit(kind)[0] for kind in taken}
+    return [
+        max(0, limit - taken[kind] * resource.getpagesize()) / 2**20
+        for kind, limit in limits.items()
+        if limit != resource.RLIM_INFINITY
+    ]
 
 
 def _left_in_groups() -> list[float]:

@@ -1,9 +1,10 @@
 """Every number of a specification, and every count that a choice takes, with values that no machine can serve.
 
-python tests/trust/large_numbers.py [--all]     in an address space of 2 GiB; last line JSON: tried, unclear
+python tests/trust/large_numbers.py [--all]     with 2 GiB of data at most; last line JSON: tried, unclear
 
 Made by rule: the keys come from the models, the options of choices from their signatures. Each is tried with
 ``--dry-run``: it must be refused by one clear message, or be served. Without ``--all`` each key has one value.
+What libraries map is not counted: torch for CUDA maps more than 2 GiB by itself.
 """
 
 import argparse
@@ -70,7 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--all", action="store_true", help="every value of every key, and the options of choices")
     whole = parser.parse_args().all
-    resource.setrlimit(resource.RLIMIT_AS, (LIMIT, LIMIT))
+    resource.setrlimit(resource.RLIMIT_DATA, (LIMIT, LIMIT))
     found = {
         f"{'.'.join(place)}: {value}": tried(place, value)
         for place, value in (*of_keys(VALUES if whole else VALUES[:1]), *(of_choices() if whole else ()))
