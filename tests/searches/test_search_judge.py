@@ -90,6 +90,13 @@ def test_fewer_than_three_repeats_are_refused(name: str) -> None:
         families.load("searches", f"{name}(repeats=2)")()
 
 
+@pytest.mark.parametrize("name", ["backward", "floating", "forward"])
+@pytest.mark.parametrize("tau", ["-1.0", "nan"])
+def test_a_difference_of_losses_is_no_less_than_nothing(name: str, tau: str) -> None:
+    with pytest.raises(SpecError, match="tau, a difference of losses, must be at least 0"):
+        families.load("searches", name)(tau=float(tau))
+
+
 def searched(text: str, rng: np.random.Generator, gain: float = 0.0) -> Choice:
     """Four levels; a training's mean varies by 1 point, each patient's score by 1 more, a module's worth by 0.5."""
     base, worth = rng.normal(0, 10, 16), dict[tuple[int, ...], np.ndarray]()

@@ -159,6 +159,25 @@ def _choice(end: StopIteration) -> Choice:
     return choice
 
 
+class StepwiseSearch(Search):
+    """A search that takes the best of each round; losses within ``tau`` of the least are ties, and ``tau`` is at least
+    0 (:func:`best` says what is taken of them)."""
+
+    def __init__(
+        self,
+        fusion: str = "mmtm",
+        *,
+        epochs: int | None = None,
+        rate: float = 1.0,
+        tau: float = 0.0,
+        repeats: int = 3,
+    ) -> None:
+        super().__init__(fusion, epochs=epochs, rate=rate, repeats=repeats)
+        if not tau >= 0:
+            raise SpecError(f"search: tau, a difference of losses, must be at least 0, found {tau:g}")
+        self.tau = tau
+
+
 def best(space: Space, trials: Iterable[Trial], tau: float = 0.0) -> Trial:
     """The trial of the least loss; of those within ``tau`` of it the one that adds fewest parameters, or the first."""
     given = list(trials)

@@ -3,9 +3,9 @@
 from mrfusion.searches._base import (
     Candidate,
     Choice,
-    Search,
     Space,
     Step,
+    StepwiseSearch,
     Walk,
     all_on_path,
     best,
@@ -15,7 +15,7 @@ from mrfusion.searches._base import (
 from mrfusion.searches._judge import settled, too_few
 
 
-class Backward(Search):
+class Backward(StepwiseSearch):
     """From all positions on, remove one module a round, the one whose removal leaves the least validation loss.
 
     Candidates start from the larger network's weights, beside a null candidate that trains it on. A removal is accepted
@@ -31,18 +31,6 @@ class Backward(Search):
         repeats: how often the winner and its control are trained again before it is believed; at least 3
     Example: backward(fusion=mmtm)
     """
-
-    def __init__(
-        self,
-        fusion: str = "mmtm",
-        *,
-        epochs: int | None = None,
-        rate: float = 1.0,
-        tau: float = 0.0,
-        repeats: int = 3,
-    ) -> None:
-        super().__init__(fusion, epochs=epochs, rate=rate, repeats=repeats)
-        self.tau = tau
 
     def walk(self, space: Space) -> Walk[Choice]:
         (present,) = yield [Candidate(tuple(space.positions))]

@@ -3,9 +3,9 @@
 from mrfusion.searches._base import (
     Candidate,
     Choice,
-    Search,
     Space,
     Step,
+    StepwiseSearch,
     Trial,
     Walk,
     all_on_path,
@@ -17,7 +17,7 @@ from mrfusion.searches._base import (
 from mrfusion.searches._judge import settled, too_few
 
 
-class Floating(Search):
+class Floating(StepwiseSearch):
     """SFFS (Pudil, Novovicova, Kittler 1994), until every position was taken once; the best set on the way is chosen.
 
     The best set is chosen if it is confirmed against no module at all, trained on from the same weights. [ours]
@@ -34,18 +34,6 @@ class Floating(Search):
         repeats: how often the winner and its control are trained again before it is believed; at least 3
     Example: floating(fusion=mmtm)
     """
-
-    def __init__(
-        self,
-        fusion: str = "mmtm",
-        *,
-        epochs: int | None = None,
-        rate: float = 1.0,
-        tau: float = 0.0,
-        repeats: int = 3,
-    ) -> None:
-        super().__init__(fusion, epochs=epochs, rate=rate, repeats=repeats)
-        self.tau = tau
 
     def walk(self, space: Space) -> Walk[Choice]:
         root = Candidate(())

@@ -6,9 +6,9 @@ from typing import Literal
 from mrfusion.searches._base import (
     Candidate,
     Choice,
-    Search,
     Space,
     Step,
+    StepwiseSearch,
     Trial,
     Walk,
     all_on_path,
@@ -19,7 +19,7 @@ from mrfusion.searches._base import (
 from mrfusion.searches._judge import confirmed, settled, too_few
 
 
-class Forward(Search):
+class Forward(StepwiseSearch):
     """Guarrasi et al. (arXiv 2505.02467): from late fusion, add one module a round, the one of least validation loss.
 
     Every candidate of a round starts from the weights of the network it extends; so do ``repeats`` null candidates,
@@ -54,9 +54,9 @@ class Forward(Search):
         race: bool = False,
         repeats: int = 3,
     ) -> None:
-        super().__init__(fusion, epochs=epochs, rate=rate, repeats=repeats)
+        super().__init__(fusion, epochs=epochs, rate=rate, tau=tau, repeats=repeats)
         self.full_path = mode == "full_path"
-        self.tau, self.race = tau, race
+        self.race = race
 
     def walk(self, space: Space) -> Walk[Choice]:
         (root,) = yield [Candidate(())]
