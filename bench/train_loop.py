@@ -127,14 +127,10 @@ def _field(
     field: list[tuple[str, str, Path, dict[str, Any]]] = [(name, "ours_loop", here, {"rung": name}) for name in rungs]
     field.append(("MONAI", "monai_loop", here, {}))
     field += [("nnU-Net", "nnunet_loop", nnunet, {})] if nnunet else []
-    field += (
-        []
-        if options.no_ladder
-        else [
-            (name, "ours_loop", here, {"rung": OURS, "threads": 1, "cores": [core]})
-            for name, core in zip(PAIR, sorted(os.sched_getaffinity(0)), strict=False)
-        ]
-    )
+    granted = sorted(os.sched_getaffinity(0))
+    if not options.no_ladder and len(granted) >= len(PAIR):
+        pair = zip(PAIR, granted, strict=False)
+        field += [(name, "ours_loop", here, {"rung": OURS, "threads": 1, "cores": [core]}) for name, core in pair]
     work = Path(settings["folder"])
     return [
         (name, script, python, settings | {"work": str(work / f"contestant{i}")} | own)
