@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from in_process import InProcess
 from mrfusion.cli import app
+from mrfusion.command.init import write_first_study
 from mrfusion.command.plan import gigabytes, write_plan
 from mrfusion.errors import OutputError, SpecError
 from mrfusion.files import write_text
@@ -59,6 +60,16 @@ arms: {{a: {{}}, b: {{network: unet, sampling: {{size: auto}}}}}}
     assert study.spec(study.arms[1], fold=0, seed=0).network == "unet"
     assert study.spec(study.arms[1], fold=0, seed=0).sampling.size != (16, 16)
     assert "arm 'b': sampling.size" in (tmp_path / "out.yaml").read_text()
+
+
+def test_the_file_that_init_writes_can_be_planned_with_other_minutes(heads: Path, tmp_path: Path) -> None:
+    first, out = tmp_path / "study.yaml", tmp_path / "planned.yaml"
+    write_first_study(heads, first, layout="brats(year=2023)")
+    write_plan(first, out, Planning(minutes=0.01), layout=None, cache=None)
+    assert read_study(out).auto == ()
+    assert "so that they fill 0.01 minutes" in " ".join(out.read_text().replace("#", "").split())
+    write_plan(first, tmp_path / "again.yaml", Planning(like="nnunet"), layout=None, cache=None)
+    assert "so that they fill 30 minutes" in " ".join((tmp_path / "again.yaml").read_text().replace("#", "").split())
 
 
 def test_gigabytes_are_read_as_they_are_written() -> None:

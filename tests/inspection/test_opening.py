@@ -9,6 +9,7 @@ from mrfusion.errors import InputError, OutputError
 from mrfusion.inspection.opening import study_text, understood
 from mrfusion.inspection.roles import roles_of
 from mrfusion.study.design import read_study
+from mrfusion.study.planned import KEYS
 
 
 def save(path, array, spacing=(1.0, 1.0, 2.0)):
@@ -81,7 +82,37 @@ def test_the_study_is_short_can_be_read_and_marks_what_is_unknown(root, tmp_path
     path.write_text(text)
     study = read_study(path)
     assert [arm.name for arm in study.arms] == ["all", "only FLAIR", "only T1", "only post", "late"]
-    assert len(study.seeds) * len(study.folds) >= 4
+    assert len(study.seeds) * len(study.folds) == 4, "four patients: no more than four folds"
+    assert study.reference == "all"
+
+
+def test_what_can_be_planned_is_left_to_planning(root, tmp_path):
+    (tmp_path / "study.yaml").write_text(study_text(understood(root, None)))
+    study = read_study(tmp_path / "study.yaml")
+    assert set(study.auto) == set(KEYS), "network, samples, batch, preparation and epochs"
+    assert study.planning.minutes
+
+
+def test_the_longest_file_has_25_lines(tmp_path):
+    for name in ("P01_1", "P01_2", "P02_1", "P03_1", "P04_1", "P05_1"):
+        images = ("T1", "T2", "DWI", "FLAIR")
+        case(tmp_path / "data", name, images=images if name != "P03_1" else images[:3])
+        save(tmp_path / "data" / name / f"{name}_T2.nii.gz", np.linspace(0, 9, 60, dtype=np.float32).reshape(6, 5, 2))
+        save(tmp_path / "data" / name / f"{name}_brain.nii.gz", np.ones((12, 10, 4), np.uint8))
+    text = study_text(understood(tmp_path / "data", None))
+    assert len(text.splitlines()) == 25
+    assert all(word in text for word in ("patient: ", "may_lack", "resample_to", "# seg, brain all hold"))
+    (tmp_path / "study.yaml").write_text(text)
+    assert set(read_study(tmp_path / "study.yaml").auto) == set(KEYS)
+
+
+def test_the_arms_of_many_modalities_stand_in_one_line(tmp_path):
+    for name in ("a", "b", "c", "d", "e"):
+        case(tmp_path / "data", name, images=("T1", "T2", "DWI", "FLAIR", "SWI", "PD"))
+    text = study_text(understood(tmp_path / "data", None))
+    assert len(text.splitlines()) <= 25
+    (tmp_path / "study.yaml").write_text(text)
+    assert len(read_study(tmp_path / "study.yaml").arms) == 8
 
 
 def test_other_grids_are_brought_to_that_of_the_labels(tmp_path):
@@ -95,18 +126,6 @@ def test_other_grids_are_brought_to_that_of_the_labels(tmp_path):
     opening = understood(tmp_path, None)
     assert opening.resample_to in {"T1", "post"}
     assert f"resample_to: {opening.resample_to}" in study_text(opening)
-
-
-def test_a_common_spacing_is_planned_where_cases_differ_in_theirs(root, tmp_path):
-    assert "spacing_mm" not in study_text(understood(root, None))
-    for name in ("P01_1", "P03_1"):
-        for path in (root / name).iterdir():
-            save(path, np.asanyarray(nib.load(path).dataobj), (1.0, 1.0, 3.0))
-    text = study_text(understood(root, None))
-    assert "preparation: {spacing_mm: auto}  # cases differ in spacing" in text
-    assert len(text.splitlines()) <= 25
-    (tmp_path / "study.yaml").write_text(text)
-    assert read_study(tmp_path / "study.yaml").auto == ("data.preparation.spacing_mm",)
 
 
 def test_a_modality_that_some_cases_lack_may_be_absent(root):

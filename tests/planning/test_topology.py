@@ -4,7 +4,7 @@ import pytest
 
 from mrfusion.errors import SpecError
 from mrfusion.planning.doubts import few_slices, never_labelled, too_large
-from mrfusion.planning.presets import PRESETS, preset_named
+from mrfusion.planning.presets import PRESETS, memory_of, preset_named
 from mrfusion.planning.topology import Room, coarsen, fit_batch, fit_memory, map_points
 
 
@@ -49,6 +49,17 @@ def test_less_memory_makes_a_smaller_patch_and_never_fewer_than_two_samples() ->
     assert len(set(points)) == 3
     assert [fit.batch for fit in fits][1:] == [2, 2]
     assert fits[2].reduced
+
+
+def test_without_a_gpu_our_plan_has_small_steps_and_nnunets_has_its_own() -> None:
+    assert memory_of(preset_named("residual"), gpu=True) == 8
+    assert memory_of(preset_named("residual"), gpu=False) < 1
+    for name in set(PRESETS) - {"residual"}:
+        assert memory_of(preset_named(name), gpu=False) == preset_named(name).memory_gb
+    preset, shape = preset_named("residual"), (474.0, 471.0)
+    fit = fit_memory(preset, (0.73, 0.73), shape, Room(memory_of(preset, gpu=False), 1e8, 5))
+    assert fit.reduced
+    assert fit.batch * fit.topology.patch[0] * fit.topology.patch[1] < 200_000
 
 
 def test_a_step_sees_no_more_than_its_share_of_all_voxels() -> None:

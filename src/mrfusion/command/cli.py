@@ -53,9 +53,11 @@ def plan(
     data: Annotated[Path, typer.Argument(help="Folder or table of cases, or the YAML file of a study.")],
     out: Annotated[Path, typer.Option(help="The YAML file to write.")] = Path("study.yaml"),
     layout: Layout = None,
-    memory: Annotated[str | None, typer.Option(help="GPU memory of a training, as in 10GB. Default: 8GB.")] = None,
+    memory: Annotated[str | None, typer.Option(help="GPU memory of a training, as in 10GB.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Minutes of a training; plans its epochs too.")] = None,
-    like: Annotated[str, typer.Option(help="residual (ours), or nnunet, resenc-m or resenc-l.")] = "residual",
+    like: Annotated[
+        str | None, typer.Option(help="residual (ours, the default), or nnunet, resenc-m or resenc-l.")
+    ] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for prepared cases. Default: none kept.")] = None,
 ) -> None:
     """Plan network, samples and preparation from the data, and write the study with the reason for each choice."""
@@ -64,7 +66,8 @@ def plan(
     from mrfusion.study.planned import Planning
 
     wishes = {"like": like, "memory_gb": gigabytes(memory), "minutes": minutes}
-    write_plan(data, out, read_part(Planning, wishes, "plan"), layout=layout, cache=cache)
+    given = {name: wish for name, wish in wishes.items() if wish is not None}
+    write_plan(data, out, read_part(Planning, given, "plan"), layout=layout, cache=cache)
 
 
 @app.command()

@@ -16,7 +16,7 @@ from mrfusion.hardware import gpus
 from mrfusion.inspection.look import Inspection, inspect_cohort
 from mrfusion.inspection.montage import write_montage
 from mrfusion.planning.fingerprint import fingerprint_of
-from mrfusion.planning.presets import preset_named
+from mrfusion.planning.presets import memory_of, preset_named
 from mrfusion.planning.proposal import Wishes, propose
 from mrfusion.study.planned import KEYS, Planning
 
@@ -51,8 +51,8 @@ def inspect_data(data: Path, *, layout: str | None, resample_to: str | None, out
 
 def _show_plan(found: Inspection, cohort: Cohort) -> None:
     """What ``auto`` would plan for all of these cases, in short."""
-    preset = preset_named(Planning().like)
-    wishes = Wishes(frozenset(KEYS), preset, preset.memory_gb, gpu=bool(gpus()))
+    preset, gpu = preset_named(Planning().like), bool(gpus())
+    wishes = Wishes(frozenset(KEYS), preset, memory_of(preset, gpu=gpu), gpu=gpu)
     proposal = propose(fingerprint_of(found.facts, cohort), wishes)
     say("auto would plan (mrfusion plan says why):")
     for one in proposal.planned:

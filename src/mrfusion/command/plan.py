@@ -30,7 +30,8 @@ def write_plan(data: Path, out: Path, planning: Planning, *, layout: str | None,
     """Write ``out``: the study of ``data`` with every planned key written out, and the reason for each above it.
 
     ``data`` is the YAML file of a study, of which what is ``auto`` is planned, or where nothing is, what is not given;
-    or a folder of cases, for which a first study is written. Nothing that is there is written over.
+    or a folder of cases, for which a first study is written. What ``planning`` sets goes before what the file says.
+    Nothing that is there is written over.
     """
     if out.exists():
         raise OutputError(f"{out} is there already; give another --out, or move it away")
@@ -65,8 +66,9 @@ def _first_study(folder: Path, file: Path, layout: str | None) -> Path:
     return file
 
 
-def _asked(study: Study, content: Mapping[str, Any], planning: Planning) -> Study:
+def _asked(study: Study, content: Mapping[str, Any], given: Planning) -> Study:
     """The study with what is to be planned: what its file leaves to planning, or where that is nothing, leaves out."""
+    planning = study.planning.model_copy(update={name: getattr(given, name) for name in given.model_fields_set})
     left = study.auto or any(arm.auto for arm in study.arms)
     keys = study.auto if left else ungiven(content)
     keys = keys if planning.minutes is None or "budget.epochs" in keys else (*keys, "budget.epochs")

@@ -20,8 +20,9 @@ from mrfusion.layouts._base import MAY_LACK
 from mrfusion.spec import Source
 
 COUNTED = 20  # label maps whose values are counted
-MOST_RATIO = 1.1  # of the spacings of cases that need no common one
-FOLDS, SEEDS = 5, (0,)  # docs/verdict.md: more folds say more than more seeds
+FOLDS = 5  # docs/verdict.md: more folds say more than more seeds
+MINUTES = 30  # of a training: a first study of five arms then takes a night
+SHORT = 4  # modalities that a line each has room for in 25 lines
 
 
 @dataclass(frozen=True)
@@ -48,15 +49,6 @@ class Opening:
                 known = everywhere or list(grids)
                 return next((name for name in known if grids.get(name) == labels), known[0])
         return None
-
-    @cached_property
-    def spacings_differ(self) -> bool:
-        """Whether cases differ by more than a tenth in the spacing of their voxels, along some axis."""
-        first = [next(iter(case.images.values())) for case in self.cohort.cases if case.images]
-        spacings = np.array(
-            [np.sort(np.linalg.norm(read_header(path, many=True).affine[:3, :3], axis=0)) for path in first]
-        )
-        return bool((spacings.max(axis=0) > MOST_RATIO * spacings.min(axis=0)).any())
 
 
 def understood(root: Path, layout: str | None) -> Opening:
@@ -123,8 +115,12 @@ def _grid(path: Path) -> tuple[object, ...]:
 
 
 def study_text(opening: Opening) -> str:
-    """The YAML of a first study: all modalities together, each alone, and late fusion; at most 25 lines."""
-    names = opening.cohort.modalities
+    """The YAML of a first study: all modalities together, each alone, and late fusion; at most 25 lines.
+
+    Network, samples, preparation and epochs are left to planning.
+    """
+    names, patients = opening.cohort.modalities, {case.patient for case in opening.cohort.cases}
+    folds = max(2, min(FOLDS, len(patients)))
     if len(names) < 2:
         raise SpecError(f"expected at least two modalities to fuse, found {', '.join(names) or 'none'}")
     lines = [
@@ -136,37 +132,47 @@ def study_text(opening: Opening) -> str:
     ]
     if opening.source.options:
         lines += ["      options:", *_options(opening)]
-    lines += _preparation(opening)
     lines += [
-        f"  split: {{folds: {FOLDS}}}  # by patient; every patient is tested once",
-        f"seeds: [{', '.join(map(str, SEEDS))}]  # a training of each arm and fold; [0, 1] makes two, and says more",
-        "# network: auto  # with sampling: auto, both planned from the data as nnU-Net does; for a GPU",
-        "arms:",
-        "  all: {}  # the modalities as channels of one network",
-        *(f"  only {name}: {{plan: only({name})}}" for name in names),
-        "  late: {plan: separate>mean}  # a network for each modality, their answers averaged",
-        "reference: all",
+        _preparation(opening),
+        f"  split: {{folds: {folds}}}  # by patient, each tested once; 'seeds: [0, 1]' below would train all twice",
+        "network: auto  # planned from the data, as sampling and preparation are; 'mrfusion plan' tells what and why",
+        "sampling: auto",
+        "budget: {epochs: auto}",
+        f"planning: {{minutes: {MINUTES}}}  # of a training of 'all' on this machine; more is better",
+        *_arms(names),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _preparation(opening: Opening) -> list[str]:
-    """What the grids ask for: that of one modality, a spacing that is planned from all cases."""
-    asked = {"resample_to": opening.resample_to} if opening.resample_to else {}
-    why = ["the modalities lie on different grids"] if opening.resample_to else []
-    if opening.spacings_differ:
-        asked["spacing_mm"] = "auto"
-        why.append("cases differ in spacing; auto plans one from the data")
-    return [f"  preparation: {_flow(asked)}  # {'; '.join(why)}"] if asked else []
+def _arms(names: Sequence[str]) -> list[str]:
+    """The reference first; in few lines where there are many modalities."""
+    only = [f"only {name}: {{plan: only({name})}}" for name in names]
+    late = "late: {plan: separate>mean}"
+    if len(names) > SHORT:
+        return [f"arms: {{all: {{}}, {', '.join(only)}, {late}}}  # all: the reference; late: answers averaged"]
+    return [
+        "arms:",
+        "  all: {}  # the modalities as channels of one network; each other arm is compared with it",
+        *(f"  {arm}" for arm in only),
+        f"  {late}  # a network for each modality, their answers averaged",
+    ]
+
+
+def _preparation(opening: Opening) -> str:
+    """Planned from all cases; on the grid of one modality where the grids of a case differ."""
+    if not opening.resample_to:
+        return "  preparation: auto"
+    planned = dict.fromkeys(("spacing_mm", "interpolation", "intensities"), "auto")
+    asked = {"resample_to": opening.resample_to} | planned
+    return f"  preparation: {_flow(asked)}  # the modalities lie on different grids"
 
 
 def _options(opening: Opening) -> list[str]:
     remarks = {name: text for text in opening.unknown for name in [text.split(":")[0]]}
     lines: list[str] = []
     for name, value in opening.source.options.items():
-        if name in remarks:
-            lines.append(f"        # {remarks[name].partition(': ')[2]}")
-        lines.append(f"        {name}: {_flow(value)}")
+        line, remark = f"        {name}: {_flow(value)}", remarks.get(name, "").partition(": ")[2]
+        lines += [f"        # {remark}", line] if name == "regions" else [f"{line}  # {remark}" if remark else line]
     return lines
 
 

@@ -67,6 +67,7 @@ class Preset:
         return found if self.network == "residual" else found | {"up": self.up(count)}
 
 
+WITHOUT_GPU_GB = 0.25  # a CPU has more, but then a step of it takes minutes
 _TWO, _ALL = {2: 2, 3: 2}, Preset.samples
 PRESETS = {
     "residual": Preset("residual", "residual", {2: 135_000_000, 3: 680_000_000}, 8, 0.05, _TWO, OUR_MOST),
@@ -74,6 +75,15 @@ PRESETS = {
     "resenc-m": Preset("resenc-m", "resenc", {2: 135_000_000, 3: 680_000_000}, 8, 1.0, _ALL, NNUNETS_MOST),
     "resenc-l": Preset("resenc-l", "resenc", {2: 380_000_000, 3: 2_100_000_000}, 24, 1.0, _ALL, NNUNETS_MOST),
 }
+
+
+def memory_of(preset: Preset, *, gpu: bool) -> float:
+    """Gigabytes to plan for where nobody says how many; nnU-Net's planners have theirs whatever the machine.
+
+    Ours plans for :data:`WITHOUT_GPU_GB` where there is no GPU, so that a training has many steps. The rule is ours;
+    nnU-Net plans for a GPU alone.
+    """
+    return preset.memory_gb if gpu or preset.name != "residual" else WITHOUT_GPU_GB
 
 
 def preset_named(name: str) -> Preset:

@@ -132,7 +132,8 @@ def _levels_reason(preset: Preset, topology: Topology) -> str:
 def _size_reason(fit: Fit, median: Collection[float], wishes: Wishes) -> str:
     case = " x ".join(str(round(n)) for n in median)
     if fit.reduced:
-        return f"the largest part of the median case ({case}) of which two fit {wishes.memory_gb:g} GB"
+        small = "" if wishes.gpu else "; there is no GPU here, and larger steps would take long"
+        return f"the largest part of the median case ({case}) of which two fit {wishes.memory_gb:g} GB{small}"
     return f"the median case ({case}), rounded up to a multiple of what the levels halve"
 
 

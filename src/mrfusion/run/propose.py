@@ -13,7 +13,7 @@ from mrfusion.data.read import cohort_of, read_data, split_cohort
 from mrfusion.data.volume import Target
 from mrfusion.hardware import gpus
 from mrfusion.planning.fingerprint import CaseFacts, Fingerprint, fingerprint_of, read_facts
-from mrfusion.planning.presets import preset_named
+from mrfusion.planning.presets import memory_of, preset_named
 from mrfusion.planning.proposal import BATCH, Wishes, propose
 from mrfusion.planning.values import changes_of
 from mrfusion.progress import Progress, ProgressFile, silent
@@ -96,11 +96,12 @@ def wishes_of(spec: RunSpec, keys: Sequence[str], planning: Mapping[str, Any]) -
     """What is to be planned for a run, and what its specification holds fast."""
     preset, spacing = preset_named(planning["like"]), spec.data.preparation.spacing_mm
     low, high = spec.sampling.slices or (0.0, 1.0)
+    gpu = spec.machine.device == "cuda" or (spec.machine.device == "auto" and bool(gpus()))
     return Wishes(
         frozenset(keys),
         preset,
-        planning["memory_gb"] or preset.memory_gb,
-        gpu=spec.machine.device == "cuda" or (spec.machine.device == "auto" and bool(gpus())),
+        planning["memory_gb"] or memory_of(preset, gpu=gpu),
+        gpu=gpu,
         dimensions=spec.sampling.dimensions,
         size=spec.sampling.size,
         spacing_mm=None if spacing is None else (spacing[2], spacing[0], spacing[1]),

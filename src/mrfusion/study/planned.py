@@ -31,7 +31,8 @@ class Planning(Part):
         None,
         gt=0,
         le=100_000,
-        description="GPU memory that a training may take; default: 8, or 24 for resenc-l, as nnU-Net's",
+        description="GPU memory that a training may take; default: 8, or 24 for resenc-l, as nnU-Net's, and 0.25 for "
+        "residual without a GPU",
     )
     minutes: float | None = Field(
         None, gt=0, le=10**7, description="minutes that one training has, for budget.epochs: auto"
