@@ -110,3 +110,39 @@ def test_a_limit_of_the_system_is_not_called_damage(tmp_path):
     assert "the system cannot read the file: Too many open files" in said
     assert "damaged" not in said
     assert "damaged" in str(unreadable(tmp_path, gzip.BadGzipFile("CRC check failed")))
+
+
+@pytest.mark.parametrize("read", [read_labels, read_stored])
+def test_a_step_of_the_scale_factor_that_stands_at_its_very_end_is_half_a_step_too(read, tmp_path):
+    stored = np.choose(np.searchsorted([0, 1, 2, 4], LABELS), [0, 64, 128, 255]).astype(np.uint8)  # 128, not 127
+    image = nib.Nifti1Image(stored, np.eye(4))
+    image.header.set_slope_inter(1, 0)
+    content = bytearray(image.to_bytes())
+    content[112:116] = np.float32(4 / 255).tobytes()
+    (tmp_path / "l.nii").write_bytes(content)
+    np.testing.assert_array_equal(read(tmp_path / "l.nii").array, LABELS)
+
+
+def geometries(path, *, sform, sform_code, qform_code):
+    """A file with the identity as its qform and these codes."""
+    image = nib.Nifti1Image(LABELS.astype(np.uint8), np.eye(4))
+    image.set_qform(np.eye(4), qform_code)
+    image.set_sform(sform, sform_code)
+    nib.save(image, path)
+    return path
+
+
+def test_an_sform_that_cannot_be_used_gives_way_to_the_qform(tmp_path):
+    empty = np.diag([0.0, 0, 0, 1])
+    header = read_header(geometries(tmp_path / "l.nii.gz", sform=empty, sform_code=1, qform_code=1))
+    np.testing.assert_array_equal(header.affine, np.eye(4))
+    assert header.notes == ("l.nii.gz: the header's sform cannot be used; the qform was used",)
+    with pytest.raises(CaseError, match="expected a finite affine"):
+        read_header(geometries(tmp_path / "m.nii.gz", sform=empty, sform_code=1, qform_code=0))
+
+
+def test_without_an_orientation_the_note_says_how_the_axes_are_taken(tmp_path):
+    header = read_header(geometries(tmp_path / "l.nii.gz", sform=np.eye(4), sform_code=0, qform_code=0))
+    assert "".join(nib.aff2axcodes(header.affine)) == "LAS"
+    assert not header.oriented
+    assert header.notes[0].endswith("the axes are taken as left, anterior, superior")

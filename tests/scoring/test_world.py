@@ -57,6 +57,16 @@ def test_axes_of_any_order_and_direction_score_alike(codes: str, tmp_path: Path)
         np.testing.assert_allclose([s.value for s in found], [s.value for s in expected], rtol=1e-12)
 
 
+@pytest.mark.parametrize("codes", ["LPS", "PIR", "ASL"])
+def test_half_a_right_angle_between_axes_and_world_is_no_toss(codes: str, tmp_path: Path) -> None:
+    turn = affine()
+    turn[:3, :3] = np.array([[1, -1, 0], [1, 1, 0], [0, 0, 2**0.5]]) / 2**0.5 @ np.diag([0.9, 1.1, 3.0])
+    one, other = (nib.Nifti1Image(np.asanyarray(image(shift).dataobj), turn) for shift in (1, 0))
+    asked = question(regions="a=1+2,b=2", metrics="dice")
+    expected = score_folders(*folders(tmp_path, one, other), asked)
+    assert score_folders(*folders(tmp_path, stored_as(one, codes), other), asked) == expected
+
+
 def test_a_single_slice_in_another_direction_scores_alike(tmp_path: Path) -> None:
     def slice_of(whole: nib.Nifti1Image) -> nib.Nifti1Image:
         return whole.slicer[:, :, 3:4]

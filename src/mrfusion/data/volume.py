@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mrfusion.case import Case
 from mrfusion.data.grid import Grid
 from mrfusion.data.label_map import index_labels
-from mrfusion.data.nifti.header import check_plausible, read_header
+from mrfusion.data.nifti.header import Header, check_plausible, read_header
 from mrfusion.data.nifti.labels import read_labels
 from mrfusion.data.nifti.voxels import Image, read_channels, read_image
 from mrfusion.errors import CaseError
@@ -136,12 +136,13 @@ def _check_headers(case: Case, paths: Mapping[str, Path], onto: Target | None) -
     for name, header in headers.items():
         (x, y, z), affine = header.turned
         grids[name] = Grid((x, y, z), affine)
-    _check_same_grid(case, paths, grids)
+    _check_same_grid(case, headers, grids)
     check_plausible(once)
 
 
-def _check_same_grid(case: Case, paths: Mapping[str, Path], grids: Mapping[str, Grid]) -> None:
+def _check_same_grid(case: Case, headers: Mapping[str, Header], grids: Mapping[str, Grid]) -> None:
     first, *_ = grids
+    lost = [headers[name].path.name for name in grids if not headers[name].oriented]
     grid = grids[first]
     for name, other in grids.items():
         if grid.same(other):
@@ -149,9 +150,15 @@ def _check_same_grid(case: Case, paths: Mapping[str, Path], grids: Mapping[str, 
         found = f"{_describe(grid)} but {name} is {_describe(other)}"
         if other.shape == grid.shape:
             found = f"{_describe(grid)}, and {name} has this shape but lies up to {grid.offset_mm(other):.1f} mm off"
+        cure = (
+            f"The header of {lost[0]} does not say how its axes lie in the world; write into it the orientation that "
+            "the image was made with"
+            if lost
+            else f"resample_to: {_best_target(grids)} would bring them together; or mend the file"
+        )
         raise CaseError(
-            f"case {case.id}: {first} is {found} ({paths[name]}); all modalities must share one grid. "
-            f"resample_to: {_best_target(grids)} would bring them together; or mend the file, or drop the case"
+            f"case {case.id}: {first} is {found} ({headers[name].path}); all modalities must share one grid. "
+            f"{cure}, or drop the case"
         )
 
 

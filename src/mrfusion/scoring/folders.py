@@ -151,9 +151,10 @@ def _on_one_grid(case: str, maps: Sequence[Stored]) -> list[Stored]:
                 "resample one to the other, or drop the case"
             )
         if first.grid and other.grid and not first.grid.same(other.grid):
+            said = "".join(f" ({note})" for note in dict.fromkeys((*first.notes, *other.notes)))
             raise CaseError(
                 f"case {case}: {first.path} and {other.path} have one shape but lie up to "
-                f"{first.grid.offset_mm(other.grid):.1f} mm apart in the world. Resample the prediction onto the "
+                f"{first.grid.offset_mm(other.grid):.1f} mm apart in the world{said}. Resample the prediction onto the "
                 "label's grid, or predict from images that lie there, or drop the case; writing one file's affine over "
                 "the voxels of the other would hide the difference and not mend it"
             )

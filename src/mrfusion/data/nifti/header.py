@@ -51,6 +51,11 @@ class Header:
         return math.prod(self.stored) * self.channels
 
     @property
+    def oriented(self) -> bool:
+        """Whether the file says how the image lies in the world."""
+        return int(self.nifti["qform_code"]) > 0 or int(self.nifti["sform_code"]) > 0
+
+    @property
     def orientation(self) -> NDArray[np.float64]:
         return np.asarray(io_orientation(self.affine))
 
@@ -171,6 +176,7 @@ def _checked_affine(path: Path, nifti: Any, shape: tuple[int, ...]) -> tuple[NDA
     if len(shape) < 3 and nifti["pixdim"][3] == 0:
         nifti["pixdim"][3] = 1  # the thickness of a single slice is often left out
         notes = (f"{path.name}: a single slice without a thickness, taken as 1 mm",)
+    notes = (*notes, *_without_sform(path, nifti))
     placed = int(nifti["sform_code"]) > 0
     edges = np.asarray(nifti["pixdim"][1:4], np.float64)
     try:
@@ -179,7 +185,7 @@ def _checked_affine(path: Path, nifti: Any, shape: tuple[int, ...]) -> tuple[NDA
         raise CaseError(f"{path}: the header's orientation cannot be used ({error}); write the affine anew") from None
     affine[:3] *= _UNITS_MM.get(int(nifti["xyzt_units"]) & 7, 1.0)
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    if not _usable(affine, spacing) or not (placed or (edges > 0).all()):
+    if not _usable(affine) or not (placed or (edges > 0).all()):
         found = spacing if placed else edges
         raise CaseError(
             f"{path}: expected a finite affine with voxel edges above 0 mm in three directions, found edges of {found} "
@@ -188,9 +194,23 @@ def _checked_affine(path: Path, nifti: Any, shape: tuple[int, ...]) -> tuple[NDA
     if not int(nifti["qform_code"]) > 0 and not placed:
         notes = (
             *notes,
-            f"{path.name}: the header gives no orientation, the axes are taken as right, anterior, superior",
+            f"{path.name}: the header gives no orientation, the axes are taken as left, anterior, superior",
         )
     return affine, (*notes, *_two_geometries(path, nifti, Grid(_padded(shape), affine)))
+
+
+def _without_sform(path: Path, nifti: Any) -> tuple[str, ...]:
+    """Puts the qform in the place of an sform that is there and cannot be used, with a note."""
+    if not (int(nifti["sform_code"]) > 0 and int(nifti["qform_code"]) > 0):
+        return ()
+    try:
+        qform = np.asarray(nifti.get_qform(), np.float64)
+    except (ValueError, HeaderDataError):
+        return ()
+    if _usable(nifti.get_sform()) or not _usable(qform):
+        return ()
+    nifti.set_sform(qform, int(nifti["qform_code"]))
+    return (f"{path.name}: the header's sform cannot be used; the qform was used",)
 
 
 def _two_geometries(path: Path, nifti: Any, used: Grid) -> tuple[str, ...]:
@@ -216,8 +236,9 @@ def _padded(shape: tuple[int, ...]) -> tuple[int, int, int]:
     return x, y, z
 
 
-def _usable(affine: NDArray[np.float64], spacing: NDArray[np.float64]) -> bool:
+def _usable(affine: NDArray[np.float64]) -> bool:
     """Finite, edges between 0.1 micrometres and 10 metres, and no two axes in nearly the same direction."""
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
     if not np.isfinite(affine).all() or spacing.min() < 1e-4 or spacing.max() > 1e4:
         return False
     return bool(abs(np.linalg.det(affine[:3, :3] / spacing)) > 0.01)

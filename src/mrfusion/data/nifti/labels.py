@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation, ornt_transform
+from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 from numpy.typing import NDArray
 
 from mrfusion.data.grid import Grid
@@ -17,11 +17,13 @@ from mrfusion.data.picture import read_picture
 from mrfusion.errors import CaseError
 
 WHOLE = 1e-3  # labels such as 1.00002 come out of resampling tools and count as whole
+FACTOR_ERROR = 2.0**-22  # of a value: its scale factor is stored as float32
 MAX_BYTES = 2**28  # a label map of 512 x 512 x 1024 as bytes
 NO_SCALE = (
     "write the labels with a data type of whole numbers and no scale factor (in nibabel: image.set_data_dtype('uint8') "
     "and image.header.set_slope_inter(1, 0))"
 )
+_AS_IT_IS = np.array([[0, 1], [1, 1], [2, 1]])  # no axis changes its place or its direction
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +44,9 @@ class Stored:
         """The same in the order and direction of axes that is nearest to that of another grid."""
         if self.grid is None:
             return self
-        own, theirs = (io_orientation(grid.affine) for grid in (self.grid, onto))
-        if np.array_equal(own, theirs):
+        change = io_orientation(np.linalg.inv(onto.affine) @ self.grid.affine)  # not of each: 45 degrees would be a toss
+        if np.array_equal(change, _AS_IT_IS):
             return self
-        change = ornt_transform(own, theirs)
         array = apply_orientation(self.array.reshape(self.grid.shape, order="F"), change)
         x, y, z = array.shape
         grid = Grid((x, y, z), self.grid.affine @ inv_ornt_aff(change, self.grid.shape))
@@ -92,7 +93,8 @@ def whole_numbers(raw: Raw) -> tuple[NDArray[Any], tuple[str, ...]]:
         values = raw.array if scaling is None else raw.array * slope + intercept
         whole = np.rint(values)
         off = np.abs(values - whole)
-    allowed = max(WHOLE, _half_step(raw, slope))
+    half = _half_step(raw, slope)
+    allowed = max(WHOLE, half + FACTOR_ERROR * float(np.abs(whole).max()) if half else 0.0)
     if not np.all(off <= allowed):  # NaN is not below anything
         raise CaseError(_not_whole(raw, values, off))
     notes: tuple[str, ...] = ()
@@ -104,10 +106,9 @@ def whole_numbers(raw: Raw) -> tuple[NDArray[Any], tuple[str, ...]]:
 
 
 def _half_step(raw: Raw, slope: float) -> float:
-    """Half of the distance between two values that a file of integers can hold, with what rounding adds to it; 0 where
-    it says nothing."""
+    """Half of the distance between two values that a file of integers can hold; 0 where it says nothing."""
     is_step = raw.array.dtype.kind in "iu" and raw.scaling is not None and 0 < abs(slope) < 1
-    return 0.5 * abs(slope) * (1 + 1e-6) if is_step else 0.0
+    return 0.5 * abs(slope) if is_step else 0.0
 
 
 def _not_whole(raw: Raw, values: NDArray[Any], off: NDArray[Any]) -> str:
@@ -115,7 +116,10 @@ def _not_whole(raw: Raw, values: NDArray[Any], off: NDArray[Any]) -> str:
     worst, stored = values.ravel()[place], raw.array.ravel()[place]
     found = f"{raw.header.path}: expected whole numbers in a label map, found {worst}"
     if raw.scaling is None:
-        return f"{found}; is this the label map?"
+        return (
+            f"{found}; is this the label map? If it is, round its values and write them with a data type of whole "
+            "numbers; probabilities are thresholded first"
+        )
     slope, intercept = raw.scaling
     return f"{found} ({stored} x {slope:.6g} + {intercept:.6g}); is this the label map? If it is, {NO_SCALE}"
 
