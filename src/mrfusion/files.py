@@ -14,6 +14,9 @@ from typing import Any
 
 from mrfusion.errors import InputError, OutputError
 
+JUNK = (  # beside the data: what file servers and systems leave there
+    "__MACOSX", "lost+found", "#recycle", "#snapshot", "~snapshot", "$RECYCLE.BIN", "System Volume Information",
+)  # fmt: skip
 TEMPORARY = ".mrfusion-"  # what names begin with until a file or a folder is whole
 
 
@@ -47,6 +50,19 @@ def writing(path: Path) -> Iterator[Path]:
         raise OutputError(f"cannot write {path}: {error.strerror or error}; nothing was kept of it") from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def is_junk(name: str) -> bool:
+    """What nobody means by a file or folder of theirs: hidden ones, thumbnails, waste baskets, snapshots."""
+    return name.startswith((".", "@")) or name in JUNK
+
+
+def visible(folder: Path) -> list[Path]:
+    """What lies in a folder and is no junk, sorted; InputError where the system does not let it be read."""
+    try:
+        return sorted(path for path in folder.iterdir() if not is_junk(path.name))
+    except OSError as error:
+        raise InputError(f"{folder}: the system cannot list this folder: {error.strerror}") from None
 
 
 def sweep(paths: Iterable[Path], *, older_than_seconds: float = 0.0) -> None:

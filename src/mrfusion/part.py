@@ -32,7 +32,14 @@ def read_part(kind: type[P], content: Any, place: str, *, beside: type[Part] | N
     try:
         return kind.model_validate(dict(content))
     except ValidationError as error:
-        raise SpecError("\n".join(_sentence(kind, place, e, beside or kind) for e in error.errors())) from None
+        faults = error.errors()
+        # a list whose only entry is wrong would also be called too short
+        own = [f for f in faults if f["type"] != "too_short" or not any(_is_inside(e["loc"], f["loc"]) for e in faults)]
+        raise SpecError("\n".join(_sentence(kind, place, fault, beside or kind) for fault in own)) from None
+
+
+def _is_inside(location: tuple[Any, ...], outer: tuple[Any, ...]) -> bool:
+    return len(location) > len(outer) and location[: len(outer)] == outer
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Names: exact ones win, near ones are offered, and one name is one name in whichever of Unicode's forms it stands."""
 
+import errno
 import json
+import os
 import unicodedata
 from pathlib import Path
 
@@ -12,9 +14,13 @@ from mrfusion.case import Case
 from mrfusion.data.split_file import read_splits
 from mrfusion.errors import CaseError, InputError
 from mrfusion.families import load
+from mrfusion.inspection.look import inspect_cohort
+from mrfusion.layouts._base import links_followed
+from mrfusion.outside.images import images_in
 from mrfusion.outside.tables import read_table, rows_of
 from mrfusion.scoring.folders import score_folders
 from mrfusion.scoring.question import question
+from mrfusion.study.foreign import with_content
 
 COMPOSED = "Müller"
 APART = unicodedata.normalize("NFD", COMPOSED)  # as macOS writes names
@@ -114,3 +120,84 @@ def test_missing_values_of_participants_are_missing(tmp_path: Path) -> None:
     cohort = load("layouts", "bids")(tmp_path, classes="group", may_lack=["labels"])
     assert cohort.classes == ("0", "1")
     assert [case.label for case in cohort.cases] == [None, None, None, "1", "1", "0", None]
+
+
+def test_two_files_of_one_stem_are_told_apart_by_their_endings(tmp_path: Path) -> None:
+    for name in ("P1_T1.nii", "P1_T1.nii.gz", "seg.nii.gz"):
+        image(tmp_path / "P1" / name)
+    with pytest.raises(CaseError, match=r"give the word with its ending, T1\.nii\.gz"):
+        folder(tmp_path)
+    for word in ("T1.nii.gz", "P1_T1.nii"):
+        (case,) = folder(tmp_path, t1=word).cases
+        assert case.images["t1"].name.endswith(word)
+    with pytest.raises(InputError, match=r"begins or ends with one of the words T2\.nii\.gz"):
+        folder(tmp_path, t1="T2.nii.gz", label="other")
+
+
+JUNK = ["@eaDir", "__MACOSX", "lost+found", "~snapshot", ".Trash-1000"]
+
+
+@pytest.mark.parametrize("junk", JUNK)
+def test_what_file_servers_leave_is_skipped_by_every_reader_of_folders(tmp_path: Path, junk: str) -> None:
+    for name in ("P1", f"P1/{junk}", f"{junk}/P1"):
+        image(tmp_path / "d" / name / "T1.nii.gz")
+        image(tmp_path / "d" / name / "seg.nii.gz")
+    assert [case.id for case in folder(tmp_path / "d").cases] == ["P1"]
+    for place in ("p", "l"):
+        for name in ("P1.nii.gz", f"{junk}/P1.nii.gz", "._P1.nii.gz"):
+            image(tmp_path / place / name)
+    (score,) = score_folders(tmp_path / "p", tmp_path / "l", question(metrics="dice"))
+    assert score.value == 1.0
+    assert list(images_in(tmp_path / "p", {"P1": {}})["P1"].images.values()) == [tmp_path / "p" / "P1.nii.gz"]
+    before = with_content({"predictions": str(tmp_path / "p")}, "x")
+    image(tmp_path / "p" / junk / "P2.nii.gz", 2)
+    assert with_content({"predictions": str(tmp_path / "p")}, "x") == before
+
+
+def test_a_folder_that_cannot_be_listed_is_not_left_out_in_silence(tmp_path: Path, monkeypatch) -> None:
+    for name in ("P1", "P2"):
+        image(tmp_path / name / "T1.nii.gz")
+        image(tmp_path / name / "seg.nii.gz")
+    listed = os.scandir
+
+    def refusing(place):
+        if Path(place).name == "P2":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
+        return listed(place)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(InputError, match="P2: the system cannot list this folder: Permission denied"):
+        folder(tmp_path)
+
+
+def test_links_that_go_round_are_walked_once(tmp_path: Path) -> None:
+    image(tmp_path / "d" / "P1" / "T1.nii.gz")
+    image(tmp_path / "d" / "P1" / "seg.nii.gz")
+    (tmp_path / "d" / "P1" / "up").symlink_to(tmp_path)
+    with links_followed(True):
+        assert [case.id for case in folder(tmp_path / "d").cases] == ["P1"]
+    with pytest.raises(CaseError, match="follow_links: true"):
+        folder(tmp_path / "d")
+
+
+@pytest.mark.parametrize("followed", [True, False])
+def test_a_link_to_nothing_is_called_that(tmp_path: Path, followed: bool) -> None:
+    image(tmp_path / "P1" / "seg.nii.gz")
+    (tmp_path / "P1" / "T1.nii.gz").symlink_to("/nowhere/T1.nii.gz")
+    with links_followed(followed), pytest.raises(CaseError, match=r"is a link to /nowhere/T1\.nii\.gz, and nothing is"):
+        folder(tmp_path)
+
+
+def test_inspect_offers_near_names_too(tmp_path: Path) -> None:
+    for name in ("P1_T1", "P1_Flair", "P1_Mask"):
+        image(tmp_path / "P1" / f"{name}.nii.gz")
+    cohort = load("layouts", "folder")(
+        tmp_path, modalities={"t1": "T1", "flair": "FLAIR"}, label="mask", regions={"r": [1]},
+        may_lack=("images", "labels"),
+    )  # fmt: skip
+    (found,) = inspect_cohort(cohort).cases
+    assert [fault.rpartition("; ")[2] for fault in found.faults] == [
+        f"did you mean {name}.nii.gz? Capitals and spelling count" for name in ("P1_Flair", "P1_Mask")
+    ]
+    (allowed,) = inspect_cohort(cohort, incomplete=True).cases
+    assert len(allowed.faults) == 1

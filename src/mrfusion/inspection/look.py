@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -21,12 +21,14 @@ from mrfusion.data.prepared import resampler
 from mrfusion.data.registration import misplaced
 from mrfusion.data.volume import Target, Volume, read_volume
 from mrfusion.errors import CaseError
-from mrfusion.layouts._base import DOORS
+from mrfusion.files import visible
+from mrfusion.layouts._base import DOORS, near_files
 from mrfusion.planning.fingerprint import CaseFacts, facts_of
 from mrfusion.progress import Progress
 from mrfusion.run_folder.slice_view import grey, upright
 
 SHOWN = 6  # cases in a montage
+LABEL_WORDS = ("mask", "seg", "label", "lesion")  # what files of labels are called, for an offer
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def inspect_cohort(
 def _allowed(found: Found, cohort: Cohort) -> Found:
     """The same, what it says of modalities that are absent as a note."""
     missing = [name for name in cohort.modalities if name not in found.modalities]
-    faults = tuple(fault for fault in found.faults if fault not in map(_absent, missing))
+    faults = tuple(fault for fault in found.faults if not fault.startswith(tuple(map(_absent, missing))))
     return replace(
         found, faults=faults, notes=(*(f"{name} is absent, as may_lack allows" for name in missing), *found.notes)
     )
@@ -140,11 +142,19 @@ def _absent(modality: str) -> str:
     return f"{modality} is absent; add its file, drop the case, or allow it with {DOORS['images']}"
 
 
+def _near(case: Case, words: Sequence[str]) -> str:
+    """Files beside those of the case that are nearly called one of the words, as an offer; else empty."""
+    used = {path.name for path in case.files}
+    folders = sorted({path.parent for path in case.files if path.parent.name == case.id})
+    names = [path.name for folder in folders for path in visible(folder) if path.name not in used]
+    return next((offer for word in words if (offer := near_files(word, names))), "")
+
+
 def _look(case: Case, cohort: Cohort, onto: Target | None) -> tuple[Found, Volume | None]:
     missing = [name for name in cohort.modalities if name not in case.images]
-    faults = [_absent(name) for name in missing]
+    faults = [_absent(name) + _near(case, (name,)) for name in missing]
     if cohort.regions and case.label_map is None:
-        faults.append("lacks its label map; add it, or drop the case from training")
+        faults.append("lacks its label map; add it, or drop the case from training" + _near(case, LABEL_WORDS))
     if cohort.classes and case.label is None:
         faults.append("lacks its class; fill it in, or drop the case from training")
     found = Found(case.id, case.patient, case.label, tuple(n for n in cohort.modalities if n in case.images))

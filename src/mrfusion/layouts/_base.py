@@ -21,6 +21,7 @@ from typing import Protocol
 
 from mrfusion.case import Case, Cohort, Region, check_text
 from mrfusion.errors import CaseError, InputError, SpecError, nearest
+from mrfusion.files import is_junk, visible
 
 IN_FILE = "data: {sources: [{path: FOLDER, layout: 'CHOICE'}]}"  # how a choice is written; `mrfusion list` shows it
 
@@ -28,7 +29,6 @@ ENDINGS = (".nii.gz", ".nii")
 SEPARATORS = "_-."  # between the words of a file's name
 MISSING = ("na", "n/a", "nan", "null", "none", "<na>")  # a cell of a table that says nothing
 MAY_LACK = ("images", "labels")
-JUNK = ("__MACOSX", "lost+found", "#recycle", "#snapshot", "$RECYCLE.BIN", "System Volume Information")
 LEADS_OUT = "give the folder that holds it, or write follow_links: true beside the source's path"
 DOORS = {"images": "may_lack: [images], and train for it with absence: uniform", "labels": "may_lack: [labels]"}
 
@@ -78,9 +78,11 @@ def inside(path: Path, root: Path) -> Path:
     check_text(str(path.relative_to(root)), f"a file's name below {root}")
     try:
         real = path.resolve()
-        is_file, is_folder = real.is_file(), real.is_dir()
+        is_file, is_folder, leads_nowhere = real.is_file(), real.is_dir(), path.is_symlink() and not real.exists()
     except (OSError, RuntimeError) as error:  # a link to itself, a name of too many letters
         raise CaseError(f"{path} cannot be followed ({error}); rename the file, or copy it there") from None
+    if leads_nowhere:
+        raise CaseError(f"{path} is a link to {real}, and nothing is there; mend it, or put the file in its place")
     if not real.is_relative_to(root.resolve()) and not _FOLLOWED.get():
         raise CaseError(f"{path} leads out of {root} (to {real}); {LEADS_OUT}")
     if not is_file:
@@ -201,7 +203,7 @@ def check_complete(case: Case, expected: Mapping[str, str], folder: Path, may_la
         lacks.append("label map")
     if not lacks:
         return case
-    names = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
+    names = [path.name for path in visible(folder)]
     there = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     wanted = "; ".join(f"{name} as {expected[name]}" for name in lacks)
     used = {path.name for path in case.files}
@@ -215,19 +217,19 @@ def check_complete(case: Case, expected: Mapping[str, str], folder: Path, may_la
 
 def _visible(root: Path) -> Iterator[Path]:
     entered = {root.resolve()}
-    for folder, below, files in os.walk(root, followlinks=_FOLLOWED.get()):
-        below[:] = sorted(name for name in below if not _is_junk(name))
+    for folder, below, files in os.walk(root, followlinks=_FOLLOWED.get(), onerror=_unlisted):
+        below[:] = sorted(name for name in below if not is_junk(name))
         for name in list(below):  # a linked folder inside the root is met where it really is
             real = (Path(folder) / name).resolve()
             is_outside = not real.is_relative_to(root.resolve())
             if is_outside and not _FOLLOWED.get():
                 raise CaseError(f"{Path(folder) / name} is a link that leads out of {root}; {LEADS_OUT}")
-            if (Path(folder) / name).is_symlink() and (not is_outside or real in entered):
+            if real in entered or ((Path(folder) / name).is_symlink() and not is_outside):
                 below.remove(name)
             entered.add(real)
-        yield from (Path(folder) / name for name in sorted(files) if not _is_junk(name))
+        yield from (Path(folder) / name for name in sorted(files) if not is_junk(name))
 
 
-def _is_junk(name: str) -> bool:
-    """What file servers and systems leave beside the data: hidden files, thumbnails, waste baskets."""
-    return name.startswith((".", "@")) or name in JUNK
+def _unlisted(error: OSError) -> None:
+    """What a folder that cannot be read is told as; without it, its cases would be left out in silence."""
+    raise InputError(f"{error.filename}: the system cannot list this folder: {error.strerror}") from None

@@ -3,11 +3,12 @@
 A file belongs to a modality if its name without .nii.gz is the word, begins with the word and one of ``_ - .``, or
 ends with one of these and the word; capitals count. ``T1`` is in ``T1_N4.nii.gz`` and ``Case3001_T1.nii.gz`` and not
 in ``T1POST_N4.nii.gz``. Exactly one file of a folder must match; of several, one that is called the word and nothing
-else is taken. A case is any folder that directly holds a file of a modality, the root itself too; its name is the
-case's id.
+else is taken; ``T1.nii.gz`` as the word tells it from ``T1.nii``. A case is any folder that directly holds a file of a
+modality, the root itself too; its name is the case's id.
 """
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 from mrfusion.case import Case, Cohort
 from mrfusion.errors import CaseError, InputError, SpecError
 from mrfusion.layouts._base import (
+    ENDINGS,
     SEPARATORS,
     check_complete,
     images_under,
@@ -70,7 +72,7 @@ def folder(
             case_id = place.resolve().name
             case = Case(case_id, _patient(case_id, patient), images, files.get(LABELS), None, meaning)
             case = replace(case, masks={n: p for n, word in masks.items() if (p := _the_one(place, paths, n, word))})
-            expected = {name: f"{word}_*.nii.gz or *_{word}.nii.gz" for name, word in words.items()}
+            expected = {name: _expected(word) for name, word in words.items()}
             cases.append(check_complete(case, expected, place, may_lack))
     if not cases:
         there = [path.name for paths in images_under(root).values() for path in paths]
@@ -102,19 +104,31 @@ def fits(root: Path) -> str | None:
 
 
 def matches(name: str, word: str) -> bool:
-    """Whether a file name without its ending has ``word`` as its first or last part, or is the word."""
+    """Whether a file's name has ``word`` as its first or last part, or is the word; without the name's ending, unless
+    the word has one itself."""
     return name == word or any(name.startswith(word + s) or name.endswith(s + word) for s in SEPARATORS)
 
 
 def _the_one(place: Path, paths: list[Path], name: str, word: str) -> Path | None:
-    found = [path for path in paths if matches(stem(path) or "", word)]
-    found = [path for path in found if stem(path) == word] or found  # the word itself is nobody else's name
+    called = _whole_name if word.endswith(ENDINGS) else stem
+    found = [path for path in paths if matches(called(path) or "", word)]
+    found = [path for path in found if called(path) == word] or found  # the word itself is nobody else's name
     if len(found) > 1:
+        is_one_stem = len({stem(path) for path in found}) == 1
+        cure = f"give the word with its ending, {word}.nii.gz" if is_one_stem else "give a longer word"
         raise CaseError(
             f"{place}: expected one file for {name} (word {word!r}), found {', '.join(p.name for p in found)}; "
-            "give a longer word, or move the others away"
+            f"{cure}, or move the others away"
         )
     return found[0] if found else None
+
+
+def _expected(word: str) -> str:
+    return f"*_{word}" if word.endswith(ENDINGS) else f"{word}_*.nii.gz or *_{word}.nii.gz"
+
+
+def _whole_name(path: Path) -> str:
+    return unicodedata.normalize("NFC", path.name)
 
 
 def _patient(case_id: str, pattern: str | None) -> str:

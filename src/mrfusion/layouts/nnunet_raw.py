@@ -12,6 +12,7 @@ from typing import Any
 
 from mrfusion.case import Case, Cohort
 from mrfusion.errors import InputError, SpecError, nearest
+from mrfusion.files import visible
 from mrfusion.layouts._base import ENDINGS, below, check_complete, inside, stem
 from mrfusion.layouts._dataset_json import FILE, channel_names, peek, read_object, regions_of
 
@@ -110,4 +111,4 @@ def _patients(content: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _visible(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if not p.name.startswith(".")) if folder.is_dir() else []
+    return visible(folder) if folder.is_dir() else []

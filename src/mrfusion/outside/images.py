@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mrfusion.case import Case
 from mrfusion.errors import InputError
-from mrfusion.files import read_json
+from mrfusion.files import read_json, visible
 from mrfusion.layouts._base import SEPARATORS, stem
 from mrfusion.scoring.pairing import ROLES
 
@@ -29,10 +29,10 @@ def images_in(folder: Path, cases: Iterable[str]) -> Images:
         raise InputError(f"expected a folder of images at {folder}, found {'a file' if folder.exists() else 'nothing'}")
     channels = _channels(folder)
     found: dict[str, dict[str, Path]] = {}
-    for inner in [folder, *sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))]:
-        for path in sorted(inner.iterdir()):
+    for inner in [folder, *(path for path in visible(folder) if path.is_dir())]:
+        for path in visible(inner):
             case, rest = _read_name(path, known)
-            if case and not _LABEL.search(rest) and not path.name.startswith("."):
+            if case and not _LABEL.search(rest):
                 found.setdefault(case, {}).setdefault(channels.get(rest, rest) or ONLY, path)
     if not found:
         raise InputError(

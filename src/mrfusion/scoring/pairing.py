@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mrfusion.errors import CaseError, nearest
+from mrfusion.files import visible
 
 ENDINGS = (".nii.gz", ".nii", ".png")
 ROLES = "seg|segmentation|pred|prediction|gt|label|labels|labelmap|mask|msk|output"
@@ -55,7 +56,7 @@ def cases_in(folder: Path, region_names: Sequence[str]) -> Mapping[str, Files]:
     if not folder.is_dir():
         raise CaseError(f"expected a folder at {folder}, found {'a file' if folder.exists() else 'nothing'}")
     found: dict[str, dict[str, Path]] = {}
-    for inner in [folder, *sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))]:
+    for inner in [folder, *(path for path in visible(folder) if path.is_dir())]:
         for path in _label_files(inner, region_names, one_case=inner != folder):
             read, region = _read_name(path, region_names)
             case = read or unicodedata.normalize("NFC", inner.name)
@@ -74,7 +75,7 @@ def cases_in(folder: Path, region_names: Sequence[str]) -> Mapping[str, Files]:
 
 def _label_files(folder: Path, region_names: Sequence[str], *, one_case: bool) -> list[Path]:
     """The files that can be labels; in a case's own folder, which has images too, those that say so by their names."""
-    files = sorted(p for p in folder.iterdir() if p.name.lower().endswith(ENDINGS) and not p.name.startswith("."))
+    files = [path for path in visible(folder) if path.name.lower().endswith(ENDINGS)]
     if not one_case or len(files) <= 1:
         return files
     told = [p for p in files if _ROLE.search(_stem(p)) or _read_name(p, region_names)[1]]

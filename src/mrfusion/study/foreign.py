@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mrfusion.errors import SpecError
+from mrfusion.files import is_junk
 
 KEY = "predictions"
 
@@ -31,6 +32,7 @@ def _digest(folders: list[Path], arm: str) -> str:
     digest = hashlib.sha256()
     for folder in folders:
         files = sorted(path for ending in ("nii.gz", "nii") for path in folder.rglob(f"*.{ending}"))
+        files = [path for path in files if not any(map(is_junk, path.relative_to(folder).parts))]
         if not files:
             raise SpecError(f"arm {arm!r}: predictions: expected a folder with .nii.gz files at {folder}, found none")
         for path in files:

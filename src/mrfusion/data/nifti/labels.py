@@ -44,7 +44,7 @@ class Stored:
         """The same in the order and direction of axes that is nearest to that of another grid."""
         if self.grid is None:
             return self
-        change = io_orientation(np.linalg.inv(onto.affine) @ self.grid.affine)  # not of each: 45 degrees would be a toss
+        change = io_orientation(np.linalg.inv(onto.affine) @ self.grid.affine)  # each alone is a toss at 45 degrees
         if np.array_equal(change, _AS_IT_IS):
             return self
         array = apply_orientation(self.array.reshape(self.grid.shape, order="F"), change)
