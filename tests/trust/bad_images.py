@@ -275,9 +275,9 @@ LABELS = {
 LINKS = {
     "a link to /etc/passwd": (linked("/etc/passwd"), "leads out of"),
     "a link to /dev/zero": (linked("/dev/zero"), "leads out of"),
-    "a link by ..": (linked("../../../secret.nii.gz"), "leads out of"),
+    "a link by ..": (linked("../../../secret.nii.gz"), "and nothing is there"),
     "a link to itself": (linked("t2.nii.gz"), "cannot be followed"),
-    "a link to nothing": (linked("nothing.nii.gz"), "expected a file at"),
+    "a link to nothing": (linked("nothing.nii.gz"), "and nothing is there"),
     "a folder in place of a file": (folder_instead, "t2"),
     "a pipe in place of a file": (pipe_instead, "expected a file at"),
 }
