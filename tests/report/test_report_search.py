@@ -63,7 +63,7 @@ def test_stability_and_what_goes_on(page: str) -> None:
 def test_the_ledger_adds_up(page: str) -> None:
     """Three searches of 16 epochs, four trainings and one race lost each, against 40 epochs each of exhaustive."""
     row = page.split("forward 3 ")[1].split("every")[0].split()
-    assert row[:8] == ["12", "3", "0", "3", "0", "0", "48", "40"]
+    assert row[:9] == ["12", "3", "0", "3", "0", "0", "0", "48", "40"]
 
 
 def test_rounds_say_what_was_accepted_and_why(page: str) -> None:

@@ -223,3 +223,14 @@ def test_what_is_wrong_with_a_search_is_said_at_the_door(tmp_path: Path, line: s
     text = STUDY.replace('search: "forward(epochs=2)"', line)
     with pytest.raises(SpecError, match=said):
         study_of(tmp_path, text)
+
+
+def test_a_search_begins_when_the_arm_that_is_its_base_is_trained(tmp_path: Path) -> None:
+    executor = Pretending()
+    agenda = prepare(study_of(tmp_path), executor, out=tmp_path, cache=tmp_path, watch=lambda told, done: None)
+    first = agenda.now(tmp_path)
+    plain = [run.spec.score_on for run in first if str(run.spec.plan) == "separate>mean"]
+    assert plain == ["test", "test"], "of each seed the arm alone, and no search's own training of it"
+    conduct(first, executor, out=tmp_path, cache=tmp_path, watch=lambda told, done: None)
+    then = [run.spec for run in agenda.now(tmp_path) if run.spec.score_on == "val"]
+    assert sum(str(spec.plan) == "separate>mean" for spec in then) == 6, "of three searches and two seeds"

@@ -4,11 +4,13 @@ from functools import partial
 from pathlib import Path
 
 from lightning_fabric import Fabric
+from torch import nn
 
 from mrfusion import families
 from mrfusion.data.absence import check_files
 from mrfusion.data.load import load_cases
 from mrfusion.data.read import RunData, read_data
+from mrfusion.data.sample import Place
 from mrfusion.errors import InputError
 from mrfusion.lock import alone
 from mrfusion.progress import Progress
@@ -18,6 +20,7 @@ from mrfusion.run.foreign import score_foreign
 from mrfusion.run_folder.quantity import SECONDS
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.run_folder.study import StudyFolder
+from mrfusion.run_folder.trainings import TRAINED_IN, finished_training
 from mrfusion.schedules._base import Phase
 from mrfusion.spec import RunSpec
 from mrfusion.trackers._base import Tracker
@@ -62,8 +65,10 @@ def _carry_out(spec: RunSpec, study: StudyFolder, *, cache: Path, progress: Prog
         if spec.predictions is not None:
             score_foreign(spec, data, work, progress)
         else:
-            train = partial(fit_and_try, spec=spec, data=data, folder=work, study=study, progress=progress)
-            make_fabric(spec.machine, spec.budget.precision).launch(train)
+            given = {"spec": spec, "data": data, "folder": work, "progress": progress}
+            trained = finished_training(study, spec)
+            work_on = partial(fit_and_try, study=study) if trained is None else partial(try_again, trained=trained)
+            make_fabric(spec.machine, spec.budget.precision).launch(partial(work_on, **given))
         work.write_spec(spec)
         work.write_outline(data.cohort)
 
@@ -84,9 +89,7 @@ def fit_and_try(
     if not fabric.is_global_zero:
         return
     save_weights(folder.weights, training.network)
-    network = load_network(spec, data.cohort, folder.weights)
-    model = make_model(spec, data.cohort, network=network, size=parts.size, fabric=fabric)
-    CaseEvaluation(spec, data, folder, progress).run(model)
+    network = _tried(fabric, spec, data, folder, size=parts.size, progress=progress)
     training.tracking.scores(len(history.of(SECONDS)), folder.read_scores())
     facts = environment(network, history, steps_per_epoch=len(training.batches), device=fabric.device)
     modalities = len(spec.plan.modalities(data.cohort.modalities))
@@ -96,6 +99,33 @@ def fit_and_try(
     facts |= {"trained_parameters": count_trained(phases)}
     folder.write_environment(facts)
     drop_checkpoints(folder)
+
+
+def try_again(
+    fabric: Fabric, spec: RunSpec, data: RunData, folder: RunFolder, *, trained: RunFolder, progress: Progress
+) -> None:
+    """Take over the training of a finished run, and try its best epoch on this run's cases; nothing is trained.
+
+    What the run cost, and with what it was carried out, is that of the training.
+    """
+    if not fabric.is_global_zero:
+        return
+    rehearse_answers(spec)
+    folder.copy_training(trained)
+    facts = trained.read_environment()
+    _tried(fabric, spec, data, folder, size=tuple(facts["sample_size"]), progress=progress)
+    folder.write_environment({TRAINED_IN: trained.digest, **facts})
+    drop_checkpoints(folder)
+
+
+def _tried(
+    fabric: Fabric, spec: RunSpec, data: RunData, folder: RunFolder, *, size: Place, progress: Progress
+) -> nn.Module:
+    """The network with the run's weights, its answers scored and kept."""
+    network = load_network(spec, data.cohort, folder.weights)
+    model = make_model(spec, data.cohort, network=network, size=size, fabric=fabric)
+    CaseEvaluation(spec, data, folder, progress).run(model)
+    return network
 
 
 def _tracking(spec: RunSpec, study: StudyFolder, fabric: Fabric) -> Tracking:

@@ -18,6 +18,7 @@ While a run goes on, its folder also holds the checkpoints ``last.pt`` and ``pre
 """
 
 import json
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -137,6 +138,13 @@ class RunFolder(Folder):
     def fused_slices(self) -> dict[int, Path]:
         """Epoch to the file of its fused image, in order; see :func:`mrfusion.run_folder.fused.read_fused`."""
         return {int(path.stem): path for path in self._numbered("fused")}
+
+    def copy_training(self, other: "RunFolder") -> None:
+        """Take over the weights of another run, and what happened in its training."""
+        for path in (other.weights, other.path / "history.csv", *other.fused_slices.values()):
+            copy = self.path / path.relative_to(other.path)
+            copy.parent.mkdir(exist_ok=True)
+            shutil.copyfile(path, copy)
 
     # -- what it answers
 

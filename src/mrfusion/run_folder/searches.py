@@ -13,7 +13,8 @@ from mrfusion.files import read_json, write_json
 class TriedNetwork:
     """One candidate: where its modules are, what it was, its validation loss, and what its run cost.
 
-    ``repeat`` counts trainings of the same candidate with other seeds; 0 is the one that searches choose by.
+    ``repeat`` counts trainings of the same candidate with other seeds; 0 is the one that searches choose by. ``arm`` is
+    the arm of the study whose training it is, where it is one.
     """
 
     places: tuple[int, ...]
@@ -27,6 +28,7 @@ class TriedNetwork:
     stopped: bool
     reused: bool
     repeat: int = 0
+    arm: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Conducting a study: prepare the data once, run what is missing, write down what was planned."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from mrfusion.executors._base import Executor, Job
 from mrfusion.plan import parse_plan
 from mrfusion.progress import read_progress
 from mrfusion.run_folder.study import StudyFolder
+from mrfusion.run_folder.trainings import is_trained, training_of
 from mrfusion.spec import RunSpec
 from mrfusion.study.design import PlannedRun, Study, describe, plan_runs
 from mrfusion.study.frozen import added, check, freeze
@@ -37,8 +38,22 @@ class Agenda:
     terms: tuple[str, ...] = ()
 
     def now(self, out: Path) -> tuple[PlannedRun, ...]:
-        """The planned runs, and those that the searches wait for; more may follow when these are done."""
-        return self.planned + tuple(run for quest in self.quests for run in wanted(quest, out))
+        """The planned runs, and those that the searches wait for; more may follow when these are done.
+
+        A run that is the same training as another which is still to come waits for it: nothing is trained twice.
+        """
+        asked = self.planned + tuple(run for quest in self.quests for run in wanted(quest, out))
+        return tuple(_one_of_each_training(asked, out))
+
+
+def _one_of_each_training(asked: Iterable[PlannedRun], out: Path) -> Iterator[PlannedRun]:
+    """All runs but those that begin when the first of the same training is done."""
+    first: dict[str, str] = {}
+    for run in asked:
+        digest = run.spec.digest
+        begins = is_trained(run.spec) and not StudyFolder(out).run(digest).is_done
+        if not begins or first.setdefault(training_of(run.spec), digest) == digest:
+            yield run
 
 
 def prepare(study: Study, executor: Executor, *, out: Path, cache: Path, watch: Watch) -> Agenda:
@@ -150,7 +165,7 @@ def _write_design(agenda: Agenda, about: dict[str, Any], out: Path) -> None:
     ]
     StudyFolder(out).write_design(content)
     if agenda.quests:
-        StudyFolder(out).write_searches(account(agenda.quests, out))
+        StudyFolder(out).write_searches(account(agenda.quests, out, agenda.planned))
 
 
 def _frozen(agenda: Agenda, out: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from mrfusion import families
 from mrfusion.plan import FusionPlan
 from mrfusion.run_folder.searches import Decision, SearchAccount, TriedNetwork
 from mrfusion.run_folder.study import StudyFolder
+from mrfusion.run_folder.trainings import holds_training, is_trained
 from mrfusion.searches._base import Candidate, Choice, Search, Space, Trial, named
 from mrfusion.spec import RunSpec
 from mrfusion.study.design import PlannedRun, Study
@@ -186,17 +187,28 @@ def answer_digest(quest: Quest, out: Path) -> str:
     return PENDING if now.choice is None else quest.final_spec(now.choice, now.trials).digest
 
 
-def account(quests: Sequence[Quest], out: Path) -> list[SearchAccount]:
-    """Of each search its trials, its decisions, its answer, and what it cost."""
+def account(quests: Sequence[Quest], out: Path, planned: Iterable[PlannedRun] = ()) -> list[SearchAccount]:
+    """Of each search its trials, its decisions, its answer, and what it cost; ``planned`` are the runs of other arms,
+    whose trainings it may share."""
+    folders = [(run.arm, StudyFolder(out).run(run.spec.digest)) for run in planned if is_trained(run.spec)]
+    arms = {holds_training(folder): arm for arm, folder in folders if folder.is_done}
     stands = [standing(quest, out) for quest in quests]
     asked = [{quest.digest_of(t.candidate) for t in now.trials} for quest, now in zip(quests, stands, strict=True)]
     return [
-        _account(quest, now, out, set().union(*asked[:place]))
+        _account(quest, now, StudyFolder(out), _Shared(set().union(*asked[:place]), arms))
         for place, (quest, now) in enumerate(zip(quests, stands, strict=True))
     ]
 
 
-def _account(quest: Quest, now: Standing, out: Path, before: set[str]) -> SearchAccount:
+@dataclass(frozen=True)
+class _Shared:
+    """The runs that earlier searches asked for, and the trainings of arms by the digest of the run that holds each."""
+
+    before: set[str]
+    arms: Mapping[str, str]
+
+
+def _account(quest: Quest, now: Standing, study: StudyFolder, shared: _Shared) -> SearchAccount:
     numbers = {trial.candidate: number for number, trial in enumerate(now.trials)}
     steps = now.choice.steps if now.choice else ()
     return SearchAccount(
@@ -209,7 +221,7 @@ def _account(quest: Quest, now: Standing, out: Path, before: set[str]) -> Search
         ensemble=quest.ensemble,
         epochs=quest.base.budget.epochs,
         costs=tuple(quest.space.costs),
-        trials=tuple(_tried(quest, trial, numbers, StudyFolder(out), before) for trial in now.trials),
+        trials=tuple(_tried(quest, trial, numbers, study, shared) for trial in now.trials),
         decisions=tuple(
             Decision(
                 tuple(numbers[c] for c in step.tried),
@@ -224,11 +236,12 @@ def _account(quest: Quest, now: Standing, out: Path, before: set[str]) -> Search
 
 
 def _tried(
-    quest: Quest, trial: Trial, numbers: dict[Candidate, int], study: StudyFolder, before: set[str]
+    quest: Quest, trial: Trial, numbers: dict[Candidate, int], study: StudyFolder, shared: _Shared
 ) -> TriedNetwork:
-    """A candidate with what its run cost; ``before`` are the runs that earlier searches asked for."""
+    """A candidate with what its run cost."""
     candidate, spec, digest = trial.candidate, quest.spec_of(trial.candidate), quest.digest_of(trial.candidate)
-    facts = study.run(digest).read_environment()
+    folder = study.run(digest)
+    facts = folder.read_environment()
     kept = candidate.kind == "inherited"
     return TriedNetwork(
         places=tuple(candidate.places),
@@ -240,6 +253,7 @@ def _tried(
         steps=facts["steps"],
         seconds=facts["train_seconds"],
         stopped=not kept and candidate.rival is not None and facts["epochs"] < spec.budget.epochs,
-        reused=digest in before,
+        reused=digest in shared.before,
         repeat=candidate.repeat,
+        arm=shared.arms.get(holds_training(folder), ""),
     )

@@ -67,7 +67,13 @@ def section(study: LoadedStudy) -> Section | None:
     arms = [_arm(name, found) for name, found in grouped.items()]
     truth = {(s.fold, s.seed): s for s in searches if s.search.startswith("exhaustive")}
     html = render(
-        "section/search.html", arms=arms, rounds=_rounds, start=_start, regret=_regret_in(truth), words=_words
+        "section/search.html",
+        arms=arms,
+        rounds=_rounds,
+        start=_start,
+        regret=_regret_in(truth),
+        words=_words,
+        said=_said,
     )
     return Section("search", "Where to fuse", html)
 
@@ -92,6 +98,7 @@ def _ledger(searches: Sequence[SearchAccount]) -> list[tuple[str, str]]:
         ("trained again to confirm", str(sum(trial.kind == "again" for trial in trials))),
         ("stopped early in a race", str(sum(trial.stopped for trial in trials))),
         ("shared with another search", str(sum(trial.reused for trial in trials))),
+        ("shared with an arm", str(sum(bool(trial.arm) for trial in trials))),
         ("Validated on inherited weights", str(sum(trial.kind == "inherited" for trial in trials))),
         ("Epochs", f"{epochs:g}"),
         ("of exhaustive's epochs", f"{100 * epochs / whole:.0f} %"),
@@ -135,6 +142,8 @@ def _regret_in(truth: dict[tuple[int, int], SearchAccount]) -> Callable[[SearchA
 def _said(trial: TriedNetwork) -> str:
     """A candidate in words; trainings of the same one are told apart."""
     words = KINDS.get(trial.kind, _words(trial.places))
+    if trial.arm:
+        return f"{words}, the training of {trial.arm}"
     return f"{words}, trained again with another seed" if trial.repeat or trial.kind == "again" else words
 
 
