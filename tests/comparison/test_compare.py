@@ -186,10 +186,14 @@ def test_a_difference_that_holds_with_and_without_penalties_is_decided_and_says_
             rows.append(row("a", f"p{p}", base - 8 + rng.normal(0, 2), **place))
     (found,) = compare(rows, "ref")
     assert found.verdict == "undecided"  # with two penalties of 374 mm nothing is certain ...
+    assert found.notes == (
+        "a word would have to hold with and without 2 patients whose score is a penalty, or whose target lacks the "
+        "region",
+    )
     scored = [replace(r, value=60.0) if r.status == "penalised" else r for r in rows]
     (found,) = compare(scored, "ref")
     assert found.verdict == "helps"  # ... with moderate ones both ways agree
-    assert any("with and without 2 patients" in note for note in found.notes)
+    assert any("the word holds with and without 2 patients" in note for note in found.notes)
 
 
 def test_gains_in_empty_regions_alone_are_no_help():

@@ -35,6 +35,13 @@ def test_mcnemar_is_that_of_statsmodels():
     assert mcnemar(np.zeros(5)) == 1.0
 
 
+@pytest.mark.parametrize("count", [1, 2, 7, 30, 101])
+def test_mcnemar_is_the_exact_test_of_a_fair_coin(count):
+    for better in range(count + 1):
+        differences = np.array([1.0] * better + [-1.0] * (count - better))
+        assert mcnemar(differences) == pytest.approx(stats.binomtest(better, count).pvalue, rel=1e-14)
+
+
 def rows(right, other, *, folds=5):
     return [ScoreRow(arm, p % folds, 0, f"p{p}", f"p{p}", "*", "correct", float(value))
             for arm, values in (("ref", right), ("a", other)) for p, value in enumerate(values)]  # fmt: skip

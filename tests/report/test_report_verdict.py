@@ -3,17 +3,20 @@
 import json
 import math
 import re
+import shutil
 
 import pytest
 
 from mrfusion.comparison.aggregate import mean_differences, paired
-from mrfusion.comparison.fairness import RunFacts, differing, examine, terms_between
+from mrfusion.comparison.fairness import FOREIGN, RunFacts, differing, examine, terms_between
 from mrfusion.errors import SpecError
 from mrfusion.files import read_json, write_json, write_rows
 from mrfusion.report.export import as_latex, as_markdown, write_tables
+from mrfusion.report.methods import paragraphs
 from mrfusion.report.page import build_report
 from mrfusion.report.sentence import leading, sentence
 from mrfusion.report.terminal import verdict_table
+from mrfusion.report.wording import duration
 from mrfusion.study.load import load_study
 
 KEYS = {
@@ -180,6 +183,22 @@ def test_names_are_text_in_tables_too(make_study, tmp_path):
     study = load_study(folder)
     assert "<script>" not in as_markdown(study)
     assert r"\textless{}script\textgreater{}|\$x\$\textbackslash{}input\{a\}" in as_latex(study)
+
+
+def test_an_arm_of_another_program_is_left_out_of_what_was_trained(folder, tmp_path):
+    place = shutil.copytree(folder, tmp_path / "study")
+    study = load_study(place)
+    own = [run for run in study.done if run.arm != "late"]
+    for run in study.done:
+        if run.arm == "late":
+            write_json(run.folder.path / "environment.json", {FOREIGN: ["elsewhere"]})
+    study = load_study(place)
+    design, training, *_ = paragraphs(study)
+    assert f"every arm but late was trained on the same splits with 2 random seeds, {len(own)} runs in all" in design
+    assert "The predictions of late were made elsewhere, read fold by fold against the same splits" in training
+    seconds = sum(run.environment["train_seconds"] for run in own)
+    page = build_report(study).read_text()
+    assert f"<dt>Training in all</dt><dd>{duration(seconds)}</dd>" in page
 
 
 def test_the_methods_paragraph_has_this_studys_numbers(folder):

@@ -11,7 +11,7 @@ rejects a true null too often where runs or training sets differ (docs/verdict.m
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 from mrfusion.comparison.advice import advise
 from mrfusion.comparison.aggregate import MEAN
@@ -19,12 +19,26 @@ from mrfusion.comparison.evidence import Claim, Evidence, weigh
 from mrfusion.comparison.hypotheses import Hypotheses
 from mrfusion.comparison.pairs import Key, Pairs, Run, paired_differences
 from mrfusion.comparison.reasons import notes, unlearned_regions, why_undecided
-from mrfusion.comparison.spending import Spending
 from mrfusion.comparison.stats import holm, rank_biserial
 from mrfusion.comparison.verdict import Word, Yardstick, judge, yardstick
 from mrfusion.result import ScoreRow
 
 Scope = Literal["the method", "these trainings"]
+
+
+class Looks(Protocol):
+    """What must be known of a study that may stop early; :class:`mrfusion.comparison.spending.Spending` is one.
+
+    It is looked at after each number of complete seeds in ``looks``, the first of which is ``fewest_seeds``, and a
+    p-value of one look counts ``times`` itself. Named here, for a table that is judged once needs none of its numerics.
+    """
+
+    @property
+    def fewest_seeds(self) -> int: ...
+    @property
+    def looks(self) -> Iterable[int]: ...
+    @property
+    def times(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -83,7 +97,7 @@ def compare(
     reference: str,
     hypotheses: Hypotheses | None = None,
     *,
-    spending: Spending | None = None,
+    spending: Looks | None = None,
     planned: Mapping[str, Collection[Run]] | None = None,
 ) -> list[Comparison]:
     """Every arm but the reference, in every region and metric that ranks, in the order of the rows, with advice.
@@ -127,7 +141,7 @@ class Court:
                 answer[key] = self._row(key, found[key], Ruling(claim, name, names))
         return {key: answer[key] for key in found}
 
-    def look(self, pairs: Mapping[Key, Pairs], spending: Spending) -> dict[Key, Comparison]:
+    def look(self, pairs: Mapping[Key, Pairs], spending: Looks) -> dict[Key, Comparison]:
         """Every look that the finished seeds allow; the first word of each comparison stands."""
         latest = weigh(pairs, self.measures)
         answer: dict[Key, Comparison] = {}
@@ -144,6 +158,7 @@ class Court:
         measure, data, claim = self.measures[metric], evidence.pairs.data, ruling.claim
         word = judge(evidence.effect, claim.p, claim.p_equivalent, measure.sign)
         verdict: Word = word if evidence.of_method else "undecided"
+        here: Word = word if evidence.of_trainings else "undecided"
         undecided = verdict == "undecided"
         why = why_undecided(evidence, claim.p, claim.p_equivalent, ruling.unlearned if region == MEAN else ())
         return Comparison(
@@ -160,7 +175,7 @@ class Court:
             p_holm=claim.p,
             p_equivalent_holm=claim.p_equivalent,
             verdict=verdict,
-            for_these_trainings=word if evidence.of_trainings else "undecided",
+            for_these_trainings=here,
             scope="the method" if evidence.of_method else "these trainings",
             patients=len(data.folds),
             seeds=data.values.shape[-1],
@@ -173,7 +188,7 @@ class Court:
             sign=measure.sign,
             family=ruling.family,
             reasons=why if undecided else (),
-            notes=notes(evidence, region, ruling.unlearned),
+            notes=notes(evidence, region, ruling.unlearned, decided=not undecided or here != "undecided"),
             advice=_advice(evidence, claim, measure) if undecided else "",
         )
 
@@ -212,7 +227,7 @@ def _corrected(claims: Sequence[Claim], times: float) -> list[Claim]:
     return [claim.with_p(*both) for claim, both in zip(claims, zip(different, equivalent, strict=True), strict=True)]
 
 
-def _too_early(row: Comparison, spending: Spending) -> Comparison:
+def _too_early(row: Comparison, spending: Looks) -> Comparison:
     text = f"the first look comes with {spending.fewest_seeds} complete seeds"
     return replace(row, verdict="undecided", for_these_trainings="undecided", reasons=(text, *row.reasons))
 

@@ -46,8 +46,8 @@ def _patients_and_runs(evidence: Evidence) -> float:
     return float(p_different(replace(evidence.found, folds=None)))
 
 
-def notes(evidence: Evidence, region: str, unlearned: tuple[str, ...]) -> tuple[str, ...]:
-    """What a reader of the row must know, whatever its verdict."""
+def notes(evidence: Evidence, region: str, unlearned: tuple[str, ...], *, decided: bool) -> tuple[str, ...]:
+    """What a reader of the row must know, whatever its verdict; ``decided`` says that there is a word."""
     pairs, found = evidence.pairs, []
     if pairs.missing:
         runs = len({(f, s) for f, s in pairs.missing})
@@ -59,7 +59,9 @@ def notes(evidence: Evidence, region: str, unlearned: tuple[str, ...]) -> tuple[
         found.append(f"neither arm learned {', '.join(unlearned)}, so the mean cannot show equivalence")
     if not evidence.nothing and pairs.doubtful.any():
         count = int(pairs.doubtful.any(axis=1).sum())
-        found.append(f"the word holds with and without {count} patients whose score is a penalty or lacks the region")
+        holds = "the word holds" if decided else "a word would have to hold"
+        some = f"{count} patient{'s' if count != 1 else ''}"
+        found.append(f"{holds} with and without {some} whose score is a penalty, or whose target lacks the region")
     return tuple(found)
 
 

@@ -8,10 +8,11 @@ from mrfusion.importers._base import Imported
 from mrfusion.progress import Progress
 from mrfusion.result import TARGET_VOLUME, CaseScore
 from mrfusion.scoring.folders import score_folders
+from mrfusion.scoring.meaning import check_unseen
 from mrfusion.scoring.pairing import Files
 from mrfusion.scoring.question import Question
 
-NNUNET = "fold_*/validation"  # where nnU-Net leaves a fold's predictions below the folder of a trainer
+FOLDS, ALL = "fold_[0-9]*/validation", "fold_all/validation"  # of nnU-Net, below the folder of a trainer
 WILD = frozenset("*?[")
 
 
@@ -68,9 +69,11 @@ def _folders(text: str) -> list[Path]:
             if path.is_dir()
         )
     else:
-        found = sorted(place.glob(NNUNET)) or [place]
+        found = sorted(place.glob(FOLDS)) or sorted(place.glob(ALL)) or [place]
     if not found or not all(path.is_dir() for path in found):
         raise SpecError(
             f"--arm: expected a folder of predictions at {text}, found {'no match' if not found else 'none'}"
         )
+    for path in found:
+        check_unseen(path)
     return found

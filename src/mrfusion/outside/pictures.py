@@ -20,17 +20,21 @@ from mrfusion.outside.images import Images, images_in
 from mrfusion.progress import Progress
 from mrfusion.run_folder.pictures import Panel
 from mrfusion.run_folder.run import RunFolder
+from mrfusion.scoring.meaning import told_by
 from mrfusion.scoring.pairing import Files, cases_in
 from mrfusion.scoring.question import Question
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """The files that pictures are made of: images, labels, and of each arm a folder's predictions after the other."""
+    """The files that pictures are made of: images, labels, and of each arm a folder's predictions after the other.
+
+    With each folder stands the question in its values, which need not be those of the labels.
+    """
 
     images: Images
     labels: Mapping[str, Files]
-    predictions: Mapping[str, Sequence[Mapping[str, Files]]]
+    predictions: Mapping[str, Sequence[tuple[Mapping[str, Files], Question]]]
     asked: Question
 
     @property
@@ -38,9 +42,9 @@ class Gallery:
         """Every modality that a case has, in the order of the cases."""
         return tuple(dict.fromkeys(name for case in self.images.values() for name in case.images))
 
-    def predicted(self, arm: str, case: str) -> Files | None:
+    def predicted(self, arm: str, case: str) -> tuple[Files, Question] | None:
         """What the arm's first folder with the case says of it: the run that is called its lowest seed."""
-        return next((files[case] for files in self.predictions[arm] if case in files), None)
+        return next(((files[case], asked) for files, asked in self.predictions[arm] if case in files), None)
 
 
 @dataclass(frozen=True)
@@ -95,13 +99,21 @@ def gallery(
     """
     names = [region.name for region in asked.regions]
     truth = cases_in(labels, names) if isinstance(labels, Path) else labels
-    predictions = {arm: [cases_in(folder, names) for folder in folders] for arm, folders in arms.items()}
-    found = [files for folders in predictions.values() for cases in folders for files in cases.values()]
+    predictions = {
+        arm: [(cases_in(folder, names), _asked_in(folder, asked)) for folder in folders]
+        for arm, folders in arms.items()
+    }
+    found = [files for folders in predictions.values() for cases, _ in folders for files in cases.values()]
     flat = [path for files in (*truth.values(), *found) for path in files.values() if path.suffix.lower() == ".png"]
     if flat:
         raise SpecError(f"--images: pictures are drawn of NIfTI files, found {flat[0]}; leave --images out")
     known = images_in(images, truth) if isinstance(images, Path) else images
     return Gallery(known, truth, predictions, asked)
+
+
+def _asked_in(folder: Path, asked: Question) -> Question:
+    told = told_by(folder, asked)
+    return asked if told is None else told.asked(asked)
 
 
 def keep_pictures(files: Gallery, choice: Choice, *, workers: int, progress: Progress) -> None:
@@ -138,7 +150,7 @@ def _keep_case(case: str, number: int, files: Gallery, choice: Choice) -> bool:
     images = read_images(files.images[case], tuple(files.images[case].images))
     fitting = {name: image.array for name, image in images.items() if grid_of(image).same(grid)}
     predicted = {arm: files.predicted(arm, case) for arm in files.predictions}
-    arms = {arm: _masks(found, files.asked)[0] for arm, found in predicted.items() if found is not None}
+    arms = {arm: _masks(*found)[0] for arm, found in predicted.items() if found is not None}
     if fitting:
         shown = Shown(case, fitting, target, arms, grid)
         for arm in arms:

@@ -26,11 +26,14 @@ def _design(study: LoadedStudy) -> str:
     arms = ", ".join(arm.name for arm in study.arms)
     scored = {"val": "validation"}.get(str(study.done[0].spec.get("score_on")), "test")
     folds, seeds = len({run.fold for run in study.runs}), len({run.seed for run in study.runs})
+    trained = sum(run.arm not in study.fairness.unknown for run in study.done)
+    foreign = _names_of_foreign(study)
+    every = f"every arm but {' and '.join(foreign)}" if foreign else "every arm"
     return (
         f"We compared {several(len(study.arms), 'arm')} ({arms}) on {several(len(study.cases), 'case')} of "
         f"{several(patients, 'patient')} with the modalities {', '.join(study.modalities)}. Patients were divided into "
-        f"{several(folds, 'fold')} (no patient in two of them); every arm was trained on the same splits with "
-        f"{several(seeds, 'random seed')}, {len(study.done)} runs in all, and scored on its {scored} cases."
+        f"{several(folds, 'fold')} (no patient in two of them); {every} was trained on the same splits with "
+        f"{several(seeds, 'random seed')}, {several(trained, 'run')} in all, and scored on its {scored} cases."
     )
 
 
@@ -49,13 +52,17 @@ def _given(study: LoadedStudy) -> str:
 
 def _foreign(study: LoadedStudy) -> str:
     """The arms that were not trained by mrfusion; empty where all were."""
-    names = [arm.name for arm in study.arms if arm.name in study.fairness.unknown]
+    names = _names_of_foreign(study)
     if not names:
         return ""
     return (
-        f" The predictions of {', '.join(names)} were made elsewhere and scored like all others; how they were trained "
-        "is not known here."
+        f" The predictions of {', '.join(names)} were made elsewhere, read fold by fold against the same splits, and "
+        "scored like all others; how the networks behind them were trained is not known here."
     )
+
+
+def _names_of_foreign(study: LoadedStudy) -> list[str]:
+    return [arm.name for arm in study.arms if arm.name in study.fairness.unknown]
 
 
 def _training(spec: Mapping[str, Any]) -> str:

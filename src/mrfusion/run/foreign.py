@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mrfusion import families
-from mrfusion.case import Case, Cohort, Region
+from mrfusion.case import Case, Cohort
 from mrfusion.comparison.fairness import FOREIGN
 from mrfusion.conversion.nnunet import file_names
 from mrfusion.data.grid import Grid
@@ -19,7 +19,6 @@ from mrfusion.data.nifti.labels import read_labels
 from mrfusion.data.prepared import Prepared, resampler
 from mrfusion.data.read import RunData
 from mrfusion.errors import CaseError, SpecError, nearest
-from mrfusion.files import read_json
 from mrfusion.progress import Progress
 from mrfusion.run import answers
 from mrfusion.run.answers import RegionAnswers
@@ -27,6 +26,7 @@ from mrfusion.run.evaluate_cases import CaseEvaluation
 from mrfusion.run.prediction import Prediction, as_written
 from mrfusion.run_folder.history import History
 from mrfusion.run_folder.run import RunFolder
+from mrfusion.scoring.meaning import check_unseen, dataset_of
 from mrfusion.scoring.pairing import Files, cases_in
 from mrfusion.spec import RunSpec
 
@@ -93,6 +93,7 @@ def predicted_files(
     regions = [region.name for region in cohort.regions]
     known = file_names(cohort)
     places = {number: _place(folders, number) for number in range(folds)}
+    check_unseen(places[fold])
     here = cases_in(places[fold], regions)
     found = {}
     for name in names:
@@ -130,27 +131,16 @@ def _place(folders: Sequence[Path], fold: int) -> Path:
 
 def _meaning(folder: Path, cohort: Cohort) -> dict[int, int] | None:
     """What the values in the files are in ours, by the regions' names in nnU-Net's dataset.json; None without one."""
-    place = (folder.parents[1] if folder.name == "validation" else folder) / "dataset.json"
-    if not place.is_file():
+    told = dataset_of(folder)
+    if told is None:
         return None
-    content = read_json(place)
-    labels = {str(k): v for k, v in content.get("labels", {}).items() if str(k) != "background"}
-    sets = {name: frozenset(value if isinstance(value, list) else [value]) for name, value in labels.items()}
     names = {region.name for region in cohort.regions}
-    if set(sets) != names:
+    if set(told.labels) != names:
         raise SpecError(
-            f"predictions: {place} has the labels {', '.join(sorted(sets)) or 'none'}, and the study the regions "
-            f"{', '.join(sorted(names))}; they must have the same names"
+            f"predictions: {told.place} has the labels {', '.join(sorted(told.labels)) or 'none'}, and the study the "
+            f"regions {', '.join(sorted(names))}; they must have the same names"
         )
-    return {value: _label_in(sets, value, cohort.regions, place) for value in sorted(frozenset().union(*sets.values()))}
-
-
-def _label_in(sets: Mapping[str, frozenset[int]], value: int, regions: Sequence[Region], place: Path) -> int:
-    """The label of ours that lies in the same regions as one of theirs."""
-    for label in sorted({label for region in regions for label in region.labels}):
-        if all((label in region.labels) == (value in sets[region.name]) for region in regions):
-            return label
-    raise SpecError(f"predictions: the label {value} of {place} lies in other regions than any label of the study")
+    return told.values(cohort.regions)
 
 
 def _mask(case: Case, path: Path, source: Grid) -> NDArray[np.bool_]:

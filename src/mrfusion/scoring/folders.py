@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from mrfusion.errors import CaseError, Note
 from mrfusion.hardware import cores
 from mrfusion.result import CaseScore
 from mrfusion.scoring.masks import score_checked
+from mrfusion.scoring.meaning import Dataset, told_by
 from mrfusion.scoring.pairing import Files, Pair, pairs
 from mrfusion.scoring.question import Question, question
 from mrfusion.scoring.rehearsal import rehearse
@@ -21,6 +23,7 @@ from mrfusion.scoring.values import check_values
 from mrfusion.surface.engine import engine
 
 Progress = Callable[[int, int, str], None]
+EXPLAIN = "say what they mean (values: brats2021 for 1/2/4, or as in '1=1,2=2,4=3,9=0')"
 
 
 def evaluate(
@@ -54,16 +57,19 @@ def score_folders(
 ) -> list[CaseScore]:
     """Every metric of every region of every case, sorted by case; ``labels`` are a folder, or each case's files.
 
+    Predictions beside a dataset.json of nnU-Net that names the regions are read in its values, see
+    :func:`mrfusion.scoring.meaning.told_by`.
     ``workers`` threads read and score cases side by side; both leave Python's lock. Raises CaseError, naming the
     case, where files are missing or ambiguous, differ in shape or affine, or hold a value nobody explained.
     """
     cases = pairs(predictions, labels, [region.name for region in asked.regions], selection=selection)
     unseen = {region.name for region in asked.regions}
+    told = told_by(predictions, asked)
     if progress and not engine.ready():
         progress(0, len(cases), "compiling the kernels, this once")
     rehearse(asked.metrics, asked.rule)
     with ThreadPoolExecutor(workers) as pool:
-        jobs = {pool.submit(score_pair, pair, asked, unseen): pair for pair in cases}
+        jobs = {pool.submit(score_pair, pair, asked, unseen, told=told): pair for pair in cases}
         try:
             for done, job in enumerate(as_completed(jobs)):
                 job.result()
@@ -83,13 +89,16 @@ def score_folders(
     return [score for job in jobs for score in job.result()]
 
 
-def score_pair(pair: Pair, asked: Question, unseen: set[str] | None = None) -> list[CaseScore]:
+def score_pair(
+    pair: Pair, asked: Question, unseen: set[str] | None = None, *, told: Dataset | None = None
+) -> list[CaseScore]:
     """Read one case and score it; a label map and masks per region may stand against each other.
 
     Files whose axes run in other orders or directions are compared where they lie in the world. The regions that the
-    label holds are taken out of ``unseen``, the names of those that no label has held so far.
+    label holds are taken out of ``unseen``, the names of those that no label has held so far. ``told`` says
+    what the prediction's values are, where they are not the label's.
     """
-    predicted = _read(pair.prediction, asked, f"case {pair.case}, prediction")
+    predicted = _predicted(pair, asked, told)
     wanted = _read(pair.label, asked, f"case {pair.case}, label")
     first, *others = _on_one_grid(pair.case, [*predicted, *wanted])
     predicted, wanted = [first, *others[: len(predicted) - 1]], others[len(predicted) - 1 :]
@@ -119,7 +128,21 @@ def _held(target: NDArray[Any], asked: Question, names: Collection[str], *, is_m
     }
 
 
-def _read(files: Files, asked: Question, what: str) -> list[Stored]:
+def _predicted(pair: Pair, asked: Question, told: Dataset | None) -> list[Stored]:
+    """The prediction in the values of the labels."""
+    what = f"case {pair.case}, prediction"
+    if told is None or "" not in pair.prediction:
+        return _read(pair.prediction, asked, what)
+    theirs = told.asked(asked)
+    (stored,) = _read(pair.prediction, theirs, what, f"its values are read as {told.place} names them")
+    label = {meant: value for value, meant in asked.values.items() if meant}
+    ours = np.zeros(max(theirs.values) + 1, np.int32)
+    for value, meant in theirs.values.items():
+        ours[value] = label.get(meant, 0)
+    return [replace(stored, array=ours[stored.array])]
+
+
+def _read(files: Files, asked: Question, what: str, cure: str = EXPLAIN) -> list[Stored]:
     """The label map, or the masks in the order of the regions, with no value that the question does not explain."""
     if "" in files:
         names, known = [""], set(asked.values)
@@ -127,12 +150,7 @@ def _read(files: Files, asked: Question, what: str) -> list[Stored]:
         names, known = [region.name for region in asked.regions], {1}
     maps = [read_stored(files[name]) for name in names]
     for stored in maps:
-        check_values(
-            stored.array,
-            known,
-            f"{what} {stored.path}",
-            "say what they mean (values: brats2021 for 1/2/4, or as in '1=1,2=2,4=3,9=0')",
-        )
+        check_values(stored.array, known, f"{what} {stored.path}", cure)
     return maps
 
 

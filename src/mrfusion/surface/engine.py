@@ -1,7 +1,7 @@
 """Which implementation of the operations on masks is used: kernels compiled by numba, or libraries alone.
 
-It is chosen, and numba imported (half a second), when the first operation is asked for: what a metric says of itself
-needs none, so a table of scores is judged without.
+It is chosen, and numba or scipy imported (half a second), when the first operation is asked for: what a metric says of
+itself needs none, so a table of scores is judged without.
 """
 
 import warnings
@@ -12,7 +12,8 @@ from types import ModuleType
 from typing import Any
 
 from mrfusion.errors import MrFusionError, Note
-from mrfusion.surface import libraries
+
+SLOWER, FASTER = "mrfusion.surface.libraries", "mrfusion.surface.kernels"
 
 
 class Engine:
@@ -22,12 +23,12 @@ class Engine:
     def chosen(self) -> ModuleType:
         """The module that has them; a note says that numba cannot be used."""
         try:
-            return import_module("mrfusion.surface.kernels")
+            return import_module(FASTER)
         except ImportError as error:
             if (error.name or "").startswith("mrfusion"):
                 raise
             _tell_slower(str(error), "unset it" if "NUMBA_DISABLE_JIT" in str(error) else "pip install numba")
-            return libraries
+            return import_module(SLOWER)
 
     def tried(self, work: Callable[[], object]) -> None:
         """Do a small piece of the work before the long one begins. Where the kernels cannot be compiled or run here,
@@ -37,12 +38,12 @@ class Engine:
         except MrFusionError:
             raise
         except Exception as error:  # whatever numba and LLVM make of a processor, a cache or a version of theirs
-            if self.chosen is libraries:
+            if self.chosen.__name__ == SLOWER:
                 raise
             first_line = (str(error).splitlines() or [""])[0]
             _tell_slower(f"{type(error).__name__}: {first_line[:200]}", "set NUMBA_CACHE_DIR to an empty folder")
             self.__dict__.clear()  # the kernels' operations that were found before
-            self.__dict__["chosen"] = libraries
+            self.__dict__["chosen"] = import_module(SLOWER)
             work()
 
     def __getattr__(self, name: str) -> Any:

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from mrfusion.surface.distances import Way
 from mrfusion.surface.elements import Elements
@@ -113,5 +112,5 @@ def _best(row: Ints, column: Ints, dice: NDArray[np.float64]) -> Ints:
     place[row, column] = np.arange(len(row))
     cost = np.full(place.shape, 1.0 + LEAST_DICE)
     cost[row, column] = 1.0 - dice
-    found: Ints = place[linear_sum_assignment(cost)]
+    found: Ints = place[engine.linear_sum_assignment(cost)]
     return found[found >= 0]

@@ -1,5 +1,7 @@
 """The operations on masks compiled by numba: same names and same results as :mod:`mrfusion.surface.libraries`."""
 
+from scipy.optimize import linear_sum_assignment
+
 from mrfusion.surface.compiled import compiled_before
 from mrfusion.surface.dense import counted, dilate, extent, packed
 from mrfusion.surface.nearby import borders, corners, look_around
@@ -26,6 +28,7 @@ __all__ = [
     "grouped",
     "index",
     "label",
+    "linear_sum_assignment",
     "look_around",
     "nearest",
     "overlaps",

@@ -10,6 +10,7 @@ import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, binary_erosion, generate_binary_structure
+from scipy.optimize import linear_sum_assignment  # noqa: F401  an operation of both
 from scipy.spatial import KDTree
 
 from mrfusion.surface.areas import Spacing

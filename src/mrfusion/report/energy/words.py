@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from mrfusion.comparison.correlation import FEWEST, Correlation, rank_correlation
-from mrfusion.comparison.stats import holm, signed_rank
+from mrfusion.comparison.signed_rank import signed_rank
+from mrfusion.comparison.stats import holm
 from mrfusion.report.energy.load import ArmEnergies, load_energies, points
 from mrfusion.report.metric import metric_named
 from mrfusion.report.sentence import p_value
