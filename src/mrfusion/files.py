@@ -3,12 +3,14 @@
 import csv
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
 import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,9 @@ from mrfusion.errors import InputError, OutputError
 
 JUNK = (  # beside the data: what file servers and systems leave there
     "__MACOSX", "lost+found", "#recycle", "#snapshot", "~snapshot", "$RECYCLE.BIN", "System Volume Information",
+)  # fmt: skip
+MISSING = (  # a cell of a table that says nothing
+    "na", "n/a", "nan", "null", "none", "<na>", "#n/a", "#na", "n.a.", "missing", "-", "--", "?", ".",
 )  # fmt: skip
 TEMPORARY = ".mrfusion-"  # what names begin with until a file or a folder is whole
 
@@ -123,34 +128,81 @@ def write_rows(path: Path, header: tuple[str, ...], rows: Iterable[tuple[Any, ..
 
 def read_rows(path: Path, header: tuple[str, ...], *, delimiter: str = ",") -> list[dict[str, str]]:
     """Read a CSV table that has at least the columns of ``header``, its text in Unicode's composed form; InputError
-    that names the file otherwise."""
+    that names the file otherwise.
+
+    Empty lines count for nothing, nor does a line ``sep=;`` before the header, as spreadsheets write it.
+    """
     try:
         with path.open(newline="", encoding=encoding_of(path)) as stream:
-            lines = (unicodedata.normalize("NFC", line) for line in stream)
+            lines = dropwhile(_is_before_header, (unicodedata.normalize("NFC", line) for line in stream))
             table = csv.DictReader(lines, delimiter=delimiter, skipinitialspace=True)
-            columns, rows = list(table.fieldnames or []), list(table)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+            table.fieldnames = [name.strip() for name in table.fieldnames or ()]
+            columns, rows = list(table.fieldnames), list(table)
+    except UnicodeDecodeError:
+        raise InputError(f"expected a table in UTF-8 at {path}, found other bytes; save it as CSV in UTF-8") from None
+    except (OSError, csv.Error) as error:
         raise InputError(f"expected a CSV table at {path}, found: {error}") from None
     missing = [name for name in header if name not in columns]
     if missing:
         raise InputError(f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(columns) or 'none'}")
-    return rows
+    if twice := next((name for name in columns if name and columns.count(name) > 1), None):
+        raise InputError(f"{path}: the column {twice!r} stands twice; rename or drop one")
+    for number, row in enumerate(rows, 2):
+        more: Any = row.pop(None, ())
+        if any(cell.strip() for cell in more):
+            raise InputError(
+                f"{path}, line {number}: expected {len(columns)} cells as in the header, found "
+                f"{len(columns) + len(more)}; text that holds what stands between the columns is put into quotes"
+            )
+    return [row for row in rows if any((cell or "").strip() for cell in row.values())]
+
+
+def known(cell: str | None) -> str:
+    """What stands in a cell of a table; nothing for the words that tables write where a value is missing."""
+    text = (cell or "").strip()
+    return "" if text.lower() in MISSING else text
 
 
 def encoding_of(path: Path) -> str:
-    """UTF-8, or UTF-16 where the file begins as spreadsheets write it."""
+    """The encoding of a text that a spreadsheet wrote: UTF-8, UTF-16 or UTF-32, with or without its first mark.
+
+    InputError for the file of a spreadsheet itself.
+    """
     with path.open("rb") as stream:
-        return "utf-16" if stream.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+        start = stream.read(512)
+    if start.startswith(b"PK\x03\x04"):
+        raise InputError(f"{path} is a spreadsheet's own file, or packed; save the table as CSV in UTF-8")
+    if start.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+        return "utf-32"
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    even, odd = start[::2].count(0), start[1::2].count(0)
+    if 2 * max(even, odd) <= len(start) // 2:
+        return "utf-8-sig"
+    return "utf-16-be" if even > odd else "utf-16-le"
 
 
 def delimiter_of(path: Path) -> str:
-    """What stands between the columns of a table's header: a comma, or where there is none, a semicolon or a tab."""
+    """What stands between the columns of a table's header; :func:`delimiter_in` tells."""
     try:
         with path.open(encoding=encoding_of(path), errors="replace") as stream:
-            line = stream.readline(100_000)
+            return delimiter_in(stream.read(100_000))
     except OSError as error:
         raise InputError(f"expected a CSV table at {path}, found: {error}") from None
-    return next((mark for mark in ",;\t" if mark in line), ",")
+
+
+def delimiter_in(text: str) -> str:
+    """What a line ``sep=;`` names, or else what is most often in the header outside of quotes: a comma, a semicolon, a
+    tab or a bar; a comma where there is none."""
+    first = next((line.strip(" ") for line in text.splitlines() if line.strip()), "")
+    if first.lower().startswith("sep=") and len(first) == 5:
+        return first[4]
+    bare = re.sub(r'"[^"]*"', "", first)
+    return max((",", ";", "\t", "|"), key=bare.count)
+
+
+def _is_before_header(line: str) -> bool:
+    return not line.strip() or (line.lower().startswith("sep=") and len(line.strip()) <= 5)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mrfusion.errors import InputError
-from mrfusion.files import encoding_of
+from mrfusion.files import delimiter_in, encoding_of, known
 from mrfusion.result import Status
 
 IN_FILE = "mrfusion compare ARM=FILE --importer 'CHOICE'"  # how a choice is written; `mrfusion list` shows it
@@ -89,8 +89,8 @@ class Source:
         return found
 
     def number(self, cell: str, what: str) -> float:
-        """The number in a cell, NaN for an empty one; InputError, naming ``what``, for anything else."""
-        if cell.strip() == "":
+        """The number in a cell, NaN where it says that there is none; InputError that names ``what`` otherwise."""
+        if known(cell) == "":
             return math.nan
         try:
             return float(cell)
@@ -104,9 +104,10 @@ class Source:
 
     @cached_property
     def _table(self) -> list[list[str]]:
-        first = self.text.partition("\n")[0]
-        delimiter = max((",", "\t", ";"), key=first.count)
-        return [row for row in csv.reader(self.text.splitlines(), delimiter=delimiter) if any(row)]
+        table = csv.reader(self.text.splitlines(), delimiter=delimiter_in(self.text), skipinitialspace=True)
+        rows = [[cell.strip() for cell in row] for row in table]
+        rows = [row for row in rows if any(row)]
+        return rows[1:] if rows and rows[0][0].lower().startswith("sep=") else rows
 
 
 def scored(value: float) -> Status:

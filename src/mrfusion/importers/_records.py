@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
 from mrfusion.errors import InputError
+from mrfusion.files import known
 from mrfusion.importers._base import Imported, scored
 from mrfusion.result import TARGET_VOLUME, Status
 
-_IN_TARGET = {"yes": True, "no": False, "true": True, "false": False, "": True}
+_IN_TARGET = {"yes": True, "no": False, "true": True, "false": False, "1": True, "0": False, "": True}
 
 
 def from_records(records: Iterable[Mapping[str, Any]], where: str) -> list[Imported]:
@@ -28,7 +29,7 @@ def from_records(records: Iterable[Mapping[str, Any]], where: str) -> list[Impor
 
 def _row(record: Mapping[str, Any]) -> Imported:
     cell = record["value"]
-    value = float("nan") if cell is None or cell == "" else _number(cell)
+    value = float("nan") if cell is None or known(str(cell)) == "" else _number(cell)
     status = str(record.get("status") or scored(value))
     if status not in get_args(Status):
         raise ValueError(f"the status {status!r}, which is none of {', '.join(get_args(Status))}")
@@ -59,7 +60,7 @@ def _lacking(row: Imported) -> Imported:
 
 
 def _text(cell: Any) -> str:
-    return "" if cell is None or cell != cell else str(cell).strip()
+    return "" if cell is None or str(cell) in ("nan", "<NA>") else str(cell).strip()
 
 
 def _whole(cell: Any) -> int | None:

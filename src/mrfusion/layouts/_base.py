@@ -26,8 +26,8 @@ from mrfusion.files import is_junk, visible
 IN_FILE = "data: {sources: [{path: FOLDER, layout: 'CHOICE'}]}"  # how a choice is written; `mrfusion list` shows it
 
 ENDINGS = (".nii.gz", ".nii")
+_WHOLE = re.compile(r"-?\d+\.0*")  # a whole number that is written as a fraction
 SEPARATORS = "_-."  # between the words of a file's name
-MISSING = ("na", "n/a", "nan", "null", "none", "<na>")  # a cell of a table that says nothing
 MAY_LACK = ("images", "labels")
 LEADS_OUT = "give the folder that holds it, or write follow_links: true beside the source's path"
 DOORS = {"images": "may_lack: [images], and train for it with absence: uniform", "labels": "may_lack: [labels]"}
@@ -96,7 +96,7 @@ def below(name: str, root: Path, where: str) -> Path:
     ``where`` is the place that says so, for the message.
     """
     check_text(name, where)
-    if Path(name).is_absolute() or ".." in Path(name).parts:
+    if Path(name).is_absolute() or ".." in re.split(r"[/\\]", name):
         raise CaseError(f"{where} is {name!r}; expected a name below {root}, without '..'")
     return inside(_as_on_disk(root, name), root)
 
@@ -104,7 +104,7 @@ def below(name: str, root: Path, where: str) -> Path:
 def there(name: str, root: Path, where: str) -> Path | None:
     """As :func:`below`; None where no such file is there."""
     check_text(name, where)
-    is_inside = not Path(name).is_absolute() and ".." not in Path(name).parts
+    is_inside = not Path(name).is_absolute() and ".." not in re.split(r"[/\\]", name)
     path = _as_on_disk(root, name) if is_inside else root
     absent = is_inside and not path.exists() and not path.is_symlink()
     return None if absent else below(name, root, where)
@@ -113,6 +113,8 @@ def there(name: str, root: Path, where: str) -> Path | None:
 def _as_on_disk(root: Path, name: str) -> Path:
     """The path below ``root`` with this name in whichever of Unicode's forms its parts stand on disk."""
     path = root
+    if "\\" in name and not (root / name).exists():  # as Windows writes folders
+        name = name.replace("\\", "/")
     for part in Path(name).parts:
         following = path / part
         if not part.isascii() and not following.exists() and path.is_dir():
@@ -123,16 +125,31 @@ def _as_on_disk(root: Path, name: str) -> Path:
     return path
 
 
-def known(cell: str | None) -> str:
-    """What stands in a cell of a table; nothing for the words that tables write where a value is missing."""
-    text = (cell or "").strip()
-    return "" if text.lower() in MISSING else text
-
-
 def class_named(text: str) -> str | None:
     """The class of a case; 1.0 is 1, as programs write whole numbers of a column in which one is missing."""
-    whole = text.removesuffix(".0") if text.count(".") == 1 else text
-    return (whole if whole.lstrip("-").isdigit() else text) or None
+    return (text.partition(".")[0] if _WHOLE.fullmatch(text) else text) or None
+
+
+def classes_of(labels: Iterable[str | None], where: object) -> tuple[str, ...]:
+    """The classes that the cases have, sorted; InputError where two of them differ in how they are written alone."""
+    found = sorted({label for label in labels if label})
+    alike: dict[str, str] = {}
+    for name in found:
+        other = alike.setdefault(_without_spelling(name), name)
+        if other != name:
+            raise InputError(
+                f"{where}: the classes {other!r} and {name!r} differ in how they are written alone; write them alike"
+            )
+    return tuple(found)
+
+
+def _without_spelling(name: str) -> str:
+    """The same for TRUE and true, for 1, 01 and 1e0, and for a name with letters that cannot be seen."""
+    text = "".join(letter for letter in name.casefold() if unicodedata.category(letter) != "Cf").strip()
+    try:
+        return str(float(text))
+    except ValueError:
+        return text
 
 
 def near_files(expected: str, names: Iterable[str]) -> str:

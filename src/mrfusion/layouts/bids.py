@@ -13,12 +13,12 @@ from pathlib import Path
 
 from mrfusion.case import Case, Cohort
 from mrfusion.errors import CaseError, InputError
-from mrfusion.files import read_rows
+from mrfusion.files import delimiter_of, known, read_rows
 from mrfusion.layouts._base import (
     check_complete,
     class_named,
+    classes_of,
     images_under,
-    known,
     meaning_of,
     named,
     regions_from,
@@ -76,7 +76,8 @@ def bids(
         cases.append(check_complete(case, expected | labels, folder, may_lack))
     if not cases:
         raise InputError(f"{root}: expected images that end in {', '.join(words.values()) or 'a suffix'}, found none")
-    return Cohort(tuple(words), tuple(cases), chosen, tuple(sorted(set(column.values()))))
+    classes_found = classes_of(column.values(), root / "participants.tsv")
+    return Cohort(tuple(words), tuple(cases), chosen, classes_found)
 
 
 def fits(root: Path) -> str | None:
@@ -135,7 +136,7 @@ def _column(root: Path, name: str) -> dict[str, str]:
     """Subject -> what stands in a column of participants.tsv."""
     places = [base / "participants.tsv" for base in (root, root / "rawdata")]
     path = next((place for place in places if place.is_file()), places[0])
-    rows = read_rows(path, ("participant_id", name), delimiter="\t")
+    rows = read_rows(path, ("participant_id", name), delimiter=delimiter_of(path))
     classes = {row["participant_id"].strip(): class_named(known(row[name])) for row in rows if row["participant_id"]}
     return {
         subject if subject.startswith("sub-") else f"sub-{subject}": value

@@ -13,7 +13,8 @@ from typing import Any
 
 from mrfusion.case import Case, Cohort, Region
 from mrfusion.errors import InputError, Note
-from mrfusion.layouts._base import ENDINGS, check_complete, there
+from mrfusion.files import known
+from mrfusion.layouts._base import ENDINGS, check_complete, class_named, classes_of, there
 from mrfusion.layouts._dataset_json import (
     FILE,
     OWN_KEYS,
@@ -65,7 +66,7 @@ def datalist(
     _tell_folds(listed, path)
     place = _Place(path, base, names, chosen, meaning, may_lack)
     cases = [place.case(entry, *files) for entry, files in zip(listed, images, strict=True)]
-    classes = () if chosen else tuple(sorted({case.label for case in cases if case.label}))
+    classes = () if chosen else classes_of((case.label for case in cases), path)
     return Cohort(names, tuple(cases), chosen, classes)
 
 
@@ -109,7 +110,7 @@ class _Place:
         images = {name: found[name] for name in self.names if found.get(name)}
         is_mask = bool(self.regions) and isinstance(label, str)
         label_map = there(label, self.base, f"{where}: label") if is_mask and isinstance(label, str) else None
-        text = None if self.regions or label is None else str(label)
+        text = None if self.regions or label is None else class_named(known(str(label)))
         patient = str(entry.get("patient") or case_id)
         case = Case(case_id, patient, images, label_map, text, self.meaning, channels)  # type: ignore[arg-type]
         expected = {name: files.get(name, "a file") for name in self.names}

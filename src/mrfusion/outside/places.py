@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mrfusion.errors import InputError, Note, SpecError
-from mrfusion.files import read_rows
+from mrfusion.files import delimiter_of, read_rows
 from mrfusion.importers._base import Imported
 from mrfusion.result import ScoreRow
 
@@ -80,13 +80,17 @@ def patients_named(text: str | None) -> Callable[[str], str] | None:
     if text is None:
         return None
     if Path(text).is_file():
-        known = {row["case"]: row["patient"] for row in read_rows(Path(text), ("case", "patient"))}
+        known = {row["case"].strip(): row["patient"].strip() for row in _rows_of(Path(text))}
         return lambda case: _known(case, known, text)
     try:
         pattern = re.compile(text)
     except re.error as error:
         raise SpecError(f"--patients: expected a table or a pattern, found {text!r} ({error})") from None
     return lambda case: _matched(case, pattern)
+
+
+def _rows_of(path: Path) -> list[dict[str, str]]:
+    return read_rows(path, ("case", "patient"), delimiter=delimiter_of(path))
 
 
 def _known(case: str, known: Mapping[str, str], text: str) -> str:
