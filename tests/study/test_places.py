@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from mrfusion.errors import Note, SpecError
+from mrfusion.outside.folders import named_arms
 from mrfusion.study.design import read_study
-from mrfusion.study.places import place_of
+from mrfusion.study.places import place_of, with_places
 
 STUDY = "data:\n  sources: [{{path: '{path}', layout: brats(year=2023)}}]\n{more}\n"
 COUNTS = (
@@ -76,3 +77,70 @@ def test_a_number_of_any_size_is_read_or_refused_within_little_memory(key: str, 
         assert tracemalloc.get_traced_memory()[1] < 2**26
     finally:
         tracemalloc.stop()
+
+
+PLACES = ["rel/x", "~/x", "$DATA/x", "${DATA}/x"]
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with nothing in it, beside ``here`` with a folder, a home and data that all hold one."""
+    for name in ("here/rel/x", "home/x", "data/x", "cwd"):
+        (tmp_path / name).mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DATA", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path / "cwd")
+    return tmp_path
+
+
+def opened(elsewhere: Path, text: str) -> Path:
+    """Where the path leads."""
+    return {"~": elsewhere / "home", "$": elsewhere / "data"}.get(text[0], elsewhere / "here" / "rel") / "x"
+
+
+@pytest.mark.parametrize("text", PLACES)
+def test_every_key_with_a_path_is_read_alike(elsewhere: Path, text: str) -> None:
+    file, place = elsewhere / "here" / "s.yaml", opened(elsewhere, text)
+    for name in ("plans.json", "list.json"):
+        (place / name).write_text("{}")
+    content = {
+        "data": {
+            "sources": [{"path": text, "layout": "datalist", "options": {"file": f"{text}/list.json"}}],
+            "split": {"file": f"{text}/list.json"},
+        },
+        "network": f"nnunet(plans={text}/plans.json,configuration=3d_fullres)",
+        "losses": {"fusion": f"fusion(extractor=vgg16,weights='{text}/plans.json')"},
+        "predictions": [text, text],
+    }
+    found = with_places(content, file)
+    (source,) = found["data"]["sources"]
+    assert [Path(source["path"]), Path(source["options"]["file"])] == [place, place / "list.json"]
+    assert Path(found["data"]["split"]["file"]) == place / "list.json"
+    assert found["network"] == f"nnunet(plans='{place}/plans.json',configuration=3d_fullres)"
+    assert found["losses"] == {"fusion": f"fusion(extractor=vgg16,weights='{place}/plans.json')"}
+    assert [Path(one) for one in found["predictions"]] == [place, place]
+    listed = with_places({"data": {"sources": [{"path": text, "layout": f"datalist(file='{text}/list.json')"}]}}, file)
+    assert listed["data"]["sources"][0]["layout"] == f"datalist(file='{place}/list.json')"
+
+
+def test_a_file_that_lies_in_the_working_directory_too_keeps_its_text_and_so_the_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "vgg.pt").write_bytes(b"")
+    content = {"losses": ["fusion(extractor=vgg16,weights=vgg.pt)"], "network": "unet(base=4)"}
+    assert with_places(content, Path("s.yaml")) == content
+    assert with_places({"losses": "fusion(weights=nowhere.pt)"}, Path("s.yaml")) == {
+        "losses": "fusion(weights=nowhere.pt)"
+    }
+
+
+def test_predictions_of_an_arm_are_found_beside_the_file(elsewhere: Path) -> None:
+    (elsewhere / "here" / "rel" / "x" / "a.nii.gz").write_bytes(b"x")
+    more = "arms: {ours: {}, theirs: {predictions: rel/x}}"
+    (arm,) = [one for one in read_study(study(elsewhere / "here", "rel", more)).arms if one.name == "theirs"]
+    assert arm.changes["predictions"]["folders"] == [str(elsewhere / "here" / "rel" / "x")]
+
+
+def test_a_home_behind_an_equals_sign_is_found(elsewhere: Path) -> None:
+    assert named_arms(["a=~/x"]) == {"a": [elsewhere / "home" / "x"]}

@@ -50,7 +50,7 @@ def datalist(
         may_lack: images: cases may lack modalities; labels: cases may lack label maps
     Example: datalist(file="dataset.json")
     """
-    path = root if root.is_file() else Path(file) if file else _found(root)
+    path = root if root.is_file() else _named(file, root) if file else _found(root)
     base = root.parent if root.is_file() else root
     content = read_object(path)
     listed = [entry for name in lists for entry in entries(content, name, path)]
@@ -68,6 +68,11 @@ def datalist(
     cases = [place.case(entry, *files) for entry, files in zip(listed, images, strict=True)]
     classes = () if chosen else classes_of((case.label for case in cases), path)
     return Cohort(names, tuple(cases), chosen, classes)
+
+
+def _named(file: str, root: Path) -> Path:
+    """The datalist with this name, which lies below the folder or elsewhere."""
+    return root / file if (root / file).is_file() else Path(file).expanduser()
 
 
 def _tell_folds(listed: Sequence[Mapping[str, Any]], path: Path) -> None:

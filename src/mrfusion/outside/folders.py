@@ -61,7 +61,7 @@ def imported(scores: Sequence[CaseScore]) -> list[Imported]:
 
 
 def _folders(text: str) -> list[Path]:
-    place = Path(text)
+    place = Path(text).expanduser()  # no shell does that behind NAME=
     if WILD & set(text):
         found = sorted(
             path

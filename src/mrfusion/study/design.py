@@ -146,9 +146,10 @@ def read_study(
     """
     path = Path(path)
     content, own = _divided(path)
-    content, auto = planned.divided(content)
-    base = placed(read_part(RunSpec, with_places(content, path), str(path), beside=Study), path, data, splits)
-    named = {name: foreign.with_content(changes, name) for name, changes in _arms(own.get("arms"), path).items()}
+    content, auto = planned.divided(with_places(content, path))
+    base = placed(read_part(RunSpec, content, str(path), beside=Study), path, data, splits)
+    changed = {name: with_places(changes, path) for name, changes in _arms(own.get("arms"), path).items()}
+    named = {name: foreign.with_content(changes, name) for name, changes in changed.items()}
     arms = {name: planned.divided(changes, content) for name, changes in named.items()}
     defaults = {
         "name": path.stem,
@@ -169,8 +170,8 @@ def read_single(path: Path, *, data: Path | None = None, splits: Path | None = N
     content, own = _divided(path)
     if "arms" in own or "folds" in own or "seeds" in own:
         raise SpecError(f"{path}: arms, folds and seeds make a study; run it with 'mrfusion study'")
-    content, auto = planned.divided(content)
-    base = placed(read_part(RunSpec, with_places(content, path), str(path), beside=Study), path, data, splits)
+    content, auto = planned.divided(with_places(content, path))
+    base = placed(read_part(RunSpec, content, str(path), beside=Study), path, data, splits)
     name = str(own.get("name", path.stem))
     about = {"planning": read_part(Planning, own.get("planning", {}), f"{path}: planning"), "auto": auto}
     arms = (Arm(name=name),)

@@ -24,7 +24,7 @@ def with_content(changes: Mapping[str, Any], arm: str) -> dict[str, Any]:
     texts = [given] if isinstance(given, str) else given
     if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
         raise SpecError(f"arm {arm!r}: predictions: expected a folder, or a list of one for each fold, found {given!r}")
-    folders = [Path(text).expanduser().absolute() for text in texts]
+    folders = [Path(text).absolute() for text in texts]
     return {**changes, KEY: {"folders": [str(folder) for folder in folders], "fingerprint": _digest(folders, arm)}}
 
 

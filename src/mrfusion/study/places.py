@@ -11,23 +11,75 @@ from mrfusion.data.split_file import count_folds
 from mrfusion.errors import Note, SpecError
 from mrfusion.spec import RunSpec
 
+_VALUE = r"""=\s*(?P<value>"[^"]*"|'[^']*'|[^,()'"]+)"""
+_FILES, _LIST = (re.compile(rf"\b(?P<name>{names}){_VALUE}") for names in ("plans|weights", "file"))
 _VARIABLE = re.compile(r"\$(\w+|\{[^}]*\})")
 
 
 def with_places(content: Mapping[str, Any], file: Path) -> dict[str, Any]:
-    """The keys of a specification with ``data.sources[].path`` and ``data.split.file`` as they are to be opened.
+    """The keys of a specification, or of an arm's changes, with every path in them as it is to be opened.
 
-    What has another form than a specification's stays as it is, for its reader to refuse.
+    These are the paths of sources and splits, a datalist that lies elsewhere, folders of predictions, and the files
+    that choices are given: ``nnunet(plans=..)``, ``fusion(weights=..)``. What has another form than a specification's
+    stays as it is, for its reader to refuse.
     """
+    placed = {
+        key: value if key in ("data", "predictions") else _in_texts(value, file) for key, value in content.items()
+    }
+    if "predictions" in content:
+        placed["predictions"] = _folders(content["predictions"], file)
     data = content.get("data")
-    if not isinstance(data, Mapping):
-        return dict(content)
-    placed = dict(data)
-    if isinstance(data.get("sources"), list):
-        placed["sources"] = [_with_path(one, "path", file) for one in data["sources"]]
-    if isinstance(data.get("split"), Mapping):
-        placed["split"] = _with_path(data["split"], "file", file)
-    return {**content, "data": placed}
+    if isinstance(data, Mapping):
+        placed["data"] = dict(data)
+        if isinstance(data.get("sources"), list):
+            placed["data"]["sources"] = [_source(one, file) for one in data["sources"]]
+        if isinstance(data.get("split"), Mapping):
+            placed["data"]["split"] = _with_path(data["split"], "file", file)
+    return placed
+
+
+def _source(one: Any, file: Path) -> Any:
+    source = _with_path(one, "path", file)
+    if not isinstance(source, Mapping) or not str(source.get("layout", "")).startswith("datalist"):
+        return source
+    found = {**source, "layout": _in_text(str(source["layout"]), _LIST, file)}
+    return found | ({"options": _with_path(source["options"], "file", file)} if "options" in source else {})
+
+
+def _folders(given: Any, file: Path) -> Any:
+    if isinstance(given, Mapping):
+        return {**given, "folders": _folders(given.get("folders"), file)}
+    if isinstance(given, list):
+        return [_folders(one, file) for one in given]
+    return str(place_of(given, file)) if isinstance(given, str) and given else given
+
+
+def _in_texts(value: Any, file: Path) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _in_texts(one, file) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_in_texts(one, file) for one in value]
+    return _in_text(value, _FILES, file) if isinstance(value, str) else value
+
+
+def _in_text(text: str, option: re.Pattern[str], file: Path) -> str:
+    """A choice with the file that it is given as it is to be opened; unchanged where that is where it would be looked
+    for anyway, so that a run keeps its digest."""
+
+    def placed(match: re.Match[str]) -> str:
+        named = match["value"].strip("'\" ")
+        place = place_of(named, file)
+        return (
+            match[0]
+            if place.exists() == Path(named).exists() and _same(place, Path(named))
+            else (f"{match['name']}={str(place.absolute())!r}")
+        )
+
+    return option.sub(placed, text)
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve() or not one.exists()
 
 
 def _with_path(part: Any, key: str, file: Path) -> Any:
