@@ -116,15 +116,23 @@ def adapt(
     out: Out,
     layout: Layout = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Default: as many as the run was trained for.")] = None,
+    add: Annotated[
+        list[str] | None, typer.Option(help="A modality that the run never had: it gets an encoder. Several: repeat.")
+    ] = None,
+    folds: Annotated[int, typer.Option(min=1, help="Folds of the new patients; 1 is one hold-out.")] = 1,
+    from_nothing: Annotated[
+        bool, typer.Option("--from-nothing", help="Train from new weights too, for as many steps and for as long.")
+    ] = False,
     trust: Trust = None,
 ) -> None:
     """Fine-tune a run's energies and last layer on other patients, modalities or regions; the rest stays as it is."""
     from mrfusion.command.adapt import adapt_run
     from mrfusion.command.study import executor_named
+    from mrfusion.finished_run.adapt import Asked
     from mrfusion.finished_run.load import read_run
 
-    executor = executor_named("local", workers=1)
-    adapt_run(read_run(run, trust or ()), data, executor, out=out, layout=layout, epochs=epochs)
+    asked = Asked(epochs=epochs, folds=folds, add=tuple(add or ()), from_nothing=from_nothing)
+    adapt_run(read_run(run, trust or ()), data, executor_named("local", workers=1), asked, out=out, layout=layout)
 
 
 @app.command()

@@ -20,7 +20,7 @@ from mrfusion.command.study import show_study
 from mrfusion.data.absence import check_files
 from mrfusion.errors import InputError, Note, OutputError, SpecError
 from mrfusion.files import read_json, read_rows, write_rows
-from mrfusion.finished_run.adapt import adaptation_of, keep_parent, moved
+from mrfusion.finished_run.adapt import Asked, adaptation_of, keep_parent, moved, with_equal_time
 from mrfusion.finished_run.load import FinishedRun, read_run
 from mrfusion.finished_run.predict import predict
 from mrfusion.finished_run.quality import FEWEST, own_energies
@@ -115,7 +115,7 @@ def test_a_plan_without_energies_has_nothing_to_adapt() -> None:
 def test_from_four_modalities_to_two(
     run: FinishedRun, two: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    adapt_run(run, two, InProcess(), out=tmp_path, layout=LAYOUT, epochs=2)
+    adapt_run(run, two, InProcess(), Asked(epochs=2), out=tmp_path, layout=LAYOUT)
     said = " ".join(capsys.readouterr().out.split())
     assert "note: t1n is absent in all cases note: t2w is absent in all cases" in said
     study = load_study(tmp_path)
@@ -153,9 +153,53 @@ def check_that_it_is_a_run_like_any(run: FinishedRun, two: Path, out: Path) -> N
     check_files(data.cohort.cases[0], run.spec, run.modalities)
 
 
+@pytest.mark.filterwarnings("ignore:.*regions contradict each other")  # a network of two epochs
+def test_a_modality_that_the_run_never_had(phantom: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "run.yaml"
+    text = RUN.replace("brats(year=2023)}]", "brats(year=2023)}], modalities: [t1c, t2f]")
+    file.write_text(text.replace("PHANTOM", str(phantom)))
+    show_study(read_single(file), InProcess(), out=tmp_path / "run", cache=None)
+    run = read_run(next((tmp_path / "run" / "runs").iterdir()))
+    asked = Asked(epochs=2, add=("t1n",), from_nothing=True)
+    adapt_run(run, phantom, InProcess(), asked, out=tmp_path / "out", layout=LAYOUT)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "note: t1n is new to the run, and gets an encoder of its own" in said
+    assert "t2w is not read, since the run never had it; --add t2w gives it an encoder" in said
+    study = load_study(tmp_path / "out")
+    arms = ["as it is", "adapted without t1n", "adapted", "from nothing, equal steps"]
+    assert [arm.name for arm in study.arms][:4] == arms
+    assert study.reference == "adapted"
+    ((old,), (without,), (adapted,), (nothing,)) = (study.runs_of(name) for name in arms)
+    assert str(read_run(old.folder.path).spec.plan).startswith("separate(t1c,t2f)[")
+    assert read_run(without.folder.path).modalities == ("t1c", "t2f")
+    assert read_run(adapted.folder.path).modalities == ("t1c", "t2f", "t1n") == read_run(nothing.folder.path).modalities
+    theirs, mine = (load_file(folder.weights) for folder in (run.folder, adapted.folder))
+    for name, value in theirs.items():
+        if name.startswith("encoders."):
+            assert torch.equal(value, mine[name]), "frozen to the bit"
+    assert any(name.startswith("encoders.2.") for name in mine)
+    assert adapted.environment["steps"] == nothing.environment["steps"]
+    assert adapted.environment["trained_parameters"] < nothing.environment["trained_parameters"]
+
+
+def test_as_much_time_is_as_many_epochs_as_adapting_took(run: FinishedRun, two: Path) -> None:
+    source = Source(path=two, layout=LAYOUT, options={"may_lack": ["images"]})
+    found = adaptation_of(run, source, Asked(epochs=20, from_nothing=True, folds=3))
+    assert found.base.data.split.folds == 3
+    assert with_equal_time(found, 10.0, 25.0).arms["from nothing, equal time"] == {"budget": {"epochs": 8}}
+    assert "from nothing, equal time" not in with_equal_time(found, 25.0, 25.0).arms, "the same as equal steps"
+
+
+def test_a_modality_that_cannot_be_added_is_refused(run: FinishedRun, phantom: Path) -> None:
+    source = Source(path=phantom, layout=LAYOUT)
+    for name, said in (("t1c", "the run has t1c already"), ("dwi", "the new cases have t1n, t1c, t2w, t2f")):
+        with pytest.raises(SpecError, match=said):
+            adaptation_of(run, source, Asked(add=(name,)))
+
+
 def test_other_regions_begin_with_a_new_last_layer(run: FinishedRun, two: Path, tmp_path: Path) -> None:
     source = Source(path=two, layout="brats(year=2023,regions={'lesion':[1,2,3]})", options={"may_lack": ["images"]})
-    found = adaptation_of(run, source, epochs=1)
+    found = adaptation_of(run, source, Asked(epochs=1))
     assert found.notes[-1] == "the last layer begins anew: it answers lesion, the run answered WT, TC, ET"
     assert list(found.arms) == ["adapted"]
     keep_parent(run, tmp_path)
@@ -171,7 +215,7 @@ def test_other_regions_begin_with_a_new_last_layer(run: FinishedRun, two: Path, 
 def test_what_cannot_be_adapted_is_refused(run: FinishedRun, two: Path, tmp_path: Path) -> None:
     strange = "folder(modalities={'dwi':'t1c'},label='seg',regions={'lesion':[1]})"
     with pytest.raises(InputError, match=r"expected cases with some of t1n, t1c, t2w, t2f, found dwi"):
-        adaptation_of(run, Source(path=two, layout=strange), epochs=1)
+        adaptation_of(run, Source(path=two, layout=strange), Asked(epochs=1))
     place = tmp_path / "runs" / run.spec.digest
     place.mkdir(parents=True)
     (place / "model.safetensors").write_bytes(b"others")

@@ -36,10 +36,15 @@ class Fusion(nn.Module, ABC):
 
     One that ``reads_finer`` takes a third argument: what the nearest finer level that hands something on has handed
     on, None where there is none. ``adaptable`` names the parameters and modules in it that suffice to adapt it.
+    ``by_modality`` names parameters with one row a modality, ``by_pair`` those with one a pair of modalities: these can
+    be given rows for a modality that joins a trained network; parameters of any other form that depend on how many
+    modalities there are cannot.
     """
 
     reads_finer = False
     adaptable: tuple[str, ...] = ()
+    by_modality: tuple[str, ...] = ()
+    by_pair: tuple[str, ...] = ()
 
     def __init__(self, modalities: int, channels: int, dimensions: int) -> None:
         super().__init__()

@@ -26,6 +26,8 @@ class Attention(Fusion):
     Example: attention(heads=2,window=4)
     """
 
+    by_modality = ("names",)
+
     def __init__(self, modalities: int, channels: int, dimensions: int, *, heads: int = 4, window: int = 1) -> None:
         super().__init__(modalities, channels, dimensions)
         if min(heads, window) < 1:

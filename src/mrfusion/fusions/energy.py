@@ -60,6 +60,8 @@ class Energy(Fusion):
 
     reads_finer = True
     adaptable = ("alpha", "beta", "gamma", "theta", "tau", "prior", "bias", "out")
+    by_modality = ("project", "prior", "bias")
+    by_pair = ("theta",)
 
     def __init__(self, modalities: int, channels: int, dimensions: int, **options: Any) -> None:
         super().__init__(modalities, channels, dimensions)

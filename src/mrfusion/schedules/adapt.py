@@ -12,24 +12,50 @@ class Adapt(Schedule):
     """Method 3.2, after E2PA's claim that only an energy's parameters need to move for a new disease.
 
     Trains what each fusion calls ``adaptable`` (of an energy alpha, beta, gamma, theta, tau, the prior b and O) and the
-    head, which is the last layer of each decoder or classifier; all else stays as it is to the bit.
+    head, which is the last layer of each decoder or classifier; all else stays as it is to the bit. Where the last
+    ``added`` modalities are new to the network, their encoders are trained whole, in late fusion their decoders too,
+    and of the fusions the parameters that have a row for each modality (of an energy the projections P). [ours]
+
+    Options:
+        added: how many modalities, the last ones, the network has just been given; default: none
+    Example: adapt(added=1)
     """
+
+    def __init__(self, *, added: int = 0) -> None:
+        if added < 0:
+            raise SpecError(f"schedule adapt: added, a number of modalities, must be at least 0, found {added}")
+        self.added = added
 
     def phases(self, network: nn.Module, losses: Sequence[str]) -> list[Phase]:
         fusions = getattr(network, "fusions", None)
-        found = [] if fusions is None else [p for module in fusions.modules() for p in _adaptable(module)]
-        if not found:
+        inside = [] if fusions is None else list(fusions.modules())
+        found = [p for module in inside for p in _named(module, "adaptable")]
+        if not found and not self.added:
             raise SpecError("schedule adapt trains parameters of energies, of which the plan has none; write one, "
                             "such as separate[energy]")  # fmt: skip
         heads = tuple(_last_layer(head) for head in network.heads)  # type: ignore[union-attr]
-        return [Phase("adapt", (nn.ParameterList(found), *heads), tuple(losses))]
+        if self.added:
+            heads += _new_streams(network, self.added)
+            found += [p for module in inside for key in ("by_modality", "by_pair") for p in _named(module, key)]
+        once = {id(parameter): parameter for parameter in found}
+        return [Phase("adapt", (nn.ParameterList(once.values()), *heads), tuple(losses))]
 
 
-def _adaptable(fusion: nn.Module) -> list[nn.Parameter]:
-    """The parameters that a fusion names as such, those of modules that it names among them."""
-    parts = [getattr(fusion, name) for name in getattr(fusion, "adaptable", ())]
+def _named(fusion: nn.Module, key: str) -> list[nn.Parameter]:
+    """The parameters that a fusion names under ``key``, those of modules that it names among them."""
+    parts = [getattr(fusion, name) for name in getattr(fusion, key, ())]
     inside = [list(part.parameters()) for part in parts if isinstance(part, nn.Module)]
     return [part for part in parts if isinstance(part, nn.Parameter)] + [p for each in inside for p in each]
+
+
+def _new_streams(network: nn.Module, added: int) -> tuple[nn.Module, ...]:
+    """The encoders of the last modalities, and the decoders of their own that they have in late fusion."""
+    encoders, heads = list(network.encoders), list(network.heads)  # type: ignore[arg-type]
+    if added >= len(encoders):
+        raise SpecError(
+            f"schedule adapt: added={added} of {len(encoders)} modalities are new; one at least must be known"
+        )
+    return (*encoders[-added:], *(heads[-added:] if len(heads) == len(encoders) else ()))
 
 
 def _last_layer(head: nn.Module) -> nn.Module:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -38,7 +39,9 @@ def inherit(network: nn.Module, plan: FusionPlan, parents: Sequence[RunFolder], 
 
     All parameters and buffers that both have are taken over. Only the fusion of a level where the two plans differ
     keeps its own start, and the last layer where it is a ``new_head``; a fusion behind a gate is the same fusion.
-    InputError where anything else differs.
+    Where the network has more modalities than the run, the run's are its first ones: the encoders of the others keep
+    their own start, and so do the rows that a fusion has for them. InputError where anything else differs, and where a
+    fusion cannot be given another modality.
     """
     if isinstance(network, Ensemble):
         for member, parent in zip(network.members, parents, strict=True):
@@ -50,7 +53,8 @@ def inherit(network: nn.Module, plan: FusionPlan, parents: Sequence[RunFolder], 
 def _inherit_one(network: nn.Module, plan: FusionPlan, parent: RunFolder, *, new_head: bool = False) -> None:
     theirs, other = _weights(parent), _plan_of(parent)
     known = {_ungated(name): value for name, value in theirs.items()}
-    names = [name for name in network.state_dict() if not (new_head and _HEAD.match(name))]
+    own, streams = network.state_dict(), _streams(theirs)
+    names = [name for name in own if not (new_head and _HEAD.match(name)) and not _is_of_new_stream(name, own, streams)]
     same = {name: known.get(_ungated(name)) for name in names if not _is_new(name, plan, other)}
     lacking = [name for name, value in same.items() if value is None]
     if lacking:
@@ -58,10 +62,47 @@ def _inherit_one(network: nn.Module, plan: FusionPlan, parent: RunFolder, *, new
             f"plan {str(plan)!r} cannot start from the run {parent.digest} of plan {str(other)!r}, which has no "
             f"{lacking[0]}; only the fusions of the levels may differ"
         )
+    if streams and _streams(own) > streams:
+        same = {
+            name: _with_new_rows(network, plan, name=name, theirs=value, known=streams)
+            for name, value in _found(same).items()
+        }
     try:
-        network.load_state_dict({**network.state_dict(), **_found(same)})
+        network.load_state_dict({**own, **_found(same)})
     except RuntimeError as error:
         raise InputError(f"plan {str(plan)!r} cannot start from the run {parent.digest}: {error}") from None
+
+
+def _streams(weights: Mapping[str, Tensor]) -> int:
+    """How many encoders there are weights of."""
+    return len({name.split(".")[1] for name in weights if name.startswith("encoders.")})
+
+
+def _is_of_new_stream(name: str, own: Mapping[str, Tensor], known: int) -> bool:
+    """Whether a parameter is of an encoder that the run did not have, or of the decoder that goes with it."""
+    part, _, rest = name.partition(".")
+    late = part == "heads" and any(other.startswith("heads.1.") for other in own)
+    return bool(known) and (part == "encoders" or late) and int(rest.split(".")[0]) >= known
+
+
+def _with_new_rows(network: nn.Module, plan: FusionPlan, *, name: str, theirs: Tensor, known: int) -> Tensor:
+    """The run's parameter in a network of more modalities: a fusion's rows for the new ones keep their own start."""
+    grown: Tensor = network.state_dict()[name].clone()
+    if grown.shape == theirs.shape:
+        return theirs
+    owner, _, parameter = name.rpartition(".")
+    fusion = network.get_submodule(owner)
+    if parameter in getattr(fusion, "by_modality", ()):
+        grown[:known] = theirs
+    elif parameter in getattr(fusion, "by_pair", ()):
+        grown[torch.triu_indices(fusion.modalities, fusion.modalities, 1)[1] < known] = theirs  # type: ignore[arg-type]
+    else:
+        raise InputError(
+            f"plan {str(plan)!r} was trained for {known} modalities and cannot be given another: {name} would have to "
+            f"be {'x'.join(map(str, grown.shape))} instead of {'x'.join(map(str, theirs.shape))}; adapt a run whose "
+            "plan has energy, attention, bottleneck, mean, max or moments at every level"
+        )
+    return grown
 
 
 def _found(values: Mapping[str, Tensor | None]) -> dict[str, Tensor]:
