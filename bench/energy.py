@@ -45,7 +45,9 @@ from mrfusion.training.quantify import Quantifier
 
 MODALITIES = ("t1n", "t1c", "t2w", "t2f")
 SMOKE = {"network": "unet(base=4,stages=1)", "repeats": 1, "cases": 8, "epochs": 1}
-SIZES = {2: (4, (96, 112)), 3: (1, (32, 48, 48))}  # samples of a batch, grid
+Size = tuple[int, tuple[int, ...]]  # samples of a batch, grid
+SIZES: tuple[Size, ...] = ((4, (96, 112)), (1, (32, 48, 48)))
+SMALL: tuple[Size, ...] = ((1, (32, 32)), (1, (8, 16, 16)))
 
 
 def main() -> None:
@@ -65,8 +67,8 @@ def main() -> None:
     if options.smoke:
         vars(options).update(SMOKE)
     figures: dict[str, Any] = {}
-    for dimensions in (2, 3):
-        figures |= costs(options, dimensions)
+    for size in SMALL if options.smoke else SIZES:
+        figures |= costs(options, size)
     if not options.no_mismatch:
         with tempfile.TemporaryDirectory(prefix="mrfusion-bench-") as folder:
             figures |= mismatch(options.keep or Path(folder), options)
@@ -76,8 +78,9 @@ def main() -> None:
 class Steps:
     """Training steps of one network on random images."""
 
-    def __init__(self, network: str, fusion: str, dimensions: int, device: str) -> None:
-        batch, grid = SIZES[dimensions]
+    def __init__(self, network: str, fusion: str, size: Size, device: str) -> None:
+        batch, grid = size
+        dimensions = len(grid)
         layout = torch.channels_last if dimensions == 2 else torch.channels_last_3d
         torch.manual_seed(0)
         backbone = families.load("backbones", network)(dimensions)
@@ -103,18 +106,19 @@ class Steps:
         return clock() - started
 
 
-def costs(options: argparse.Namespace, dimensions: int) -> dict[str, float]:
+def costs(options: argparse.Namespace, size: Size) -> dict[str, float]:
     """Time and memory of the fusion over those of the mean."""
     keep_heap()
     torch.set_num_threads(1)
-    both = [Steps(options.network, fusion, dimensions, options.device) for fusion in ("mean", options.fusion)]
+    both = [Steps(options.network, fusion, size, options.device) for fusion in ("mean", options.fusion)]
     for steps in both:
         steps.seconds()
     rounds = [[steps.seconds() for steps in both] for _ in range(options.repeats)]
     slower = median(theirs / mean for mean, theirs in rounds)
     mean_mib, theirs_mib = (
-        _in_fresh_process(options.network, fusion, dimensions, options.device) for fusion in ("mean", options.fusion)
+        _in_fresh_process(options.network, fusion, size, options.device) for fusion in ("mean", options.fusion)
     )
+    dimensions = len(size[1])
     milliseconds = 1000 * median(mean for mean, _ in rounds)
     print(f"{dimensions}-D, {options.network}: mean {milliseconds:.0f} ms and {mean_mib:.0f} MiB a step")
     print(f"  {options.fusion}: {slower:.3f} times the time, {theirs_mib / mean_mib:.3f} times the memory", flush=True)
@@ -129,15 +133,15 @@ def _in_fresh_process(*arguments: Any) -> float:
         return pool.submit(memory, *arguments).result()
 
 
-def memory(network: str, fusion: str, dimensions: int, device: str) -> float:
+def memory(network: str, fusion: str, size: Size, device: str) -> float:
     """Peak MiB of building and three steps, above what the process held before."""
     keep_heap()
     torch.set_num_threads(1)
     place = torch.device(device)
-    Steps("unet(base=4,stages=1)", "mean", dimensions, device).seconds()  # libraries make room for themselves
+    Steps("unet(base=4,stages=1)", "mean", size, device).seconds()  # libraries make room for themselves
     reset_peak(place)
     before = peak_mib(place)
-    steps = Steps(network, fusion, dimensions, device)
+    steps = Steps(network, fusion, size, device)
     for _ in range(3):
         steps.seconds()
     return peak_mib(place) - before

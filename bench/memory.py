@@ -111,8 +111,8 @@ def train(spec: RunSpec, data: RunData, folder: Path) -> str:
     folder.mkdir()
     cases = list(load_cases(data.cohort, data.prepared, data.cohort.modalities, None).values())
     for case in cases:
-        case.images.max()
-        case.labels.max()
+        case.images[:].max()
+        case.labels[:].max()
     size = sample_size(spec, [case.labels.shape for case in cases], make_network(spec, data.cohort))
     fabric, parts = make_fabric(spec.machine, spec.budget.precision), Parts(cases[2:], cases[:2], size)
     training = make_training(spec, data.cohort, parts, fabric=fabric, folder=RunFolder(folder), progress=silent)

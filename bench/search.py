@@ -355,7 +355,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         out = given.out or Path(temporary)
         parts = {
-            "judged": lambda: judged(20 if given.smoke else 300),
+            "judged": lambda: judged(10 if given.smoke else 300),
             "nothing": lambda: nothing(given.nulls, out),
             "planted": lambda: planted(given.seeds, given.truths, out),
             "tumours": lambda: tumours(out),
