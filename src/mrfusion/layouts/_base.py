@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import Protocol
 
 from mrfusion.case import Case, Cohort, Region, check_text
@@ -78,15 +79,17 @@ def inside(path: Path, root: Path) -> Path:
     check_text(str(path.relative_to(root)), f"a file's name below {root}")
     try:
         real = path.resolve()
-        is_file, is_folder, leads_nowhere = real.is_file(), real.is_dir(), path.is_symlink() and not real.exists()
+        mode = real.stat().st_mode  # Python 3.13 resolves a link to itself without a word, and asks is_file() in vain
+    except FileNotFoundError:
+        mode = 0
     except (OSError, RuntimeError) as error:  # a link to itself, a name of too many letters
         raise CaseError(f"{path} cannot be followed ({error}); rename the file, or copy it there") from None
-    if leads_nowhere:
+    if not mode and path.is_symlink():
         raise CaseError(f"{path} is a link to {real}, and nothing is there; mend it, or put the file in its place")
     if not real.is_relative_to(root.resolve()) and not _FOLLOWED.get():
         raise CaseError(f"{path} leads out of {root} (to {real}); {LEADS_OUT}")
-    if not is_file:
-        raise CaseError(f"expected a file at {path}, found {'a folder' if is_folder else 'nothing'}")
+    if not S_ISREG(mode):
+        raise CaseError(f"expected a file at {path}, found {'a folder' if S_ISDIR(mode) else 'nothing'}")
     return path
 
 
