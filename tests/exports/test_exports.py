@@ -107,6 +107,15 @@ def test_every_plan_as_onnx(plan: str, tmp_path: Path) -> None:
 
 
 @ONNX
+def test_what_onnx_is_given_is_a_copy_and_the_network_answers_on() -> None:
+    network = network_of("separate[energy]")
+    images, present = torch.randn(1, 3, *(2 * step for step in network.stride)), torch.ones(1, 3, dtype=torch.bool)
+    plain = families.module_of("exports", "onnx").without_parametrizations(network)
+    with torch.no_grad():
+        torch.testing.assert_close(plain(images, present).logits, network(images, present).logits)
+
+
+@ONNX
 @pytest.mark.slow
 def test_a_decomposition_that_onnx_lacks_is_said(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"ONNX has nothing for aten.linalg_cholesky_ex; write it --to torchscript"):

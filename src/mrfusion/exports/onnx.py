@@ -59,6 +59,8 @@ def without_parametrizations(network: nn.Module) -> nn.Module:
     found = copy.deepcopy(network)
     for module in list(found.modules()):
         if parametrize.is_parametrized(module):
+            made = type(module)  # shared with the original, and what follows takes the weight's property away from it
+            module.__class__ = type(made.__name__, made.__bases__, dict(vars(made)))
             for name in list(module.parametrizations):  # type: ignore[arg-type]
                 parametrize.remove_parametrizations(module, name)
     return found.eval()

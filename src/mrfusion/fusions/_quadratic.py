@@ -129,6 +129,8 @@ class Quadratic:
         """What of each node joins at each point (before its norm), pi, e, and the distances' sums."""
         w, present = self.weights, self.present
         given = (packed, prior, w.bias, w.state, w.costs, present)
+        if not torch.is_grad_enabled():  # checkpoint of torch 2.10 cannot be traced
+            return _weigh(*given)
         return checkpoint(_weigh, *given, use_reentrant=False, preserve_rng_state=False)  # type: ignore[no-any-return]
 
     def account(self, means: Float[Tensor, "b q"]) -> Float[Tensor, "b k 3"]:
