@@ -12,6 +12,7 @@ from mrfusion.data.cache import prepare_cohort
 from mrfusion.data.doubts import check_twins, doubts_of
 from mrfusion.data.read import read_cohort
 from mrfusion.errors import CaseError
+from mrfusion.inspection.look import inspect_cohort
 from mrfusion.spec import Preparation, Source
 
 LAYOUT = "folder(modalities=['t1'],label='seg',regions={'whole':[1,2],'core':[2]})"
@@ -37,8 +38,39 @@ def test_one_examination_in_two_sources_is_refused_with_both_names(tmp_path: Pat
     write_case(tmp_path / "2023" / "BraTS-GLI-00007-000", 0, packed=False)
     cohort = read_cohort([source(tmp_path / "2021"), source(tmp_path / "2023")])
     prepared = prepare_cohort(cohort, Preparation(), tmp_path / "cache")
-    with pytest.raises(CaseError, match=r"BraTS-GLI-00007-000 .*voxel for voxel the images of case BraTS2021_00001"):
+    with pytest.raises(CaseError, match=r"BraTS-GLI-00007-000 .*voxel for voxel the t1 of case BraTS2021_00001"):
         check_twins(cohort, prepared)
+
+
+@pytest.mark.parametrize("first", ["t1", "t2"])
+def test_one_shared_modality_is_enough_for_study_and_inspect(tmp_path: Path, first: str) -> None:
+    for name, seeds in (("a", (0, 1)), ("b", (0, None) if first == "t1" else (3, 1)), ("c", (4, 5))):
+        write_case(tmp_path / name, 9)
+        for modality, seed in zip(("t1", "t2"), seeds, strict=True):
+            image = nib.Nifti1Image(np.random.default_rng(seed).integers(1, 99, (8, 9, 6)).astype(np.uint8), np.eye(4))
+            if seed is not None:
+                nib.save(image, tmp_path / name / f"{modality}.nii.gz")
+    layout = "folder(modalities=['t1','t2'],label='seg',regions={'whole':[1,2]},may_lack=['images'])"
+    cohort = read_cohort([source(tmp_path, layout=layout)])
+    with pytest.raises(CaseError, match=f"case b .*voxel for voxel the {first} of case a"):
+        check_twins(cohort, prepare_cohort(cohort, Preparation(), tmp_path / "cache"))
+    faults = {found.case: found.faults for found in inspect_cohort(cohort, incomplete=True).cases}
+    assert not faults["a"]
+    assert not faults["c"]
+    assert [fault.partition(",")[0] for fault in faults["b"]] == [f"its {first} is voxel for voxel that of case a"]
+
+
+def test_modalities_that_a_fold_never_sees_are_said(tmp_path: Path) -> None:
+    for number in range(3):
+        write_case(tmp_path / f"c{number}", number)
+    (tmp_path / "c0" / "t1.nii.gz").rename(tmp_path / "c0" / "t2.nii.gz")
+    layout = "folder(modalities=['t1','t2','t3'],label='seg',regions={'whole':[1,2]},may_lack=['images'])"
+    cohort = read_cohort([source(tmp_path, layout=layout)])
+    prepared = prepare_cohort(cohort, Preparation(), tmp_path / "cache")
+    assert doubts_of(cohort, prepared, [Split(("c1",), ("c2",), ("c0",)), Split(("c0", "c1"), (), ("c2",))]) == [
+        "no case has t3; leave it out, or mend its name in the layout's options",
+        "fold 0 trains without a single t2; take other folds, or leave them out",
+    ]
 
 
 def test_two_time_points_of_a_patient_may_be_alike(tmp_path: Path) -> None:

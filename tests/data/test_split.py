@@ -148,3 +148,16 @@ def test_broken_json_and_foreign_splits_are_refused(tmp_path):
         read_splits(tmp_path / "s.json", cohort, strata)
     with pytest.raises(CaseError, match="here: expected cases of the data, such as 'p000-0', under val, found 'x'"):
         check_split(cohort, Split(("p000-0",), ("x",), ("p001-0",)), "here")
+
+
+def test_folds_that_are_the_same_are_refused_and_cases_tested_twice_are_said(tmp_path):
+    cohort, strata = cohort_with([1, 1, 1, 1, 1])
+    names = [case.id for case in cohort.cases]
+    once = {"train": names[1:], "val": names[:1]}
+    path = tmp_path / "splits_final.json"
+    path.write_text(json.dumps([once, {"train": names[:1:-1] + names[1:2], "val": names[:1]}]))
+    with pytest.raises(CaseError, match="the folds 0 and 1 are the same, which tells nothing new"):
+        read_splits(path, cohort, strata)
+    path.write_text(json.dumps([once, {"train": names[2:], "val": names[:2]}]))
+    _, notes = read_splits(path, cohort, strata)
+    assert f"1 cases are tested in several folds: {names[0]}" in notes

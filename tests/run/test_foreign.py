@@ -13,7 +13,7 @@ from mrfusion.data.cache import prepare_cohort
 from mrfusion.data.read import RunData
 from mrfusion.errors import CaseError, SpecError
 from mrfusion.progress import silent
-from mrfusion.run.foreign import predicted_files, score_foreign
+from mrfusion.run.foreign import check_foreign, predicted_files, score_foreign
 from mrfusion.run_folder.pictures import read_slice
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.spec import Preparation, RunSpec
@@ -136,6 +136,26 @@ def test_what_is_missing_or_elsewhere_names_the_case(data: RunData, tmp_path: Pa
         scores_of(data, tmp_path / "run3", spec_of(tmp_path / "p"))
     with pytest.raises(SpecError, match="found 2, none for fold 2"):
         predicted_files([tmp_path / "p"] * 2, data.cohort, ("a",), fold=0, folds=3)
+
+
+TURNS = {"probabilities": "expected whole numbers", "values": "expected the label values", "elsewhere": "mm away"}
+
+
+@pytest.mark.parametrize("fault", TURNS)
+def test_what_cannot_be_scored_is_found_before_any_arm_is_trained(data: RunData, tmp_path: Path, fault: str) -> None:
+    for name in NAMES:
+        save(label_map(NAMES.index(name)), tmp_path / f"{name}.nii.gz")
+    spec = spec_of(tmp_path, fold=1)
+    assert check_foreign(spec, data) == []
+    labels = label_map(NAMES.index("d"))
+    save((labels + 1e-5).astype(np.float32), tmp_path / "d.nii.gz")
+    (note,) = check_foreign(spec, data)
+    assert note.startswith("1 of 2 predictions were read with a note; the first: d.nii.gz: ")
+    wrong = {"probabilities": labels * np.float32(0.3), "values": labels * np.uint8(2), "elsewhere": labels}[fault]
+    save(wrong, tmp_path / "d.nii.gz", np.diag([-1.0, 1, 3, 1]) if fault == "elsewhere" else None)
+    with pytest.raises(CaseError, match=TURNS[fault]):
+        check_foreign(spec, data)
+    assert check_foreign(spec_of(tmp_path, fold=0), data) == []
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,14 @@
 folds (Auto3DSeg); checked against a cohort."""
 
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mrfusion.case import Cohort, Split
 from mrfusion.data.split import carve_validation, check_split
-from mrfusion.errors import InputError
+from mrfusion.errors import CaseError, InputError
 from mrfusion.files import read_json
 from mrfusion.layouts._dataset_json import listed_folds
 from mrfusion.run_folder.splits import PARTS
@@ -46,7 +47,21 @@ def read_splits(
         splits = [Split(train, val, test) for (train, val), (_, test) in zip(carved, parts, strict=True)]
     for number, split in enumerate(splits):
         check_split(cohort, split, f"{path}, fold {number}")
-    return splits, (*notes, *_unused(cohort, splits))
+    return splits, (*notes, *_tested_twice(path, splits), *_unused(cohort, splits))
+
+
+def _tested_twice(path: Path, splits: Sequence[Split]) -> list[str]:
+    """A note on cases that several folds test; CaseError where two folds test the same cases and no other."""
+    folds: dict[frozenset[str], int] = {}
+    for number, split in enumerate(splits):
+        twin = folds.setdefault(frozenset(split.test), number)
+        if twin != number and set(splits[twin].train) == set(split.train):
+            raise CaseError(
+                f"{path}: the folds {twin} and {number} are the same, which tells nothing new; drop one of them"
+            )
+    tested = Counter(case for split in splits for case in split.test)
+    twice = [case for case, count in tested.items() if count > 1]
+    return [f"{len(twice)} cases are tested in several folds: {_some(twice)}"] if twice else []
 
 
 def _read(path: Path) -> Any:

@@ -49,7 +49,7 @@ class Found:
     label_ml: Mapping[str, float] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    content: str = ""
+    content: Mapping[str, str] = field(default_factory=dict)
     facts: CaseFacts | None = None
 
 
@@ -217,7 +217,11 @@ def _measured(found: Found, volume: Volume, cohort: Cohort) -> Found:
         label_voxels=voxels,
         label_ml={name: round(count * voxel_ml, 3) for name, count in voxels.items()},
         notes=(*volume.notes, *(f"{name}: {note}" for name, note in flat.items() if note)),
-        content=hashlib.blake2b(volume.images_MXYZ[0].tobytes(), digest_size=10).hexdigest(),
+        content={
+            name: hashlib.blake2b(image.tobytes(), digest_size=10).hexdigest()
+            for name, image in zip(volume.modalities, volume.images_MXYZ, strict=True)
+            if not flat[name]
+        },
     )
 
 
@@ -232,11 +236,13 @@ def _flat(image: NDArray[np.float32]) -> str:
 
 
 def _same_as_before(found: Found, before: list[Found]) -> Found:
-    twin = next((other for other in before if found.content and other.content == found.content), None)
-    if twin is None or twin.patient == found.patient:
+    others = [other for other in before if other.patient != found.patient]
+    same = [(one, name) for name, digest in found.content.items() for one in others if one.content.get(name) == digest]
+    if not same:
         return found
+    twin, modality = same[0]
     fault = (
-        f"its {found.modalities[0]} is voxel for voxel that of case {twin.case}, of another patient; one examination "
+        f"its {modality} is voxel for voxel that of case {twin.case}, of another patient; one examination "
         "under two names would stand on both sides of a split: drop one, or give both the same patient"
     )
     return replace(found, faults=(*found.faults, fault))

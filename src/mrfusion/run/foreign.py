@@ -16,6 +16,7 @@ from mrfusion.data.grid import Grid
 from mrfusion.data.label_map import index_labels, region_masks
 from mrfusion.data.load import OpenedCase
 from mrfusion.data.nifti.labels import read_labels
+from mrfusion.data.nifti.voxels import Image
 from mrfusion.data.prepared import Prepared, resampler
 from mrfusion.data.read import RunData
 from mrfusion.errors import CaseError, SpecError, nearest
@@ -47,17 +48,21 @@ class ReadAnswers(RegionAnswers):
 
     def predict(self, one: OpenedCase) -> Prediction:
         """The masks out of the case's file; CaseError where they lie on another grid than its label."""
-        source, files = one.prepared.placement.source, self.files[one.case.id]
-        if "" in files:
-            masks = self._of_label_map(one.case, files[""], source)
-        else:
-            masks = np.stack([_mask(one.case, files[region.name], source) for region in self.cohort.regions])
+        masks, _ = self.masks(one.case, one.prepared)
         shown = _on_prepared(masks, one.prepared, one.loaded.those_present(self.modalities))
         return as_written(Prediction(one.case, shown, masks), self.cohort)
 
-    def _of_label_map(self, case: Case, path: Path, source: Grid) -> NDArray[np.bool_]:
-        image = read_labels(path)
-        _check_grid(case, path, Grid(_shape(image.array), image.affine), source)
+    def masks(self, case: Case, prepared: Prepared) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
+        """The masks (R, X, Y, Z) out of the case's file or files, and what was put up with while they were read."""
+        source, files = prepared.placement.source, self.files[case.id]
+        names = [""] if "" in files else [region.name for region in self.cohort.regions]
+        images = [_on_grid(case, files[name], source) for name in names]
+        notes = tuple(note for image in images for note in image.notes)
+        if "" in files:
+            return self._of_label_map(case, images[0]), notes
+        return np.stack([np.asarray(image.array != 0) for image in images]), notes
+
+    def _of_label_map(self, case: Case, image: Image) -> NDArray[np.bool_]:
         meaning = case if self.values is None else replace(case, label_values=self.values)
         index = index_labels(image, meaning, self.cohort.label_values).array
         return region_masks(index, self.cohort.regions, self.cohort.label_values)
@@ -69,6 +74,22 @@ def score_foreign(spec: RunSpec, data: RunData, folder: RunFolder, progress: Pro
     Raises SpecError where another program was trained on a case that is tested here, or names other regions, and
     CaseError for a case without a prediction, or with one on another grid.
     """
+    CaseEvaluation(spec, data, folder, progress).judge(_answers(spec, data))
+    folder.write_history(History())
+    folder.write_environment({FOREIGN: list(spec.predictions.folders if spec.predictions else ())})
+
+
+def check_foreign(spec: RunSpec, data: RunData) -> list[str]:
+    """Read the predictions of a fold as :func:`score_foreign` will, before any other arm is trained, and raise what it
+    would; notes on what was put up with."""
+    read = _answers(spec, data)
+    said = [read.masks(data.cohort.case(name), data.prepared[name])[1] for name in read.files]
+    noted = [notes[0] for notes in said if notes]
+    return [f"{len(noted)} of {len(said)} predictions were read with a note; the first: {noted[0]}"] if noted else []
+
+
+def _answers(spec: RunSpec, data: RunData) -> ReadAnswers:
+    """The reader of what ``spec.predictions`` names for the cases of its fold."""
     kind: Any = families.piece(answers.__name__, spec.chosen_task.answers)
     if not issubclass(kind, RegionAnswers):
         raise SpecError(f"predictions: they are masks of regions, and task {spec.task} has none")
@@ -76,10 +97,7 @@ def score_foreign(spec: RunSpec, data: RunData, folder: RunFolder, progress: Pro
     folders = [Path(text) for text in spec.predictions.folders]
     names = getattr(data.splits[spec.fold], spec.score_on)
     files = predicted_files(folders, data.cohort, names, fold=spec.fold, folds=len(data.splits))
-    values = _meaning(folders[0], data.cohort)
-    CaseEvaluation(spec, data, folder, progress).judge(ReadAnswers(spec, data.cohort, files, values))
-    folder.write_history(History())
-    folder.write_environment({FOREIGN: list(spec.predictions.folders)})
+    return ReadAnswers(spec, data.cohort, files, _meaning(folders[0], data.cohort))
 
 
 def predicted_files(
@@ -143,10 +161,10 @@ def _meaning(folder: Path, cohort: Cohort) -> dict[int, int] | None:
     return told.values(cohort.regions)
 
 
-def _mask(case: Case, path: Path, source: Grid) -> NDArray[np.bool_]:
+def _on_grid(case: Case, path: Path, source: Grid) -> Image:
     image = read_labels(path)
     _check_grid(case, path, Grid(_shape(image.array), image.affine), source)
-    return np.asarray(image.array != 0)
+    return image
 
 
 def _shape(array: NDArray[np.int32]) -> tuple[int, int, int]:

@@ -22,6 +22,7 @@ from mrfusion.planning.doubts import few_slices, too_large
 from mrfusion.progress import ProgressFile, silent
 from mrfusion.run.answers import rehearse_answers
 from mrfusion.run.execute import execute
+from mrfusion.run.foreign import check_foreign
 from mrfusion.run.timing import Measured, measured
 from mrfusion.run.walls import check_grid, check_machine, check_samples, machine_told, room_for_network, threads_note
 from mrfusion.run_folder.study import StudyFolder
@@ -36,10 +37,12 @@ def prepare_data(spec_json: str, out: str, cache: str, arms: Mapping[str, str]) 
     """Fill the cache, write ``cohort.json`` and ``splits.json`` to ``out``; the data's fingerprint and notes, and the
     parameters of each arm's network.
 
-    ``arms`` has a run's specification for each arm; SpecError, before anything runs, where one cannot be built.
+    ``arms`` has a run's specification for each arm, or each fold of one whose predictions are there already; SpecError,
+    before anything runs, where one cannot be built, and CaseError for predictions that cannot be scored.
     """
     spec, study = RunSpec.model_validate_json(spec_json), StudyFolder(Path(out))
-    specs = {name: RunSpec.model_validate_json(arm_json) for name, arm_json in arms.items()}
+    every = {name: RunSpec.model_validate_json(arm_json) for name, arm_json in arms.items()}
+    specs = {name: arm for name, arm in every.items() if arm.predictions is None}
     parameters, doubts = dict[str, int](), list[str]()
     for name, arm in specs.items():
         with _of_arm(name):
@@ -52,11 +55,20 @@ def prepare_data(spec_json: str, out: str, cache: str, arms: Mapping[str, str]) 
             network = _checked_network(arm, data.cohort)
             doubts += _doubts(arm, data, network)
         parameters[name] = count_parameters(network)
+    for name, arm in every.items():
+        if arm.predictions is not None and not study.run(_on(data, arm).digest).is_done:
+            with _of_arm(name):
+                doubts += [f"{name}: {note}" for note in check_foreign(arm, data)]
     notes = tuple(dict.fromkeys((*data.notes, *doubts)))
     study.write_cohort(data.cohort, fingerprint=data.fingerprint, notes=notes)
     hashes = {name: prepared.digest for name, prepared in data.prepared.items()}
     study.write_splits(data.cohort.cases, data.splits, hashes)
     return {"fingerprint": data.fingerprint, "notes": notes, "parameters": parameters}
+
+
+def _on(data: RunData, arm: RunSpec) -> RunSpec:
+    """The run's specification on these data, which names its folder."""
+    return arm.changed({"data": {"fingerprint": data.fingerprint}})
 
 
 @contextmanager

@@ -63,8 +63,13 @@ def prepare(study: Study, executor: Executor, *, out: Path, cache: Path, watch: 
     """
     decided = decide(study, executor, out=out, cache=cache, watch=watch)
     study = decided.study
-    trained = [arm for arm in study.arms if not arm.is_foreign]
-    ones = {arm.name: study.spec(arm, fold=study.folds[0], seed=study.seeds[0]).model_dump_json() for arm in trained}
+    ones = {
+        f"{arm.name}, fold {fold}" if arm.is_foreign else arm.name: study.spec(
+            arm, fold=fold, seed=study.seeds[0]
+        ).model_dump_json()
+        for arm in study.arms
+        for fold in (study.folds if arm.is_foreign else study.folds[:1])
+    }
     job = Job("prepare", PREPARE, (study.base.model_dump_json(), str(out), str(cache), ones), "preparing the data")
     data = results_of(executor, [job], lambda: watch(read_progress(StudyFolder(out).progress), 0))["prepare"]
     return Agenda(
