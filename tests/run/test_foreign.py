@@ -151,8 +151,9 @@ def test_what_cannot_be_scored_is_found_before_any_arm_is_trained(data: RunData,
     save((labels + 1e-5).astype(np.float32), tmp_path / "d.nii.gz")
     (note,) = check_foreign(spec, data)
     assert note.startswith("1 of 2 predictions were read with a note; the first: d.nii.gz: ")
-    wrong = {"probabilities": labels * np.float32(0.3), "values": labels * np.uint8(2), "elsewhere": labels}[fault]
-    save(wrong, tmp_path / "d.nii.gz", np.diag([-1.0, 1, 3, 1]) if fault == "elsewhere" else None)
+    wrong = labels * np.float32(0.3) if fault == "probabilities" else labels * np.uint8(2)
+    moved = np.diag([-1.0, 1, 3, 1]) if fault == "elsewhere" else None
+    save(labels if fault == "elsewhere" else wrong, tmp_path / "d.nii.gz", moved)
     with pytest.raises(CaseError, match=TURNS[fault]):
         check_foreign(spec, data)
     assert check_foreign(spec_of(tmp_path, fold=0), data) == []
