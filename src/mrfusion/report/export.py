@@ -45,11 +45,16 @@ def as_json(study: LoadedStudy) -> dict[str, Any]:
         "runs": {"done": len(study.done), "planned": len(study.runs)},
         "modalities": [arm.as_json() for arm in load_subsets(study)],
         "energy": energy_words.as_json(study),
-        "comparisons": [
-            {name: getattr(row, name) for name in COLUMNS} | {"exploratory": list(reasons(study, row))}
-            for row in study.comparisons
-        ],
+        "comparisons": _comparisons(study),
+        "scorings": {name: _comparisons(found) for name, found in study.scorings.items()},
     }
+
+
+def _comparisons(study: LoadedStudy) -> list[dict[str, Any]]:
+    return [
+        {name: getattr(row, name) for name in COLUMNS} | {"exploratory": list(reasons(study, row))}
+        for row in study.comparisons
+    ]
 
 
 def as_markdown(study: LoadedStudy) -> str:

@@ -29,6 +29,7 @@ from mrfusion.report.section import (
     points,
     ranking,
     roc,
+    scorings,
     search,
     verdicts,
     viewer,
@@ -37,7 +38,21 @@ from mrfusion.study.load import LoadedStudy
 
 # the page, top to bottom
 SECTIONS = (
-    *(headline, verdicts, ranking, arms, paper_tables, search, modalities, energy, cohort, points, cases, viewer),
+    *(
+        headline,
+        verdicts,
+        scorings,
+        ranking,
+        arms,
+        paper_tables,
+        search,
+        modalities,
+        energy,
+        cohort,
+        points,
+        cases,
+        viewer,
+    ),
     *(roc, curves, balance, cost, methods, appendix),
 )
 _HERE = Path(__file__).parent

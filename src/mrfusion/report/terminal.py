@@ -19,7 +19,16 @@ def terminal_answer(study: LoadedStudy) -> RenderableType:
     if not study.comparisons:
         return terminal_table(study)
     said = [escape(str(sentence(study, row))) for row in leading(study)]
-    return Group(terminal_table(study), verdict_table(study), *said, *_stopped(study), "")
+    return Group(terminal_table(study), verdict_table(study), *said, *_stopped(study), *_scored_otherwise(study), "")
+
+
+def _scored_otherwise(study: LoadedStudy) -> list[str]:
+    """The verdicts of the same trainings by each further scoring."""
+    return [
+        escape(f"scored otherwise ({name}): {sentence(found, row)}")
+        for name, found in study.scorings.items()
+        for row in leading(found)
+    ]
 
 
 def _stopped(study: LoadedStudy) -> list[str]:

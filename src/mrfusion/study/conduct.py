@@ -37,13 +37,22 @@ class Agenda:
     quests: tuple[Quest, ...] = ()
     terms: tuple[str, ...] = ()
 
+    @property
+    def scored(self) -> dict[str, tuple[PlannedRun, ...]]:
+        """The planned runs once more for each further scoring, by its name."""
+        return {
+            name: tuple(replace(run, spec=run.spec.changed(changes)) for run in self.planned)
+            for name, changes in self.study.scorings.items()
+        }
+
     def now(self, out: Path) -> tuple[PlannedRun, ...]:
         """The planned runs, and those that the searches wait for; more may follow when these are done.
 
         A run that is the same training as another which is still to come waits for it: nothing is trained twice.
         """
-        asked = self.planned + tuple(run for quest in self.quests for run in wanted(quest, out))
-        return tuple(_one_of_each_training(asked, out))
+        again = (replace(run, arm=f"{run.arm} ({name})") for name, runs in self.scored.items() for run in runs)
+        searched = (run for quest in self.quests for run in wanted(quest, out))
+        return tuple(_one_of_each_training((*self.planned, *again, *searched), out))
 
 
 def _one_of_each_training(asked: Iterable[PlannedRun], out: Path) -> Iterator[PlannedRun]:
@@ -63,14 +72,8 @@ def prepare(study: Study, executor: Executor, *, out: Path, cache: Path, watch: 
     """
     decided = decide(study, executor, out=out, cache=cache, watch=watch)
     study = decided.study
-    ones = {
-        f"{arm.name}, fold {fold}" if arm.is_foreign else arm.name: study.spec(
-            arm, fold=fold, seed=study.seeds[0]
-        ).model_dump_json()
-        for arm in study.arms
-        for fold in (study.folds if arm.is_foreign else study.folds[:1])
-    }
-    job = Job("prepare", PREPARE, (study.base.model_dump_json(), str(out), str(cache), ones), "preparing the data")
+    asked = {name: spec.model_dump_json() for name, spec in _to_try(study).items()}
+    job = Job("prepare", PREPARE, (study.base.model_dump_json(), str(out), str(cache), asked), "preparing the data")
     data = results_of(executor, [job], lambda: watch(read_progress(StudyFolder(out).progress), 0))["prepare"]
     return Agenda(
         study,
@@ -79,6 +82,17 @@ def prepare(study: Study, executor: Executor, *, out: Path, cache: Path, watch: 
         _quests(study, data["fingerprint"], executor, out),
         tuple(terms_at_the_start(study, data["parameters"])),
     )
+
+
+def _to_try(study: Study) -> dict[str, RunSpec]:
+    """A run of each arm, of foreign ones of each fold, and the first of them by each further scoring, by its name."""
+    found = {
+        f"{arm.name}, fold {fold}" if arm.is_foreign else arm.name: study.spec(arm, fold=fold, seed=study.seeds[0])
+        for arm in study.arms
+        for fold in (study.folds if arm.is_foreign else study.folds[:1])
+    }
+    first = next(iter(found.values()))
+    return found | {f"{name} (a scoring)": first.changed(changes) for name, changes in study.scorings.items()}
 
 
 def _quests(study: Study, fingerprint: str, executor: Executor, out: Path) -> tuple[Quest, ...]:
@@ -167,6 +181,11 @@ def _write_design(agenda: Agenda, about: dict[str, Any], out: Path) -> None:
     content["plan"] += [
         {"arm": quest.arm, "fold": quest.fold, "seed": quest.seed, "digest": answer_digest(quest, out)}
         for quest in agenda.quests
+    ]
+    content["scored"] = [
+        {"scoring": name, "arm": run.arm, "fold": run.fold, "seed": run.seed, "digest": run.spec.digest}
+        for name, runs in agenda.scored.items()
+        for run in runs
     ]
     StudyFolder(out).write_design(content)
     if agenda.quests:

@@ -17,20 +17,13 @@ from mrfusion.study import foreign, planned
 from mrfusion.study.choices import check_choices
 from mrfusion.study.places import placed, with_places
 from mrfusion.study.planned import Planning
+from mrfusion.study.scorings import check_scorings
 from mrfusion.yaml_file import read_yaml
 
 OWN_KEYS = (
-    "name",
-    "question",
-    "arms",
-    "reference",
-    "folds",
-    "seeds",
-    "hypotheses",
-    "subsets",
-    "planning",
-    "most_seeds",
-)
+    "name", "question", "arms", "reference", "folds", "seeds", "hypotheses", "subsets", "planning", "most_seeds",
+    "scorings",
+)  # fmt: skip
 MOST_RUNS = 100_000
 MOST_SEEDS = 5  # of a study that stops when it is decided and does not say how many
 RENAMED = {"family": "hypotheses"}  # keys of version 0.1.0
@@ -86,6 +79,9 @@ class Study(Part):
     subsets: bool = Field(False, description="score every run on every subset of its modalities")
     most_seeds: int | None = Field(
         None, ge=2, le=1000, description="stop an arm once it is decided, or after so many seeds; null: run all seeds"
+    )
+    scorings: dict[str, dict[str, Any]] = Field(
+        {}, description="further ways to score the same trainings, by name, as in {challenge: {rules: brats2023-MEN}}"
     )
     planning: Planning = Planning()
     auto: tuple[str, ...] = ()
@@ -266,6 +262,8 @@ def _check(study: Study, path: Path) -> None:
             _check_search(arm, spec)
         except SpecError as error:
             raise SpecError(f"{path}: arm {arm.name!r}: {error}") from None
+    searching = [arm.name for arm in study.arms if arm.search]
+    check_scorings(study.scorings, study.base, searching)
     said = {arm.name: _said(study, arm) for arm in study.arms}
     for name, content in said.items():
         same = next(other for other, its in said.items() if its == content)

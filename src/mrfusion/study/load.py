@@ -49,7 +49,7 @@ class LoadedStudy:
 
     ``frozen`` is the digest of the plan that was frozen before the first run, and ``added`` what goes beyond it; empty
     and None where none was. ``stopping`` says of a study that stops when it is decided what its last look found, and
-    ``seeds`` are all that it may come to.
+    ``seeds`` are all that it may come to. ``scorings`` are the same trainings scored otherwise, by the scoring's name.
     """
 
     folder: StudyFolder
@@ -70,6 +70,7 @@ class LoadedStudy:
     frozen: str = ""
     added: Added | None = None
     stopping: Mapping[str, Any] | None = None
+    scorings: Mapping[str, "LoadedStudy"] = field(default_factory=dict)
     other_rules: OtherRules = field(default_factory=OtherRules)
 
     @cached_property
@@ -189,7 +190,7 @@ def load_study(folder: Path | str) -> LoadedStudy:
         cases = tuple(StudyCase(c["id"], c["patient"], known[c["id"]]) for c in cohort["cases"])
         patients = {case.id: case.patient for case in cases}
         searches = here.read_searches()
-        return LoadedStudy(
+        found = LoadedStudy(
             folder=here,
             name=study["name"],
             question=study["question"] or usual_question([a["name"] for a in study["arms"]]),
@@ -210,11 +211,23 @@ def load_study(folder: Path | str) -> LoadedStudy:
             stopping=study.get("stopping"),
             other_rules=rules_of_runs(here, {str(cell["digest"]) for cell in study["plan"]}),
         )
+        return replace(found, scorings=_scored_otherwise(found, study.get("scored", ()), patients))
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"expected study.json, cohort.json and splits.json of a study at {folder}, found files of another form "
             f"({error}); write the folder anew with `mrfusion study`"
         ) from None
+
+
+def _scored_otherwise(
+    found: LoadedStudy, cells: Iterable[Mapping[str, Any]], patients: Mapping[str, str]
+) -> dict[str, LoadedStudy]:
+    """The study with the runs of each further scoring in place of its own, whose first metric decides."""
+    grouped: dict[str, list[LoadedRun]] = {}
+    for cell in cells:
+        grouped.setdefault(str(cell["scoring"]), []).append(load_run(found.folder, cell, patients))
+    declared = found.hypotheses.model_copy(update={"metrics": ()})
+    return {name: replace(found, runs=tuple(runs), hypotheses=declared) for name, runs in grouped.items()}
 
 
 def _hypotheses(study: Mapping[str, Any], path: Path) -> Hypotheses:
