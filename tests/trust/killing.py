@@ -78,7 +78,7 @@ def numbers(out: Path) -> dict[str, object]:
             if path.is_file() and path.name != "environment.json":
                 found[f"{run.name}/{path.relative_to(run)}"] = _content(path)
     report = json.loads((out / "report.json").read_text())
-    verdict = [re.sub(r"[\d.]+ times the training time", "", said) for said in report["verdict"]]
+    verdict = [re.sub(r"[\d.e+-]+ times the training time", "", said) for said in report["verdict"]]
     return found | {"comparisons": report["comparisons"], "verdict": verdict}
 
 
