@@ -126,3 +126,16 @@ def test_arguments_stand_in_the_text() -> None:
 
 def test_module_of_gives_what_stands_beside_a_choice() -> None:
     assert families.module_of("fusions", "mean(x=1)").__name__ == "mrfusion.fusions.mean"
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        ("folder(modalities=7,label=seg,regions={})", "expected a mapping or a list for modalities, found 7"),
+        ("folder(modalities=[a],label=seg,regions=nonsense)", "expected a mapping for regions, found 'nonsense'"),
+        ("folder(modalities=[a],label=seg,regions={},may_lack=images)", "expected a list for may_lack, found 'images'"),
+    ],
+)
+def test_a_list_or_mapping_is_asked_for_before_anything_is_read(choice: str, said: str) -> None:
+    with pytest.raises(SpecError, match=said):
+        families.load("layouts", choice)

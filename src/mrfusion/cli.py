@@ -1,6 +1,8 @@
 """The command line: commands of studies and runs, and the program; each imports its room inside, so --help is quick."""
 
+import atexit
 import io
+import os
 import signal
 import sys
 from pathlib import Path
@@ -200,6 +202,7 @@ def combine(
 
 def main() -> None:
     """The program: an error that mrfusion reports is one message and exit code 2, never a traceback."""
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal may not know every letter of a name
@@ -211,6 +214,29 @@ def main() -> None:
         said = _of_the_system(error) if isinstance(error, OSError) else str(error)
         typer.secho(f"mrfusion: {_plain(said)}", err=True, fg=typer.colors.RED)
         sys.exit(2)
+    finally:
+        atexit.register(_be_deaf)
+
+
+def _open_streams() -> None:
+    """Let standard streams that were closed, as by ``>&-``, lead nowhere.
+
+    Otherwise the next file or pipe takes the number of a closed stream, and a worker process that is started then
+    closes it, or ends with a bad file descriptor.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free, which is this one
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))
+
+
+def _be_deaf() -> None:
+    """What is left when the program ends takes no time, and would answer Ctrl-C by a traceback."""
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, signal.SIG_IGN)
 
 
 def _stop(*_: object) -> None:

@@ -100,3 +100,11 @@ def test_few_minutes_plan_a_smaller_batch_and_more_steps(heads: Path, tmp_path: 
     assert batch["value"] < planned["value"]
     assert "only about" in batch["reason"]
     assert [one["key"] for one in short["planned"]] == list(keys)
+
+
+def test_minutes_that_no_epoch_fits_are_told(heads: Path, tmp_path: Path) -> None:
+    spec = spec_of(heads).changed({"network": "unet(base=4,stages=1)", "sampling": {"size": [16, 16]}})
+    given = (spec.model_dump_json(), ("budget.epochs",), json.dumps({**ASKED, "minutes": 1e-6}), str(tmp_path))
+    [planned] = propose_values(*given, str(tmp_path))["planned"]
+    assert planned["value"] == 1
+    assert "longer than the 1e-06 minutes that are given" in planned["reason"]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for in_process, as pytest has it
 
+from bad_choices import BAD_CHOICES
 from bad_commands import BAD_COMMANDS
 from bad_images import BAD_IMAGES
 from bad_keys import BAD_KEYS
@@ -21,7 +22,7 @@ from bad_models import BAD_MODELS
 from bad_texts import BAD_TEXTS
 from sandbox import attempt, unclear
 
-CORPUS = [*BAD_IMAGES, *BAD_TEXTS, *BAD_KEYS, *BAD_COMMANDS, *BAD_LISTS, *BAD_LABELS, *BAD_MODELS]
+CORPUS = [*BAD_IMAGES, *BAD_TEXTS, *BAD_KEYS, *BAD_COMMANDS, *BAD_LISTS, *BAD_LABELS, *BAD_MODELS, *BAD_CHOICES]
 
 
 def main() -> None:

@@ -57,6 +57,8 @@ def widths(base: int | Sequence[int], *, stages: int, widest: int) -> tuple[int,
         return tuple(base)
     check_between("base", base, 1, MOST_FEATURES)
     check_between("stages", stages, 1, MOST_LEVELS - 1)
+    if widest < 1:
+        raise SpecError(f"network: widest must be at least 1, found {widest}")
     return tuple(min(base * 2**level, widest) for level in range(stages + 1))
 
 

@@ -20,6 +20,8 @@ class Cagrad(GradientBalancer):
 
     def __init__(self, *, c: float = 0.5, unit: bool = False) -> None:
         super().__init__(unit=unit)
+        if not 0 <= c < 1:
+            raise SpecError(f"balancer cagrad: c, a share of the mean gradient, must be from 0 to below 1, found {c:g}")
         try:
             self.method = CAGrad(c)
         except ImportError as error:

@@ -6,6 +6,7 @@ from typing import Any
 from torchjd.scalarization import DWA
 
 from mrfusion.balancers._weights import Remembering
+from mrfusion.errors import SpecError
 
 
 class Dwa(Remembering):
@@ -20,6 +21,8 @@ class Dwa(Remembering):
 
     def __init__(self, *, temperature: float = 2.0) -> None:
         super().__init__()
+        if not temperature > 0:
+            raise SpecError(f"balancer dwa: temperature must be larger than 0, found {temperature:g}")
         self.temperature = temperature
 
     def make(self, count: int) -> DWA:

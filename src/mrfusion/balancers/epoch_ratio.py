@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from mrfusion.balancers._base import Balancer, RunBackward
+from mrfusion.errors import SpecError
 
 
 class EpochRatio(Balancer):
@@ -25,6 +26,8 @@ class EpochRatio(Balancer):
 
     def __init__(self, *, normalise: bool = False, temperature: float = 1.0) -> None:
         super().__init__()
+        if not temperature > 0:
+            raise SpecError(f"balancer epoch_ratio: temperature must be larger than 0, found {temperature:g}")
         self.normalise, self.temperature = normalise, temperature
         self.one_process = normalise  # the first losses of each process's share are not those of the batch
         self.scales: dict[str, float] = {}

@@ -8,6 +8,7 @@ from torch import Tensor
 from torchjd.scalarization import FAMO
 
 from mrfusion.balancers._weights import Remembering
+from mrfusion.errors import SpecError
 
 
 class Famo(Remembering):
@@ -22,6 +23,8 @@ class Famo(Remembering):
 
     def __init__(self, *, lr: float = 0.025) -> None:
         super().__init__()
+        if not lr > 0:
+            raise SpecError(f"balancer famo: lr, the learning rate of the weights, must be larger than 0, found {lr:g}")
         self.lr = lr
 
     def make(self, count: int) -> FAMO:

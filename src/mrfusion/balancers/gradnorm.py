@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mrfusion.balancers._base import Balancer
 from mrfusion.balancers._gradients import RetainingBackward, gradients_of, gramian_of
+from mrfusion.errors import SpecError
 
 
 class Gradnorm(Balancer):
@@ -28,6 +29,8 @@ class Gradnorm(Balancer):
 
     def __init__(self, *, alpha: float = 1.5, lr: float = 0.025) -> None:
         super().__init__()
+        if alpha < 0 or lr <= 0:
+            raise SpecError(f"balancer gradnorm: alpha must be at least 0 and lr above 0, found {alpha:g} and {lr:g}")
         self.alpha, self.lr = alpha, lr
         self.weights: Tensor = torch.ones(0)
         self.first: Tensor = torch.ones(0)

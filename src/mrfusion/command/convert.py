@@ -54,7 +54,7 @@ def nnunet_commands(out: Path, *, folds: int) -> list[str]:
     train = [f"nnUNetv2_train {number} 3d_fullres {fold}" for fold in range(folds or 5)]
     results = f"nnUNet_results/{name}/nnUNetTrainer__nnUNetPlans__3d_fullres"
     return [
-        f"nnU-Net's raw data: {out}; in nnU-Net's environment:",
+        f"nnU-Net's raw data: {out}; in nnU-Net's environment, with 2d for 3d_fullres where slices are few and thick:",
         *move,
         f"export nnUNet_raw={shlex.quote(str(raw))} nnUNet_preprocessed=$PWD/nnUNet_preprocessed "
         "nnUNet_results=$PWD/nnUNet_results",

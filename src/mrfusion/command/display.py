@@ -21,7 +21,8 @@ from rich.table import Column
 from mrfusion import progress
 
 console = Console()
-complaints = Console(stderr=True, force_terminal=sys.stderr.isatty())  # FORCE_COLOR asks for colours, not for bars
+_SHOWN = sys.stderr is not None and sys.stderr.isatty()  # it is None where there is no terminal at all
+complaints = Console(stderr=True, force_terminal=_SHOWN)  # FORCE_COLOR asks for colours, not for bars
 
 
 def say(text: str, *, style: str | None = None) -> None:

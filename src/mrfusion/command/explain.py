@@ -151,6 +151,8 @@ def _kind(annotation: ast.expr | None) -> str:
     if text.startswith("Literal["):
         return text[8:-1].replace("'", "").replace(", ", " or ")
     words = {"int": "whole number", "float": "number", "bool": "true or false", "str": "text", "None": "none"}
+    words |= {"NotNegative": "number", "PerAxis": "whole number"}  # or a list, which stands beside it
+    words |= {"Over": "", "Statistic": "", "Size": ""}  # words that the meaning lists
     words |= {"Sequence": "list", "Mapping": "mapping", "Any": "", "Path": "path"}
     parts = [re.sub(r"\[.*", "", part.strip()) for part in re.split(r"\|(?![^\[]*\])", text)]
     return " or ".join(dict.fromkeys(words.get(part, part) for part in parts if words.get(part, part)))

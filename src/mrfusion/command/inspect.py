@@ -75,7 +75,7 @@ def _show(found: Inspection) -> None:
         if sizes and not there:
             table.add_row(escape(region), f"0 of {len(sizes)}", "-", "-", "-", "")
         if there:
-            bar = "█" * max(1, round(20 * len(there) / len(sizes)))
+            bar = "█" * max(1, round(10 * len(there) / len(sizes)))  # fits 80 columns
             figures = (f"{value:.2f}" for value in (median(there), min(there), max(there)))
             table.add_row(escape(region), f"{len(there)} of {len(sizes)}", *figures, bar)
     console.print(table if table.row_count else "no labelled voxel")

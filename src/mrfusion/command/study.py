@@ -152,12 +152,16 @@ def _wave(agenda: Agenda, executor: Executor, place: _Place) -> tuple[int, bool]
     and whether any was missing."""
     planned = agenda.now(place.out)
     todo = missing(planned, place.out)
-    asked = f", {len(agenda.quests)} searches ask as they go" if agenda.quests else ""
+    asked = f", {_searches(agenda)} asking for more as they go" if agenda.quests else ""
     complaints.print(f"{len(planned)} runs planned, {len(planned) - len(todo)} done{asked}", highlight=False)
     titles = {run.spec.digest: run.title for run in planned}
     with StudyView(titles, len(todo), study_grid(planned, place.out)) as view:
         made = conduct(planned, executor, out=place.out, cache=place.cache, watch=view.watch)
     return made, bool(todo)
+
+
+def _searches(agenda: Agenda) -> str:
+    return "a search" if len(agenda.quests) == 1 else f"{len(agenda.quests)} searches"
 
 
 def _subsets(executor: Executor, place: _Place) -> int:
@@ -175,8 +179,15 @@ def foretell(study: Study, executor: Executor, *, out: Path, cache: Path | None)
     """Say which runs are missing and how long they would take here; nothing is run but a few timed steps.
 
     Nothing is written into ``out``, nor into a cache that is not there yet: what has to lie somewhere lies beside
-    ``out`` until the estimate ends.
+    ``out`` until the estimate ends. Ctrl-C is one message.
     """
+    try:
+        _foretell(study, executor, out=out, cache=cache)
+    except KeyboardInterrupt:
+        raise MrFusionError("stopped; nothing was written, and no run was begun") from None
+
+
+def _foretell(study: Study, executor: Executor, *, out: Path, cache: Path | None) -> None:
     kept = cache or StudyFolder(out).cache
     with temporary_folder(next(folder for folder in out.absolute().parents if folder.is_dir())) as place:
         prepared = kept if kept.is_dir() else StudyFolder(place).cache
@@ -196,7 +207,7 @@ def _foretold(agenda: Agenda, todo: Sequence[PlannedRun], found: Estimate) -> It
     beside = ""
     if found.workers and found.workers > 1 and len(found.seconds) > 1:
         beside = f", {duration(found.beside(found.workers))} with {found.workers} side by side"
-    more = f"; {len(agenda.quests)} searches will ask for more, round by round" if agenda.quests else ""
+    more = f"; {_searches(agenda)} will ask for more, round by round" if agenda.quests else ""
     yield f"{len(found.seconds)} runs{most}, {duration(found.total)} one after another{beside}{more}"
     untimed = len(found.seconds) - len(found.timed)
     if untimed:

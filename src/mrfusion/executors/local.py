@@ -12,11 +12,13 @@ from itertools import islice
 from multiprocessing.connection import Connection, wait
 from types import ModuleType
 
+from mrfusion.errors import SpecError
 from mrfusion.executors._base import Executor, Job, Outcome
 from mrfusion.executors._call import carry_out
 from mrfusion.hardware import cores, gpus
 
 TICK_SECONDS = 0.25
+GONE_SECONDS = 5.0
 KILLED = "its process was ended from outside, by the system for want of memory perhaps; run it again"
 
 
@@ -39,6 +41,8 @@ class Local(Executor):
     workers: int
 
     def __init__(self, workers: int | None = None) -> None:
+        if workers is not None and workers < 1:
+            raise SpecError(f"executor local: workers, processes side by side, must be at least 1, found {workers}")
         self.gpus, self.cores = gpus(), cores()
         self.workers = workers or len(self.gpus) or self.cores
 
@@ -94,9 +98,11 @@ class Worker:
         return answer
 
     def end(self) -> None:
-        """End the process, whatever it does."""
+        """End the process, whatever it does, and wait until it is gone: it may be writing in a folder that is removed
+        next."""
         self.connection.close()
         self.process.terminate()
+        self.process.join(GONE_SECONDS)
 
 
 def _serve(connection: Connection, number: int, threads: int, gpus: Sequence[str]) -> None:

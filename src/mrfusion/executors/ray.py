@@ -67,6 +67,10 @@ class Ray(Executor):
             raise SpecError(f"executor ray: gpus must be a share from 0 to 1, or a whole number, found {gpus}")
         if cpus < 1 or cpus != int(cpus):
             raise SpecError(f"executor ray: cpus, the threads of a run, must be a whole number from 1 on, found {cpus}")
+        if (workers is not None and workers < 1) or retries < 0:
+            raise SpecError(
+                f"executor ray: workers must be at least 1 and retries at least 0, found {workers} and {retries}"
+            )
         self.workers, self.address, self.cpus, self.gpus, self.retries = workers, address, cpus, gpus, retries
 
     def run(self, jobs: Sequence[Job], tick: Callable[[], None]) -> Iterator[Outcome]:

@@ -35,7 +35,10 @@ class Lrrnet(ImageFusion):
     def __init__(self, *modalities: str, n: int = 128, iterations: int = 4) -> None:
         super().__init__(*modalities)
         if not modalities or n < 1 or iterations < 0:
-            raise SpecError(f"expected lrrnet(x,y) with modalities and n of at least 1, found {modalities}, n={n}")
+            raise SpecError(
+                "expected lrrnet(x,y) with modalities, n of at least 1 and iterations of at least 0, found "
+                f"{', '.join(modalities) or 'none'}, n={n}, iterations={iterations}"
+            )
         count = len(modalities)
         self.n = n
         self.encoders = nn.ModuleList(SparseCode(2 * n, iterations) for _ in modalities)

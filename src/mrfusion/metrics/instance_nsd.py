@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mrfusion.families import NotNegative
 from mrfusion.metrics._base import UNDEFINED, About
 from mrfusion.metrics._instances import Over, Statistic, averaged
 from mrfusion.metrics._pair import MaskPair
@@ -20,7 +21,7 @@ ABOUT = About(
 
 
 def instance_nsd(
-    pair: MaskPair, tolerance_mm: float = 1.0, over: Over = "found", statistic: Statistic = "mean"
+    pair: MaskPair, tolerance_mm: NotNegative = 1.0, over: Over = "found", statistic: Statistic = "mean"
 ) -> Value:
     """Mean (or std) of each lesion's ``nsd(variant=voxel)`` against its component.
 

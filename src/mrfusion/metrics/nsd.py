@@ -4,6 +4,7 @@ from typing import Literal
 
 import numpy as np
 
+from mrfusion.families import NotNegative
 from mrfusion.metrics._base import About, metric
 from mrfusion.metrics._pair import MaskPair
 
@@ -11,7 +12,7 @@ ABOUT = About("1", (0.0, 1.0), "higher", both_empty=1.0, prediction_empty=0.0, t
 
 
 @metric(ABOUT)
-def nsd(pair: MaskPair, tolerance_mm: float = 1.0, variant: Literal["surfel", "voxel"] = "surfel") -> float:
+def nsd(pair: MaskPair, tolerance_mm: NotNegative = 1.0, variant: Literal["surfel", "voxel"] = "surfel") -> float:
     """The part of both surfaces that is at most ``tolerance_mm`` from the other.
 
     Options:

@@ -48,10 +48,11 @@ def backbone_named(text: str, dimensions: int) -> Backbone | Whole:
     if isinstance(kind, type) and issubclass(kind, nn.Module):
         return Given(partial(choice), dimensions, multiple=getattr(kind, "multiple", MULTIPLE))
     try:
-        made: Backbone | Whole = choice(dimensions)
-    except TypeError as error:
+        made: Backbone | Whole = choice(dimensions=dimensions)
+    except TypeError as error:  # says after its name what a class lacks
+        lacks = str(error).rpartition("() ")[2]
         raise SpecError(
-            f"network: {text!r} is not all that it takes ({error}); 'mrfusion list backbones' shows an example of each"
+            f"network: {text!r} is not all that it takes ({lacks}); 'mrfusion list backbones' shows an example of each"
         ) from None
     return made
 

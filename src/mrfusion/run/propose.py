@@ -80,6 +80,11 @@ def _fit_minutes(
     epochs = found.budget(60 * wanted["minutes"])
     each = found.training(epochs) / epochs
     reason = f"an epoch takes {each:.1f} s here, so that they fill {wanted['minutes']:g} minutes"
+    if each > 60 * wanted["minutes"]:
+        reason = (
+            f"an epoch takes {each:.1f} s here, longer than the {wanted['minutes']:g} minutes that are given; give "
+            "more minutes, or write a smaller sampling.size or sampling.per_case"
+        )
     return fitted | {EPOCHS: {"key": EPOCHS, "value": epochs, "reason": reason}}
 
 

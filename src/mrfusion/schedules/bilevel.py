@@ -30,6 +30,8 @@ class Bilevel(Schedule):
     def __init__(self, *, fusion: str = "fusion", fusion_rate: float | None = None, ahead: float = 1.0) -> None:
         if not ahead >= 0:
             raise SpecError(f"schedule bilevel: ahead is a share of the learning rate, at least 0, found {ahead:g}")
+        if fusion_rate is not None and not fusion_rate > 0:
+            raise SpecError(f"schedule bilevel: fusion_rate must be larger than 0, found {fusion_rate:g}")
         self.fusion, self.fusion_rate, self.ahead = fusion, fusion_rate, ahead
 
     def phases(self, network: nn.Module, losses: Sequence[str]) -> list[Phase]:

@@ -38,6 +38,8 @@ class Joint(Schedule):
     ) -> None:
         if not 0 <= warm < 1:
             raise SpecError(f"schedule joint: warm must be at least 0 and below 1, found {warm:g}")
+        if fusion_rate is not None and not fusion_rate > 0:
+            raise SpecError(f"schedule joint: fusion_rate must be larger than 0, found {fusion_rate:g}")
         self.fusion, self.fusion_rate, self.warm, self.stop = fusion, fusion_rate, warm, stop
 
     def phases(self, network: nn.Module, losses: Sequence[str]) -> list[Phase]:

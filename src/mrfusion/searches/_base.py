@@ -105,6 +105,8 @@ class Search(ABC):
     def __init__(self, fusion: str = "mmtm", *, epochs: int | None = None, rate: float = 1.0, repeats: int = 3) -> None:
         if not rate > 0:
             raise SpecError(f"search: rate, a share of the learning rate, must be larger than 0, found {rate:g}")
+        if epochs is not None and epochs < 1:
+            raise SpecError(f"search: epochs of a candidate must be at least 1, found {epochs}")
         if repeats < 3:
             raise SpecError(
                 f"search: repeats must be at least 3, found {repeats}: by chance alone, two trainings beat two "
