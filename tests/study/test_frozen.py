@@ -80,7 +80,7 @@ def test_the_first_study_freezes_what_it_will_compare(tmp_path: Path) -> None:
 
 
 def test_the_same_study_again_changes_nothing(tmp_path: Path) -> None:
-    assert beyond(tmp_path, TEXT) == Added((), {}, {}, {}, ())
+    assert beyond(tmp_path, TEXT) == Added((), {}, {}, {}, (), {})
 
 
 @pytest.mark.parametrize(("old", "new", "arm", "region", "metric", "why"), [
@@ -100,6 +100,16 @@ def test_what_is_added_is_exploratory(
 ) -> None:
     assert old in TEXT
     assert why in beyond(tmp_path, TEXT.replace(old, new, 1)).of(arm, region, metric)
+
+
+def test_a_scoring_that_was_added_is_exploratory_and_no_other(tmp_path: Path) -> None:
+    both = TEXT + "scorings: {paper: {rules: paper}, brats: {rules: brats2023-MEN}}\n"
+    begun(read(tmp_path, both.replace(", brats: {rules: brats2023-MEN}", "")), tmp_path / "out")
+    found = added_from(begun(read(tmp_path, both), tmp_path / "out")["added"])
+    assert found.by("brats").of("late", "WT", "dice") == ("scoring brats was added",)
+    assert found.by("paper").of("late", "WT", "dice") == found.of("late", "WT", "dice") == ()
+    changed = begun(read(tmp_path, both.replace("rules: paper", "metrics: [hd95]")), tmp_path / "out")
+    assert added_from(changed["added"]).by("paper").of("late", "WT", "hd95") == ("scoring paper was changed",)
 
 
 def test_an_added_arm_makes_the_others_no_less_planned(tmp_path: Path) -> None:
@@ -143,7 +153,7 @@ def test_a_plan_that_was_edited_is_refused(tmp_path: Path) -> None:
 
 def test_where_it_runs_and_where_the_data_lie_is_no_part_of_the_plan(tmp_path: Path) -> None:
     moved = TEXT.replace("path: x", "path: y") + "machine: {threads: 1}\n"
-    assert beyond(tmp_path, moved) == Added((), {}, {}, {}, ())
+    assert beyond(tmp_path, moved) == Added((), {}, {}, {}, (), {})
 
 
 def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ something comes out, so a report marks it as exploratory, for ever.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mrfusion.errors import InputError
@@ -21,7 +21,8 @@ UNSAID = ("machine", "fold", "seed")  # of a specification: where it runs, and w
 class Added:
     """What a study does beyond its frozen plan, in clauses; empty where it keeps to it.
 
-    ``everywhere`` concerns every comparison; ``arms``, ``regions`` and ``metrics`` those of the one they name.
+    ``everywhere`` concerns every comparison; ``arms``, ``regions``, ``metrics`` and ``scorings`` those of the one they
+    name.
     ``dropped`` is what was planned and is no longer asked for: it makes nothing exploratory, and a reader must know it.
     """
 
@@ -30,11 +31,17 @@ class Added:
     regions: Mapping[str, str] | None = None
     metrics: Mapping[str, str] | None = None
     dropped: tuple[str, ...] = ()
+    scorings: Mapping[str, str] | None = None
 
     def of(self, arm: str, region: str, metric: str) -> tuple[str, ...]:
         """Why the comparison of an arm in a region by a metric is exploratory; empty where it was planned."""
         given = ((self.arms, arm), (self.regions, region), (self.metrics, metric))
         return (*self.everywhere, *(found[name] for found, name in given if found and name in found))
+
+    def by(self, scoring: str) -> "Added":
+        """What is beyond the plan in the comparisons of a further scoring."""
+        more = (self.scorings or {}).get(scoring)
+        return replace(self, everywhere=(*self.everywhere, more)) if more else self
 
     @property
     def plain(self) -> dict[str, Any]:
@@ -45,6 +52,7 @@ class Added:
             "regions": dict(self.regions or {}),
             "metrics": dict(self.metrics or {}),
             "dropped": list(self.dropped),
+            "scorings": dict(self.scorings or {}),
         }
 
 
@@ -56,6 +64,7 @@ def added_from(content: Mapping[str, Any]) -> Added:
         dict(content["regions"]),
         dict(content["metrics"]),
         tuple(content["dropped"]),
+        dict(content.get("scorings", {})),
     )
 
 
@@ -74,6 +83,7 @@ def freeze(study: Study, *, regions: Sequence[str], metrics: Sequence[str], fini
         "seeds": list(study.seeds),
         "most_seeds": study.most_seeds,
         "finished": finished,
+        **({"scorings": dict(study.scorings)} if study.scorings else {}),
     }
     return content | {"digest": digest_of(content)}
 
@@ -102,6 +112,7 @@ def added(plan: Mapping[str, Any], study: Study, *, regions: Sequence[str], metr
         regions={name: f"region {name} was added" for name in regions if name not in plan["regions"]},
         metrics=_metrics(plan, now),
         dropped=tuple(_dropped(plan, now)),
+        scorings=_scorings(plan.get("scorings", {}), study.scorings),
     )
 
 
@@ -139,6 +150,14 @@ def _arms(plan: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
         elif keys := _changed(plan[name], content):
             found[name] = f"arm {name} was changed in {', '.join(keys)}"
     return found
+
+
+def _scorings(plan: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        name: f"scoring {name} was {'changed' if name in plan else 'added'}"
+        for name, changes in now.items()
+        if plan.get(name) != changes
+    }
 
 
 def _metrics(plan: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:

@@ -227,7 +227,10 @@ def _scored_otherwise(
     for cell in cells:
         grouped.setdefault(str(cell["scoring"]), []).append(load_run(found.folder, cell, patients))
     declared = found.hypotheses.model_copy(update={"metrics": ()})
-    return {name: replace(found, runs=tuple(runs), hypotheses=declared) for name, runs in grouped.items()}
+    return {
+        name: replace(found, runs=tuple(runs), hypotheses=declared, added=found.added and found.added.by(name))
+        for name, runs in grouped.items()
+    }
 
 
 def _hypotheses(study: Mapping[str, Any], path: Path) -> Hypotheses:
