@@ -138,6 +138,8 @@ def test_a_table_that_names_its_arm_is_overruled_by_the_user():
     row = Imported("a", "WT", "dice", 0.5, arm="theirs")
     assert list(by_arm([("", [row])])) == ["theirs"]
     assert list(by_arm([("mine", [row])])) == ["mine"]
+    with pytest.raises(InputError, match="called mine holds the arms theirs, others itself; leave 'mine=' out"):
+        by_arm([("mine", [row, Imported("a", "WT", "dice", 0.5, arm="others")])])
 
 
 COLD = """

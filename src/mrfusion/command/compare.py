@@ -1,5 +1,6 @@
 """Verdicts on anybody's results: tables of scores, or folders of predictions, in one report."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,8 @@ def compare_results(given: Given, asked: Question, reference: str, *, margins: S
         raise SpecError(
             f"expected tables of scores, or --arm NAME=FOLDER with --labels, found {told}; name one of them"
         )
+    if given.tables and given.labels is not None:
+        raise SpecError("--labels: tables of scores need none; name --arm NAME=FOLDER, or leave --labels out")
     if given.arms and given.labels is None:
         raise SpecError(
             "--labels: expected the folder of labels that the arms' predictions are scored against, found none; name it"
@@ -100,6 +103,6 @@ def _margins(texts: Sequence[str]) -> dict[str, float]:
             found[metric.strip()] = float(number)
         except ValueError:
             found[""] = -1.0
-        if not metric.strip() or not found.get(metric.strip(), -1.0) > 0:
+        if not metric.strip() or not 0 < found.get(metric.strip(), -1.0) < math.inf:
             raise SpecError(f"--margin: expected METRIC=NUMBER above 0, as in 'dice=0.02', found {text!r}")
     return found

@@ -35,16 +35,16 @@ def yardstick(metric: str, margin: float | None = None) -> Yardstick | None:
     """The yardstick of a metric by its text; None for one that is neither better high nor low, or not known here."""
     if metric == "correct":  # of a classification's single case; its mean is the accuracy
         return Yardstick(metric, 1, 0.01 if margin is None else margin, 1.0)
-    about = _about(metric)
-    if about is None:
+    known = about(metric)
+    if known is None:
         return None
-    sign = {"higher": 1, "lower": -1}.get(about.better)
-    usual = MARGINS.get(about.unit, math.nan)
-    low, high = about.range
+    sign = {"higher": 1, "lower": -1}.get(known.better)
+    usual = MARGINS.get(known.unit, math.nan)
+    low, high = known.range
     return None if sign is None else Yardstick(metric, sign, usual if margin is None else margin, high - low)
 
 
-def _about(metric: str) -> Any:
+def about(metric: str) -> Any:
     """What a metric of masks or of classes says of itself; None for one that neither family has."""
     for family in ("metrics", "class_metrics"):
         try:

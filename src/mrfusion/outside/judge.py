@@ -10,8 +10,10 @@ from mrfusion.comparison.compare import Comparison
 from mrfusion.comparison.compare import compare as judged
 from mrfusion.comparison.hypotheses import Hypotheses
 from mrfusion.errors import InputError, nearest
+from mrfusion.outside.checks import check_margins, check_rows, tell_unranked
 from mrfusion.outside.places import by_arm, placed, tell_unshared
 from mrfusion.outside.tables import read_table, rows_of
+from mrfusion.part import read_part
 from mrfusion.result import ScoreRow
 
 
@@ -61,18 +63,20 @@ def compare(
 ) -> Judgement:
     """Every arm of a table against the reference: effect, interval, verdict, and why one stays undecided.
 
-    ``table`` is a frame of pandas or polars, a list of rows (mappings or ScoreRow), a file, or ``{arm: file}`` for
-    files that do not name their arm. A row has the columns arm, case and value; patient (default: the case), fold and
+    ``table`` is a frame of pandas or polars, a list of rows (mappings or ScoreRow), a file, or ``{arm: table}`` for
+    tables that do not name their arm. A row has the columns arm, case and value; patient (default: the case), fold and
     seed (0), region (all one) and metric (dice) where there are any. ``margins`` maps a metric to the difference that
-    counts as none. Raises InputError for a table that holds no scores of the reference or of another arm.
+    counts as none. Raises InputError for a table that holds no scores of the reference or of another arm,
+    or a score twice, or one that its metric cannot have, and SpecError for a margin that is not above 0.
     """
     named = table if isinstance(table, Mapping) else {"": table}
     tables = [
         (name, read_table(Path(one)) if isinstance(one, str | Path) else rows_of(one)) for name, one in named.items()
     ]
     rows = placed(by_arm(tables))
-    library = type(table).__module__.partition(".")[0]
-    declared = hypotheses or Hypotheses(margins=dict(margins or {}))
+    library = type(next(iter(named.values()), None)).__module__.partition(".")[0]
+    told = hypotheses or Hypotheses()
+    declared = read_part(Hypotheses, {**dict(told), "margins": {**told.margins, **(margins or {})}}, "compare")
     return judgement(rows, reference, declared, library=library if library == "polars" else "pandas")
 
 
@@ -80,15 +84,20 @@ def judgement(
     rows: Sequence[ScoreRow], reference: str, hypotheses: Hypotheses | None = None, *, library: str = "pandas"
 ) -> Judgement:
     """The verdicts on scores that have their place; InputError where there is nothing to compare."""
+    check_rows(rows)
     arms = list(dict.fromkeys(row.arm for row in rows))
     if reference not in arms:
-        raise InputError(f"the scores have no arm called {reference!r} as the reference; {nearest(reference, arms)}")
+        known = nearest(str(reference), arms)
+        raise InputError(f"the scores have no arm called {reference!r} as the reference; {known}")
     if len(arms) < 2:
         raise InputError(
             f"expected scores of {reference} and of at least one other arm, found those of {reference} alone"
         )
+    check_margins(rows, hypotheses.margins if hypotheses else {})
     tell_unshared(rows)
-    return Judgement(reference, tuple(judged(rows, reference, hypotheses)), tuple(rows), library)
+    found = tuple(judged(rows, reference, hypotheses))
+    tell_unranked(rows, found, reference)
+    return Judgement(reference, found, tuple(rows), library)
 
 
 def _cell(value: Any) -> Any:

@@ -54,12 +54,17 @@ def placed(arms: Mapping[str, Sequence[Table]], patient_of: Callable[[str], str]
 
 
 def by_arm(tables: Sequence[tuple[str, Table]]) -> dict[str, list[Table]]:
-    """The tables of each arm: a row's own arm counts, else the name that the user gave the table.
+    """The tables of each arm: the name that the user gave the table counts, else a row's own arm.
 
-    InputError where neither says it.
+    InputError where neither says it, and for a name given to a table that holds several arms.
     """
     found: dict[str, list[Table]] = {}
     for given, table in tables:
+        own = list(dict.fromkeys(row.arm for row in table if row.arm))
+        if given and len(own) > 1:
+            raise InputError(
+                f"a table that was called {given} holds the arms {', '.join(own[:4])} itself; leave '{given}=' out"
+            )
         parts: dict[str, list[Imported]] = {}
         for row in table:
             parts.setdefault(given or row.arm or "", []).append(row)

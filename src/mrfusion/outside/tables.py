@@ -44,7 +44,7 @@ def rows_of(table: Any) -> list[Imported]:
 def _records(table: Any) -> Iterable[Mapping[str, Any]]:
     if hasattr(table, "to_dicts"):  # polars
         return table.to_dicts()  # type: ignore[no-any-return]
-    if hasattr(table, "to_dict"):  # pandas
+    if hasattr(table, "to_dict") and hasattr(table, "columns"):  # pandas, and of it a frame
         return table.to_dict("records")  # type: ignore[no-any-return]
     if isinstance(table, Iterable):
         return [_record(row) for row in table]
