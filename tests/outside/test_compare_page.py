@@ -1,5 +1,6 @@
 """docs/compare.md is run: its tables are written, its commands carried out, its Python executed."""
 
+import csv
 import json
 import re
 import shlex
@@ -35,8 +36,11 @@ def write_others(folder: Path) -> None:
         nnunet = f"nnUNetTrainer__nnUNetPlans__3d_fullres/fold_{fold}/validation"
         for place, moved in (("labels", 0), (nnunet, 1), (f"ours_fold{fold}", 2)):
             (folder / place).mkdir(parents=True, exist_ok=True)
-            image = nib.Nifti1Image(np.roll(label, moved, case % 3), np.eye(4))
-            nib.save(image, folder / place / f"case{case}.nii.gz")
+            array = np.roll(label, moved, case % 3)
+            numbers = np.array([0, 2, 1], np.uint8) if place == nnunet else np.arange(3, dtype=np.uint8)
+            nib.save(nib.Nifti1Image(numbers[array], np.eye(4)), folder / place / f"case{case}.nii.gz")
+        labels = {"background": 0, "WT": [1, 2], "TC": 1}  # nnU-Net's own numbers, as its dataset.json tells them
+        (folder / nnunet.partition("/")[0] / "dataset.json").write_text(json.dumps({"labels": labels}))
         (folder / "images").mkdir(exist_ok=True)
         nib.save(nib.Nifti1Image(50.0 * label, np.eye(4)), folder / "images" / f"case{case}_0000.nii.gz")
 
@@ -72,6 +76,10 @@ def test_the_page_runs_from_top_to_bottom(tmp_path, monkeypatch, capsys):
     assert "training terms and seeds not known" in page
     assert "equal budget" not in page
     assert "Training per run" not in page
+    with (tmp_path / "from-folders" / "scores.csv").open() as stream:
+        dice = {row["region"]: float(row["value"]) for row in csv.DictReader(stream)
+                if (row["arm"], row["case"], row["metric"]) == ("nnU-Net", "case0", "dice")}  # fmt: skip
+    assert dice == {"WT": 6 / 7, "TC": 2 / 3}  # a box of 7 voxels moved by one, and one of 3
     drawn = (tmp_path / "from-folders" / "report.html").read_text()
     assert drawn.count('<div class="panels"') == 6
 

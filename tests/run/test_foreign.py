@@ -124,6 +124,14 @@ def test_a_case_that_was_trained_on_and_is_tested_is_refused(data: RunData, tmp_
         predicted_files([root], data.cohort, ("a", "b"), fold=0, folds=2)
 
 
+def test_fold_all_has_seen_every_case(data: RunData, tmp_path: Path) -> None:
+    place = tmp_path / "nn" / "fold_all" / "validation"
+    for name in "ab":
+        save(label_map(NAMES.index(name)), place / f"{name}.nii.gz")
+    with pytest.raises(SpecError, match="trained on every case that it predicted"):
+        scores_of(data, tmp_path / "run", spec_of(place))
+
+
 def test_what_is_missing_or_elsewhere_names_the_case(data: RunData, tmp_path: Path) -> None:
     save(label_map(0), tmp_path / "p" / "a.nii.gz")
     with pytest.raises(CaseError, match=r"case b: .* has no prediction"):
