@@ -190,6 +190,14 @@ def test_as_much_time_is_as_many_epochs_as_adapting_took(run: FinishedRun, two: 
     assert "from nothing, equal time" not in with_equal_time(found, 25.0, 25.0).arms, "the same as equal steps"
 
 
+def test_another_disease_is_compared_with_training_from_nothing(run: FinishedRun, two: Path) -> None:
+    source = Source(path=two, layout="brats(year=2023,regions={'lesion':[1,2,3]})", options={"may_lack": ["images"]})
+    found = adaptation_of(run, source, Asked(from_nothing=True))
+    assert (list(found.arms), found.reference) == (["adapted", "from nothing, equal steps"], "adapted")
+    assert found.arms["adapted"]["origin"] == {"parents": [run.spec.digest], "new_head": True}
+    assert study_of(found).spec(study_of(found).arms[1], fold=0, seed=0).origin is None
+
+
 def test_a_modality_that_cannot_be_added_is_refused(run: FinishedRun, phantom: Path) -> None:
     source = Source(path=phantom, layout=LAYOUT)
     for name, said in (("t1c", "the run has t1c already"), ("dwi", "the new cases have t1n, t1c, t2w, t2f")):
