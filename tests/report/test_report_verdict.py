@@ -253,6 +253,19 @@ def test_an_arm_that_changes_two_things_at_once_is_warned_about():
     assert found.violations["a"][0].startswith("changes 2 things at once (plan, schedule)")
 
 
+def test_nothing_is_said_of_the_terms_of_an_arm_that_was_trained_elsewhere():
+    """Its plan is what a study's file has for all arms, and no plan of its own: no control, and no change."""
+    elsewhere = RunFacts("nn", 0, frozenset("ab"), "concat", "f", {FOREIGN: ["here"]})
+    ours = [run("a", plan="late"), run("b")]
+    changed = {"a": ("plan", "predictions"), "b": ("predictions",), "nn": ("plan", "predictions")}
+    for reference in ("nn", "a"):
+        found = examine([elsewhere, *ours], reference, changed)
+        assert found.unknown == {"nn"}
+        assert (found.violations if reference == "nn" else found.violations.get("nn")) in ({}, None)
+        assert {facts.step_matched + facts.parameter_matched for facts in found.arms.values()} == {()}
+    assert examine([elsewhere, *ours], "a", changed | {"b": ("plan", "losses")}).violations["b"]
+
+
 def test_what_differs_between_two_specifications():
     base = {"plan": "concat", "budget": {"epochs": 5, "decay": "cosine"}, "losses": ["dice_ce"]}
     other = {"plan": "separate", "budget": {"epochs": 9, "decay": "cosine"}, "losses": ["dice_ce"], "search": "forward"}

@@ -106,7 +106,8 @@ def several_changes(keys: Sequence[str]) -> str:
 def examine(runs: Sequence[RunFacts], reference: str, changed: Mapping[str, Sequence[str]] | None = None) -> Fairness:
     """Compare every arm's runs with the reference's; an arm without a finished run does not appear.
 
-    ``changed`` has the keys that each arm differs from the reference in.
+    ``changed`` has the keys that each arm differs from the reference in. Of an arm that was trained elsewhere neither
+    the plan nor anything else is known: it has no controls, is none, and says nothing of what another arm changes.
     """
     names = list(dict.fromkeys(run.arm for run in runs))
     of = {name: [run for run in runs if run.arm == name] for name in names}
@@ -114,14 +115,21 @@ def examine(runs: Sequence[RunFacts], reference: str, changed: Mapping[str, Sequ
     unknown = frozenset(run.arm for run in runs if not run.environment or FOREIGN in run.environment)
     if reference not in of:
         return Fairness(bare, unknown=unknown)
-    arms = {name: _with_controls(facts, bare, bare[reference]) for name, facts in bare.items()}
+    foreign = {run.arm for run in runs if FOREIGN in run.environment}
+    own = {name: facts for name, facts in bare.items() if name not in foreign}
+    arms = (
+        bare
+        if reference in foreign
+        else bare | {name: _with_controls(facts, own, bare[reference]) for name, facts in own.items()}
+    )
     others, mine = [name for name in names if name != reference], arms[reference]
+    keys = {} if reference in foreign else {name: found for name, found in (changed or {}).items() if name in own}
     found = {
         name: (
             *_cases(of[name], of[reference]),
             *_budget(arms[name], mine),
             *_size(arms[name], mine),
-            *filter(None, [several_changes((changed or {}).get(name, ()))]),
+            *filter(None, [several_changes(keys.get(name, ()))]),
         )
         for name in others
     }
