@@ -17,6 +17,7 @@ import random
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 NOT_KILLED = {"kills": 0, "kills_identical": 0}
@@ -54,8 +55,7 @@ def disturbed(hours: float, seed: int, *, small: bool = False) -> dict[str, int]
         tally = disturb(Path(temporary), seconds=3600 * hours, seed=seed, small=small)
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(tally.kinds.items()))
     print(f"{tally.studies} studies disturbed ({kinds}); {tally.identical} ended the same", flush=True)
-    for text in tally.unclear:
-        print(f"unclear: {text}", flush=True)
+    _tell(tally.differences, tally.unclear)
     count = sum(tally.kinds.values())
     same = tally.identical == tally.studies and not tally.repeated and not tally.unclear
     return {"disturbed": count, "disturbed_identical": count if same else 0}
@@ -70,8 +70,15 @@ def killed(kills: int, seed: int) -> dict[str, int]:
     stages = ", ".join(f"{count} while {stage}" for stage, count in sorted(tally.stages.items()))
     print(f"{tally.kills} kills of {tally.studies} studies ({stages}); {tally.identical} ended the same")
     print(f"finished runs that were made again: {tally.repeated}", flush=True)
+    _tell(tally.differences, [])
     same = tally.identical == tally.studies and tally.repeated == 0
     return {"kills": tally.kills, "kills_identical": tally.kills if same else 0}
+
+
+def _tell(differences: Sequence[str], unclear: Sequence[str]) -> None:
+    for kind, texts in (("different", differences), ("unclear", unclear)):
+        for text in texts:
+            print(f"{kind}: {text}", flush=True)
 
 
 def bad_inputs(*options: str) -> dict[str, int]:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from killing import RECIPE, finished, kill, make_recipe, numbers, start
+from killing import RECIPE, finished, kill, make_recipe, numbers, start, unlike
 
 from mrfusion.phantom.cohort import write_cohort
 
@@ -45,6 +45,7 @@ class Disturbances:
     studies: int = 0
     identical: int = 0
     repeated: int = 0
+    differences: list[str] = field(default_factory=list)
     unclear: list[str] = field(default_factory=list)
 
 
@@ -70,7 +71,9 @@ def disturb(folder: Path, *, seconds: float, seed: int, small: bool = False) -> 
             kept |= {name: inode for name, inode in finished(out).items() if name not in kept}
         _end_well(start(recipe, out))
         tally.studies += 1
-        tally.identical += numbers(out) == whole
+        differences = unlike(whole, numbers(out))
+        tally.identical += not differences
+        tally.differences += differences
         tally.repeated += sum(finished(out)[name] != inode for name, inode in kept.items())
     return tally
 
