@@ -87,7 +87,7 @@ def bad_inputs(*options: str) -> dict[str, int]:
     said = subprocess.run(script, check=True, capture_output=True, text=True).stdout
     print(said, end="", flush=True)
     found = json.loads(said.splitlines()[-1])
-    return {name: found[name] for name in ("bad_inputs", "bad_inputs_clear")}
+    return {name: found[name] for name in ("bad_inputs", "bad_inputs_clear", "damaged", "damaged_clear")}
 
 
 def node_lost() -> bool | None:

@@ -135,7 +135,7 @@ def read_rows(path: Path, header: tuple[str, ...], *, delimiter: str = ",") -> l
     try:
         with path.open(newline="", encoding=encoding_of(path)) as stream:
             lines = dropwhile(_is_before_header, (unicodedata.normalize("NFC", line) for line in stream))
-            table = csv.DictReader(lines, delimiter=delimiter, skipinitialspace=True)
+            table = csv.DictReader(lines, restval="", delimiter=delimiter, skipinitialspace=True)
             table.fieldnames = [name.strip() for name in table.fieldnames or ()]
             columns, rows = list(table.fieldnames), list(table)
     except UnicodeDecodeError:

@@ -1,6 +1,7 @@
 """One bad input through the command line: what it said, how it ended, and whether anything was written elsewhere."""
 
 import contextlib
+import hashlib
 import io
 import os
 import re
@@ -31,11 +32,13 @@ class Bad:
 
 @dataclass(frozen=True)
 class Said:
-    """What the command said and how it ended; ``wrote`` are the paths that it touched and should not have."""
+    """What the command said and how it ended; ``wrote`` are the paths that it touched and should not have, ``result``
+    tells whether it left the same tables."""
 
     code: int
     text: str
     wrote: tuple[str, ...]
+    result: str = ""
 
 
 def attempt(bad: Bad, folder: Path) -> Said:
@@ -51,7 +54,16 @@ def attempt(bad: Bad, folder: Path) -> Said:
         os.chdir(here)
     after = _state(folder)
     wrote = {path for path in {*before, *after} if before.get(path) != after.get(path)}
-    return Said(code, text, tuple(sorted(path for path in wrote if not path.startswith("work/out"))))
+    elsewhere = tuple(sorted(path for path in wrote if not path.startswith("work/out")))
+    return Said(code, text, elsewhere, _result(work / "out"))
+
+
+def _result(out: Path) -> str:
+    """A digest of the tables and of what was inspected below a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in out.rglob("*") if path.suffix == ".csv" or path.name == "inspection.json"):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def run(words: Sequence[str]) -> tuple[int, str]:

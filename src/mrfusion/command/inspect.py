@@ -78,7 +78,10 @@ def _show(found: Inspection) -> None:
             bar = "█" * max(1, round(10 * len(there) / len(sizes)))  # fits 80 columns
             figures = (f"{value:.2f}" for value in (median(there), min(there), max(there)))
             table.add_row(escape(region), f"{len(there)} of {len(sizes)}", *figures, bar)
-    console.print(table if table.row_count else "no labelled voxel")
+    if table.row_count or not found.classes:
+        console.print(table if table.row_count else "no labelled voxel")
+    if not found.regions and not found.classes:
+        console.print("note: no case has a label map or a class, so only `mrfusion predict` can use these data")
     console.print(f"{len(found.faulty)} cases with faults")
 
 

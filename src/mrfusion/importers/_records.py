@@ -1,6 +1,7 @@
 """Rows that are mappings, from a tidy table or from a program, as scores."""
 
 from collections.abc import Iterable, Mapping
+from math import isfinite, nan
 from typing import Any, get_args
 
 from mrfusion.errors import InputError
@@ -29,15 +30,15 @@ def from_records(records: Iterable[Mapping[str, Any]], where: str) -> list[Impor
 
 def _row(record: Mapping[str, Any]) -> Imported:
     cell = record["value"]
-    value = float("nan") if cell is None or known(str(cell)) == "" else _number(cell)
+    value = nan if cell is None or known(str(cell)) == "" else _number(cell)
     status = str(record.get("status") or scored(value))
     if status not in get_args(Status):
         raise ValueError(f"the status {status!r}, which is none of {', '.join(get_args(Status))}")
     return Imported(
         case=_text(record["case"]),
-        region=_text(record.get("region")) or "*",
-        metric=_text(record.get("metric")) or "dice",
-        value=value,
+        region=known(_text(record.get("region"))) or "*",
+        metric=known(_text(record.get("metric"))) or "dice",
+        value=value if isfinite(value) else nan,
         status="undefined" if scored(value) == "undefined" else status,  # type: ignore[arg-type]
         in_target=_IN_TARGET[str(record.get("in_target", "")).lower()],
         arm=_text(record.get("arm")) or None,

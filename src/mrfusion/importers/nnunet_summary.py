@@ -27,7 +27,8 @@ def nnunet_summary(source: Source) -> list[Imported]:
     try:
         return [row for entry in source.content["metric_per_case"] for row in _rows(entry, names)]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{source.path}: expected a summary.json as nnU-Net 2 writes it, found {error!r}") from None
+        found = f"no {error.args[0]!r}" if isinstance(error, KeyError) else str(error)
+        raise InputError(f"{source.path}: expected a summary.json as nnU-Net 2 writes it, found {found}") from None
 
 
 def _rows(entry: dict[str, Any], names: dict[frozenset[int], str]) -> Iterator[Imported]:

@@ -104,6 +104,8 @@ def _labels(given: Any, path: Path) -> dict[str, list[int]]:
     for key, value in pairs:
         name, values = (value, key) if isinstance(value, str) and key.isdigit() else (key, value)
         numbers = [values] if not isinstance(values, list) else values
+        if not str(name).strip() or any(isinstance(number, bool) for number in numbers):
+            raise InputError(f"{path}: labels: expected names with whole numbers, found {name!r}: {_short(value)}")
         try:
             found[str(name)] = [int(number) for number in numbers]
         except (TypeError, ValueError):

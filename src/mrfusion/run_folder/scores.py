@@ -44,7 +44,7 @@ def read_scores(table: Path) -> list[CaseScore]:
     found = []
     for row in read_rows(table, OF_A_RUN):
         key = row["case"], row["region"], row["metric"]
-        found.append(CaseScore(*key, float(row["value"] or math.nan), *told.get(key, ("scored", ""))))
+        found.append(CaseScore(*key, _value(row["value"]), *told.get(key, ("scored", ""))))
     return found
 
 
@@ -63,12 +63,20 @@ def read_study_scores(table: Path) -> list[ScoreRow]:
     for number, row in enumerate(read_rows(table, OF_A_STUDY), 2):
         try:
             place = row["arm"], int(row["fold"]), int(row["seed"]), row["case"], row["patient"]
-            value = float(row["value"] or math.nan)
+            value = _value(row["value"])
             status, in_target = _status(row["status"]), _YES_NO[row["in_target"]]
         except (KeyError, ValueError) as error:
             raise InputError(f"{table}, line {number}: expected a score of a study, found {error}") from None
         found.append(ScoreRow(*place, row["region"], row["metric"], value, status, in_target))
     return found
+
+
+def _value(cell: str) -> float:
+    """A finite number, or NaN for none."""
+    value = float(cell or math.nan)
+    if math.isinf(value):
+        raise ValueError(f"expected a finite number or an empty cell as a value, found {cell!r}")
+    return value
 
 
 def _status(word: str) -> Status:

@@ -21,6 +21,7 @@ from mrfusion.result import TARGET_VOLUME, ScoreRow
 from mrfusion.run_folder.searches import SearchAccount
 from mrfusion.run_folder.study import StudyFolder
 from mrfusion.scoring.pooled import Answered, pooled_scores
+from mrfusion.study.forms import check_forms
 from mrfusion.study.frozen import Added, added_from
 from mrfusion.study.load_run import LoadedRun, answered_by, facts_of, load_run
 from mrfusion.study.rules_of_runs import OtherRules, rules_of_runs
@@ -185,6 +186,7 @@ def load_study(folder: Path | str) -> LoadedStudy:
     """Read a study's folder. A run that is absent or unreadable is said to be so; InputError if the study itself is."""
     here = StudyFolder(Path(folder))
     study, cohort = here.read_design(), here.read_cohort()
+    check_forms(study, cohort, here.design.parent)
     try:
         known = here.read_hashes()
         cases = tuple(StudyCase(c["id"], c["patient"], known[c["id"]]) for c in cohort["cases"])
@@ -212,7 +214,7 @@ def load_study(folder: Path | str) -> LoadedStudy:
             other_rules=rules_of_runs(here, {str(cell["digest"]) for cell in study["plan"]}),
         )
         return replace(found, scorings=_scored_otherwise(found, study.get("scored", ()), patients))
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
             f"expected study.json, cohort.json and splits.json of a study at {folder}, found files of another form "
             f"({error}); write the folder anew with `mrfusion study`"
