@@ -28,7 +28,7 @@ KEYS = {
     "train_loop": {"vs_nnunet", "vs_monai"},
     "trust": {
         "kills", "kills_identical", "disturbed", "disturbed_identical", "bad_inputs", "bad_inputs_clear",
-        "ray_node_lost_identical",
+        "damaged", "damaged_clear", "ray_node_lost_identical",
     },
     "whether": {
         "lrrnet_parameters", "seeds", "best_joint", "best_joint_minus_concat", "paper_dynamic_minus_concat",
