@@ -132,7 +132,7 @@ def test_tables_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="lacks the columns value; it has name"):
         read_rows(tmp_path / "a.csv", ("name", "value"))
     (tmp_path / "b.csv").write_bytes(b"name\xff\n")
-    with pytest.raises(InputError, match=r"expected a table in UTF-8 at .*b.csv"):
+    with pytest.raises(InputError, match=r"expected a CSV table in UTF-8 at .*b.csv"):
         read_rows(tmp_path / "b.csv", ())
 
 
