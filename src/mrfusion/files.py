@@ -139,7 +139,7 @@ def read_rows(path: Path, header: tuple[str, ...], *, delimiter: str = ",") -> l
             table.fieldnames = [name.strip() for name in table.fieldnames or ()]
             columns, rows = list(table.fieldnames), list(table)
     except UnicodeDecodeError:
-        raise InputError(f"expected a CSV table in UTF-8 at {path}, found other bytes; save it as CSV in UTF-8") from None
+        raise InputError(f"expected a CSV table in UTF-8 at {path}, found other bytes; save it as UTF-8") from None
     except (OSError, csv.Error) as error:
         raise InputError(f"expected a CSV table at {path}, found: {error}") from None
     missing = [name for name in header if name not in columns]

@@ -59,7 +59,7 @@ def test_encodings_are_recognised_with_and_without_a_mark(tmp_path: Path, encodi
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (rows(["Müller"] * 4).encode("latin-1"), "expected a CSV table in UTF-8 at .*save it as CSV in UTF-8"),
+        (rows(["Müller"] * 4).encode("latin-1"), "expected a CSV table in UTF-8 at .*save it as UTF-8"),
         (b"PK\x03\x04" + bytes(90), "is a spreadsheet's own file, or packed; save the table as CSV"),
         (rows(CLASSES) + "c9,a.nii.gz,1,2,3\n", "line 6: expected 3 cells as in the header, found 5"),
         (rows(CLASSES, header="case,image,label").replace("label", "label,label", 1), "column 'label' stands twice"),
