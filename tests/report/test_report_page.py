@@ -276,7 +276,7 @@ def test_not_a_study_is_said(tmp_path):
         build_report(load_study(tmp_path))
     for name in ("study", "cohort", "splits"):
         write_json(tmp_path / f"{name}.json", [])
-    with pytest.raises(InputError, match="of another form"):
+    with pytest.raises(InputError, match="input should be a valid dictionary"):
         build_report(load_study(tmp_path))
 
 

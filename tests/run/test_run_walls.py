@@ -117,7 +117,7 @@ def test_kernels_that_do_not_work_here_are_found_and_the_slower_way_is_said(monk
         raise RuntimeError("LLVM knows no such processor")
 
     kernels = ModuleType("kernels")
-    kernels.__dict__.update({**vars(libraries), "counted": broken})
+    kernels.__dict__.update({**vars(libraries), "counted": broken, "__name__": "kernels"})
     monkeypatch.setattr(engine, "__dict__", {"chosen": kernels})
     with pytest.warns(Note, match="numba cannot be used .RuntimeError: LLVM knows no such processor"):
         rehearse(("dice", "hd95"), PLAIN)

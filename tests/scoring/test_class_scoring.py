@@ -54,7 +54,7 @@ def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
         ("case,target,low,high\nP1,lo,0.5,0.5\n", CaseError, "did you mean 'low'"),
         ("case,target,low,high\nP1,,0.5,0.5\n", InputError, "case P1: the column target is empty; write the name"),
         ("case,target,low,high\nP1,low,0.5,half\n", CaseError, "case P1: expected a number for 'high'"),
-        ("case,target,low,high\nP1,low,0.5\n", CaseError, "expected a number for 'high', found None"),
+        ("case,target,low,high\nP1,low,0.5\n", CaseError, "expected a number for 'high', found ''"),
         ("case,target,low,high\nP1,low,0.5,0.9\n", InputError, "votes.csv: .*add up to 1"),
         ("case,target,low,high\nP1,low,0.5,0.5\nP1,low,0.5,0.5\n", CaseError, "different case ids"),
     ],

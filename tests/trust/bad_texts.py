@@ -133,7 +133,7 @@ OPTIONS = {
     '{plan: "separate[gated(share=2)]"}': "from 0 to 1",
     '{plan: "separate[energy(steps=abc)]"}': "expected float for steps",
     '{plan: "concat+lrrnet(t1,t2,n=abc)"}': "expected int for n",
-    '{network: "unet(base=abc)"}': "base: expected a whole number from 1 to 1024, found 'abc'",
+    '{network: "unet(base=abc)"}': "expected int or a list for base, found 'abc'",
     '{network: "unet(base=0)"}': "base",
     '{losses: ["dice_ce(weight=abc)"]}': "weight",
     '{balancer: "static(dice_ce=abc)"}': "expected float for weights",
@@ -184,7 +184,7 @@ JSON = {
 }
 STUDIES = {
     "nothing": (folder_of(), "study.json"),
-    "studies of another form": (folder_of(study=[], cohort={}, splits={}), "expected study.json"),
+    "studies of another form": (folder_of(study=[], cohort={}, splits={}), "study.json: the file"),
     "a study that is no JSON": (folder_of(study="{", cohort={}, splits={}), "expected a JSON file"),
     "a run outside the study": (
         folder_of(
@@ -193,6 +193,8 @@ STUDIES = {
                 "question": "",
                 "arms": [{"name": "a", "changes": {}}],
                 "reference": "a",
+                "base": {},
+                "seeds": [0],
                 "plan": [{"arm": "a", "fold": 0, "seed": 0, "digest": "../../../etc"}],
             },
             cohort={"cases": [], "modalities": ["t1"], "regions": []},

@@ -44,7 +44,7 @@ def finished_training(study: StudyFolder, spec: RunSpec) -> RunFolder | None:
 
 def _alike(study: StudyFolder, spec: RunSpec) -> Iterator[tuple[RunFolder, RunSpec]]:
     """The finished trainings of the same plan, fold and seed, made by this version's rules."""
-    for home in sorted(study.runs.glob("*")):
+    for home in sorted(study.runs.iterdir()):
         run = RunFolder(home)
         try:
             said = run.read_spec_values()

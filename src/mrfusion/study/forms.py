@@ -1,12 +1,12 @@
 """The forms of study.json and cohort.json, checked before a study's folder is read further."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from mrfusion.errors import InputError
+from mrfusion.run_folder.study import StudyFolder
 
 
 class _Form(BaseModel):
@@ -48,22 +48,22 @@ class _Cohort(_Form):
     cases: list[_Case]
 
 
-def check_forms(study: Any, cohort: Any, folder: Path) -> None:
+def check_forms(study: Any, cohort: Any, here: StudyFolder) -> None:
     """InputError, naming the file and its key, where one of the two has another form than ``mrfusion study`` writes."""
-    for file, form, content in (("study.json", _Study, study), ("cohort.json", _Cohort, cohort)):
+    for file, form, content in ((here.design, _Study, study), (here.cohort, _Cohort, cohort)):
         try:
             TypeAdapter(form).validate_python(_with_tuples(content))
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"])) or "the file"
             raise InputError(
-                f"{folder / file}: {place}: {str(first['msg']).lower()}, found {str(first['input'])[:80]!r}; write the "
+                f"{file}: {place}: {str(first['msg']).lower()}, found {str(first['input'])[:80]!r}; write the "
                 "folder anew with `mrfusion study`"
             ) from None
     names = [arm["name"] for arm in study["arms"]]
     if study["reference"] not in names or len(set(names)) < len(names):
         raise InputError(
-            f"{folder / 'study.json'}: expected different arms, one of them the reference {study['reference']!r}, "
+            f"{here.design}: expected different arms, one of them the reference {study['reference']!r}, "
             f"found {', '.join(names) or 'none'}; write the folder anew with `mrfusion study`"
         )
 

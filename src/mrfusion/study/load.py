@@ -186,7 +186,7 @@ def load_study(folder: Path | str) -> LoadedStudy:
     """Read a study's folder. A run that is absent or unreadable is said to be so; InputError if the study itself is."""
     here = StudyFolder(Path(folder))
     study, cohort = here.read_design(), here.read_cohort()
-    check_forms(study, cohort, here.design.parent)
+    check_forms(study, cohort, here)
     try:
         known = here.read_hashes()
         cases = tuple(StudyCase(c["id"], c["patient"], known[c["id"]]) for c in cohort["cases"])
