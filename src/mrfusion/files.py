@@ -134,7 +134,7 @@ def read_rows(path: Path, header: tuple[str, ...], *, delimiter: str = ",") -> l
     """
     try:
         with path.open(newline="", encoding=encoding_of(path)) as stream:
-            lines = dropwhile(_is_before_header, (unicodedata.normalize("NFC", line) for line in stream))
+            lines = table_lines(unicodedata.normalize("NFC", line) for line in stream)
             table = csv.DictReader(lines, restval="", delimiter=delimiter, skipinitialspace=True)
             table.fieldnames = [name.strip() for name in table.fieldnames or ()]
             columns, rows = list(table.fieldnames), list(table)
@@ -199,6 +199,11 @@ def delimiter_in(text: str) -> str:
         return first[4]
     bare = re.sub(r'"[^"]*"', "", first)
     return max((",", ";", "\t", "|"), key=bare.count)
+
+
+def table_lines(lines: Iterable[str]) -> Iterator[str]:
+    """A table's lines from its header on: without empty ones, or one such as ``sep=;``, before it."""
+    return dropwhile(_is_before_header, lines)
 
 
 def _is_before_header(line: str) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mrfusion.errors import InputError
-from mrfusion.files import delimiter_in, encoding_of, known
+from mrfusion.files import delimiter_in, encoding_of, known, table_lines
 from mrfusion.result import Status
 
 IN_FILE = "mrfusion compare ARM=FILE --importer 'CHOICE'"  # how a choice is written; `mrfusion list` shows it
@@ -104,10 +104,10 @@ class Source:
 
     @cached_property
     def _table(self) -> list[list[str]]:
-        table = csv.reader(self.text.splitlines(), delimiter=delimiter_in(self.text), skipinitialspace=True)
+        lines = table_lines(self.text.splitlines())
+        table = csv.reader(lines, delimiter=delimiter_in(self.text), skipinitialspace=True)
         rows = [[cell.strip() for cell in row] for row in table]
-        rows = [row for row in rows if any(row)]
-        return rows[1:] if rows and rows[0][0].lower().startswith("sep=") else rows
+        return [row for row in rows if any(row)]
 
 
 def scored(value: float) -> Status:

@@ -26,14 +26,14 @@ def _design(study: LoadedStudy) -> str:
     arms = ", ".join(arm.name for arm in study.arms)
     scored = {"val": "validation"}.get(str(study.done[0].spec.get("score_on")), "test")
     folds, seeds = len({run.fold for run in study.runs}), len({run.seed for run in study.runs})
-    trained = sum(run.arm not in study.fairness.unknown for run in study.done)
     foreign = _names_of_foreign(study)
     every = f"every arm but {' and '.join(foreign)}" if foreign else "every arm"
     return (
         f"We compared {several(len(study.arms), 'arm')} ({arms}) on {several(len(study.cases), 'case')} of "
         f"{several(patients, 'patient')} with the modalities {', '.join(study.modalities)}. Patients were divided into "
         f"{several(folds, 'fold')} (no patient in two of them); {every} was trained on the same splits with "
-        f"{several(seeds, 'random seed')}, {several(trained, 'run')} in all, and scored on its {scored} cases."
+        f"{several(seeds, 'random seed')}, {several(len(study.trained), 'run')} in all, and scored on its "
+        f"{scored} cases."
     )
 
 

@@ -60,6 +60,11 @@ class StudyFolder(Folder):
         """The file of the design, for messages."""
         return self.path / "study.json"
 
+    @property
+    def cohort(self) -> Path:
+        """The file of the cases and what they have in common, for messages."""
+        return self.path / "cohort.json"
+
     def write_design(self, content: Mapping[str, Any]) -> None:
         """Write the design, with ``plan``: the arm, fold, seed and digest of each cell."""
         write_json(self.design, content)
@@ -85,11 +90,11 @@ class StudyFolder(Folder):
         """Write what the cases are, and what has to be said about them."""
         cases = [{"id": case.id, "patient": case.patient} for case in cohort.cases]
         about = {"cases": cases, "fingerprint": fingerprint, "notes": notes}
-        write_json(self._cohort, cohort.outline | about)
+        write_json(self.cohort, cohort.outline | about)
 
     def read_cohort(self) -> dict[str, Any]:
         """What the cases are, as plain values."""
-        return read_json(self._cohort)  # type: ignore[no-any-return]
+        return read_json(self.cohort)  # type: ignore[no-any-return]
 
     def read_outline(self) -> Cohort:
         """The modalities, regions and classes, as a cohort without cases."""
@@ -163,10 +168,6 @@ class StudyFolder(Folder):
         return self.progress / f"{work}.claim"
 
     # -- names
-
-    @property
-    def _cohort(self) -> Path:
-        return self.path / "cohort.json"
 
     @property
     def _planning(self) -> Path:

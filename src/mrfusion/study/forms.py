@@ -50,7 +50,7 @@ class _Cohort(_Form):
 
 def check_forms(study: Any, cohort: Any, here: StudyFolder) -> None:
     """InputError, naming the file and its key, where one of the two has another form than ``mrfusion study`` writes."""
-    for file, form, content in ((here.design, _Study, study), (here._cohort, _Cohort, cohort)):
+    for file, form, content in ((here.design, _Study, study), (here.cohort, _Cohort, cohort)):
         try:
             TypeAdapter(form).validate_python(_with_tuples(content))
         except ValidationError as error:

@@ -177,6 +177,11 @@ class LoadedStudy:
         """The finished runs."""
         return tuple(run for run in self.runs if run.state == "done")
 
+    @cached_property
+    def trained(self) -> tuple[LoadedRun, ...]:
+        """The finished runs of the arms that were trained here."""
+        return tuple(run for run in self.done if run.arm not in self.fairness.unknown)
+
     def runs_of(self, arm: str) -> tuple[LoadedRun, ...]:
         """The finished runs of one arm."""
         return tuple(run for run in self.done if run.arm == arm)

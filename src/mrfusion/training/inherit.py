@@ -64,7 +64,7 @@ def _inherit_one(network: nn.Module, plan: FusionPlan, parent: RunFolder, *, new
         )
     if streams and _streams(own) > streams:
         same = {
-            name: _with_new_rows(network, plan, name=name, theirs=value, known=streams)
+            name: _with_new_rows(network, plan, name=name, mine=own[name], theirs=value, known=streams)
             for name, value in _found(same).items()
         }
     try:
@@ -85,11 +85,13 @@ def _is_of_new_stream(name: str, own: Mapping[str, Tensor], known: int) -> bool:
     return bool(known) and (part == "encoders" or late) and int(rest.split(".")[0]) >= known
 
 
-def _with_new_rows(network: nn.Module, plan: FusionPlan, *, name: str, theirs: Tensor, known: int) -> Tensor:
+def _with_new_rows(
+    network: nn.Module, plan: FusionPlan, *, name: str, mine: Tensor, theirs: Tensor, known: int
+) -> Tensor:
     """The run's parameter in a network of more modalities: a fusion's rows for the new ones keep their own start."""
-    grown: Tensor = network.state_dict()[name].clone()
-    if grown.shape == theirs.shape:
+    if mine.shape == theirs.shape:
         return theirs
+    grown = mine.clone()
     owner, _, parameter = name.rpartition(".")
     fusion = network.get_submodule(owner)
     if parameter in getattr(fusion, "by_modality", ()):

@@ -118,7 +118,5 @@ def _facts(study: LoadedStudy) -> dict[str, float]:
         "seeds": len({run.seed for run in done}),
         "done": len(done),
         "planned": len(study.runs),
-        "seconds": sum(
-            number(run.environment.get("train_seconds")) for run in done if run.arm not in study.fairness.unknown
-        ),
+        "seconds": sum(number(run.environment.get("train_seconds")) for run in study.trained),
     }
