@@ -1,6 +1,7 @@
 """Every option of every choice misspelt, of a wrong type and out of its range; every choice without what it needs."""
 
 from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,11 @@ AT = {"augmentations": "augmentation", "backbones": "network", "balancers": "bal
 LISTS = {"losses": "losses", "metrics": "metrics"}
 PLANS = {"fusions": "separate[{}]", "image_fusions": "concat+{}"}
 NOWHERE = {"class_metrics", "image_metrics", "exports", "tasks", "trackers"}  # of these one has an option
+
+
+def _installed(family: str) -> list[str]:
+    """The choices of a family, without one whose package is an extra that is not installed: it says just that."""
+    return [name for name in families.names(family) if name != "ray" or find_spec("ray")]
 
 
 def placed(family: str, choice: str) -> Callable[[Path], Sequence[object]]:
@@ -85,7 +91,7 @@ def _of_an_option(family: str, choice: str, option: Option, rest: Sequence[str])
 
 def _bad() -> Iterator[Bad]:
     for family in families.families():
-        for choice in families.names(family) if family not in NOWHERE else ():
+        for choice in _installed(family) if family not in NOWHERE else ():
             needs = NEEDS.get(choice, ())
             for option in explain(family, choice).options:
                 rest = [given for given in needs if given.partition("=")[0] != option.name]
