@@ -46,6 +46,7 @@ from mrfusion.result import ScoreRow
 from mrfusion.rules import rule_named
 from mrfusion.run.execute import execute
 from mrfusion.run.propose import propose_values
+from mrfusion.run_folder.study import StudyFolder
 from mrfusion.scoring.masks import score_case
 from mrfusion.spec import RunSpec, Source
 
@@ -190,8 +191,8 @@ def _ours(options: argparse.Namespace, out: Path, raw: Path) -> tuple[Scores, di
         spec = _spec(options, out, raw).changed(changes)
         planned = _planned(spec, out, options.minutes)
         used = time.process_time()
-        folder = execute(planned, out=out, cache=out / "cache", progress=silent)
-        used = time.process_time() - used
+        execute(planned, out=out, cache=out / "cache", progress=silent)
+        used, folder = time.process_time() - used, StudyFolder(out).run(planned.digest).path
         about[name] = read_json(folder / "environment.json") | {"cpu_s": used}
         rows += [
             ScoreRow(name, 0, 0, row["case"], row["case"], row["region"], row["metric"], float(row["value"]))

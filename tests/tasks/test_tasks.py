@@ -204,6 +204,8 @@ def test_a_third_task_is_one_file(presence: str, tmp_path: Path) -> None:
     found = prepare_data(spec.model_dump_json(), str(out), str(cache), {"only": spec.model_dump_json()})
     known = RunSpec.model_validate(spec.changed({"data": {"fingerprint": found["fingerprint"]}}))
     folder = execute(known, out=out, cache=cache, progress=silent)
+    assert folder is not None
+    assert execute(known, out=out, cache=cache, progress=silent) is None, "found done is not made"
     with (folder / "scores.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert {(row["region"], row["metric"]) for row in rows} == {("whole", "right"), ("core", "right")}

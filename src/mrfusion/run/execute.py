@@ -44,16 +44,17 @@ from mrfusion.training.optimiser import count_trained
 from mrfusion.training.tracking import Tracking
 
 
-def execute(spec: RunSpec, *, out: Path, cache: Path, progress: Progress) -> Path:
-    """Carry out one run, or find it done: the folder of its result, ``out/runs/<digest>``.
+def execute(spec: RunSpec, *, out: Path, cache: Path, progress: Progress) -> Path | None:
+    """Carry out one run: the folder of its result, ``out/runs/<digest>``. None where it is done already.
 
     Raises TakenError where another process is at it.
     """
     study = StudyFolder(out)
     folder = study.run(spec.digest)
     with alone(study.lock_of(spec.digest), f"run {spec.digest} of {out}") as claim:
-        if not folder.is_done:
-            _carry_out(spec, study, cache=cache, progress=claim.checked(progress))
+        if folder.is_done:  # asked where nobody else can be making it
+            return None
+        _carry_out(spec, study, cache=cache, progress=claim.checked(progress))
     return folder.path
 
 

@@ -126,10 +126,9 @@ def _doubts(spec: RunSpec, data: RunData, network: nn.Module) -> Iterator[str]:
 def execute_run(spec_json: str, out: str, cache: str) -> str | None:
     """Carry out one run; the path of its folder. None where another process is at it, or has made it."""
     spec, study = RunSpec.model_validate_json(spec_json), StudyFolder(Path(out))
-    if study.run(spec.digest).is_done:
-        return None
     with suppress(TakenError), ProgressFile(study.progress_of(spec.digest)) as progress, machine_told():
-        return str(execute(spec, out=Path(out), cache=Path(cache), progress=progress))
+        made = execute(spec, out=Path(out), cache=Path(cache), progress=progress)
+        return None if made is None else str(made)
     return None
 
 
