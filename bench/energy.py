@@ -44,7 +44,7 @@ from mrfusion.training.loop import fit
 from mrfusion.training.quantify import Quantifier
 
 MODALITIES = ("t1n", "t1c", "t2w", "t2f")
-SMOKE = {"network": "unet(base=4,stages=1)", "repeats": 1, "cases": 8, "epochs": 1}
+SMOKE = {"network": "unet(base=4,stages=1)", "repeats": 1, "cases": 6, "spacing": 8.0, "epochs": 1}
 Size = tuple[int, tuple[int, ...]]  # samples of a batch, grid
 SIZES: tuple[Size, ...] = ((4, (96, 112)), (1, (32, 48, 48)))
 SMALL: tuple[Size, ...] = ((1, (32, 32)), (1, (8, 16, 16)))
@@ -59,6 +59,7 @@ def main() -> None:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--no-mismatch", action="store_true")
     parser.add_argument("--cases", type=int, default=24, help="phantoms of the mismatch study")
+    parser.add_argument("--spacing", type=float, default=4.0, help="of their voxels, mm")
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0, help="of the phantoms")
     parser.add_argument("--keep", type=Path, help="a folder for the phantoms, used again if it is there")
@@ -149,7 +150,7 @@ def memory(network: str, fusion: str, size: Size, device: str) -> float:
 
 def mismatch(folder: Path, options: argparse.Namespace) -> dict[str, float]:
     """Train on phantoms, exchange modalities between test patients, compare."""
-    phantom = write_cohort(folder / "phantom", cases=options.cases, spacing_mm=4.0, seed=options.seed)
+    phantom = write_cohort(folder / "phantom", cases=options.cases, spacing_mm=options.spacing, seed=options.seed)
     spec = mismatch_spec(phantom, options)
     data = read_data(spec.data, task=spec.task, cache=folder / "cache", progress=silent)
     fabric, parts = make_fabric(spec.machine, spec.budget.precision), parts_of(spec, data)

@@ -356,7 +356,7 @@ def main() -> None:
         out = given.out or Path(temporary)
         parts = {
             "judged": lambda: judged(10 if given.smoke else 300),
-            "nothing": lambda: nothing(given.nulls, out),
+            "nothing": lambda: nothing(given.nulls, out, 48 if given.smoke else 192),
             "planted": lambda: planted(given.seeds, given.truths, out),
             "tumours": lambda: tumours(out),
             "eight": lambda: growth(out),
@@ -431,11 +431,11 @@ def simulated(text: str, world: World) -> Candidate:
     return chosen
 
 
-def nothing(count: int, out: Path) -> dict[str, Any]:
+def nothing(count: int, out: Path, cases: int = 192) -> dict[str, Any]:
     """How often a search places a module where there is nothing to find, with real trainings."""
     false = []
     for seed in range(count):
-        task = planted_task(out, 100 + seed, seed % 3, helps=False)
+        task = planted_task(out, 100 + seed, seed % 3, cases=cases, helps=False)
         result, seconds = timed(partial(searched, FORWARD, task, out / f"nothing{seed}"))
         false.append(bool(result.chosen.places))
         print(
