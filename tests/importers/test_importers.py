@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from monai.handlers.utils import write_metrics_reports
 
 from mrfusion import families
 from mrfusion.case import Region
@@ -182,6 +183,28 @@ def test_wide_is_told_its_columns(tmp_path):
         read_table(path, "wide(case=who,columns='e=WT dice')")
     with pytest.raises(SpecError, match="COLUMN=REGION METRIC"):
         read_table(path, "wide(case=who,columns='d')")
+
+
+def test_a_surface_dice_of_lesions_is_no_surface_dice_of_a_region(tmp_path):
+    path = tmp_path / "results.csv"
+    path.write_text("id,WT_surf_dice,WT_lesion_wise_surf_dice,WT_lesion_wise_dice\na,0.9,0.4,0.5\n")
+    assert [(r.region, r.metric, r.value) for r in read_table(path)] == [("WT", "nsd", 0.9), ("WT", "lesion_dice", 0.5)]
+
+
+def test_what_monai_itself_writes_is_read(tmp_path):
+    rng = np.random.default_rng(0)
+    dice, names = rng.random((5, 2), dtype=np.float32), [f"/data/p{number}/t1.nii.gz" for number in range(5)]
+    dice[1, 0] = np.nan  # MONAI's mark of a class that is not there
+    write_metrics_reports(
+        save_dir=tmp_path, images=names, metrics={"val_mean_dice": float(np.nanmean(dice))},
+        metric_details={"val_mean_dice": dice}, summary_ops="*", class_labels=["scar", "oedema"],
+    )  # fmt: skip
+    rows = read_table(tmp_path / "val_mean_dice_raw.csv")
+    assert [(row.case, row.region) for row in rows] == [(f"p{n}", r) for n in range(5) for r in ("scar", "oedema")]
+    np.testing.assert_allclose([row.value for row in rows], dice.ravel(), rtol=1e-6)
+    assert [row.status for row in rows].count("undefined") == 1
+    with pytest.raises(InputError):
+        read_table(tmp_path / "val_mean_dice_summary.csv")
 
 
 def test_a_monai_file_whose_name_tells_no_metric_is_asked_about(tmp_path):

@@ -16,6 +16,8 @@ def fits(source: Source) -> bool:
 def monai_metrics(source: Source, *, metric: str | None = None) -> list[Imported]:
     """Every class of every case; the mean over classes is passed over, for it is taken anew.
 
+    A case is called like its image without .nii.gz, or like the image's folder where images of two cases share a name.
+
     Options:
         metric: which metric the file holds; default: what its name says, val_mean_dice_raw.csv is dice
     Example: monai_metrics(metric=hd95)
@@ -27,8 +29,13 @@ def monai_metrics(source: Source, *, metric: str | None = None) -> list[Imported
     if chosen is None:
         raise InputError(f"{source.path}: its name tells no metric; say which, as in monai_metrics(metric=dice)")
     found: list[Imported] = []
-    for row in source.rows:
-        case = Path(row["filename"].replace("\\", "/")).name.removesuffix(".gz").removesuffix(".nii")
+    for case, row in zip(_cases([row["filename"] for row in source.rows]), source.rows, strict=True):
         for region in source.columns[1:-1]:
             found += cells(source, row, case=case, region=region, columns={region: chosen})
     return found
+
+
+def _cases(filenames: list[str]) -> list[str]:
+    paths = [Path(name.replace("\\", "/")) for name in filenames]
+    names = [path.name.removesuffix(".gz").removesuffix(".nii") for path in paths]
+    return names if len(set(names)) == len(names) else [path.parent.name for path in paths]
