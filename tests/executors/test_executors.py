@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -108,10 +109,38 @@ def test_local_shares_the_cores_and_leaves_no_process_behind(calls: str) -> None
     found = {**outcomes_of(executor, jobs), **outcomes_of(executor, [job("a last one", f"{calls}:about", ())])}
     assert {o.result["threads"] for o in found.values()} == {str(max(1, executor.cores // 2))}
     assert os.getpid() not in {o.result["pid"] for o in found.values()}
-    until = time.monotonic() + 10  # join would return early where the pool's own thread waits for the same child
-    while multiprocessing.active_children() and time.monotonic() < until:
-        time.sleep(0.02)
     assert not multiprocessing.active_children()
+
+
+def test_inside_warm_a_process_serves_one_call_after_another(calls: str) -> None:
+    executor, ask = families.load("executors", "local")(1), [job("about", f"{calls}:about", ())]
+    die = [job("dies", f"{calls}:die", ())]
+    with executor.warm():
+        first, second = (outcomes_of(executor, ask)["about"].result["pid"] for _ in range(2))
+        os.kill(first, signal.SIGKILL)  # while it waits
+        wait_until(lambda: not multiprocessing.active_children())
+        third = outcomes_of(executor, ask)["about"].result["pid"]
+        assert "ended from outside" in str(outcomes_of(executor, die)["dies"].failure)
+        fourth = outcomes_of(executor, ask)["about"].result["pid"]
+    assert first == second
+    assert len({second, third, fourth}) == 3
+    assert not multiprocessing.active_children()
+
+
+def test_a_process_that_was_stopped_at_its_job_serves_no_other(calls: str) -> None:
+    executor = families.load("executors", "local")(1)
+    with executor.warm():
+        running = executor.run([job(str(n), f"{calls}:about", ()) for n in range(3)], lambda: None)
+        first = next(running).result["pid"]
+        running.close()
+        assert outcomes_of(executor, [job("about", f"{calls}:about", ())])["about"].result["pid"] != first
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.02)
 
 
 SCRIPT = """

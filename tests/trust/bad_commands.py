@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from sandbox import Bad
 
-from mrfusion.cli import app
+from mrfusion.command.cli import app  # its commands are in it since sandbox imported mrfusion.cli
 
 GROUP = typer.main.get_command(app)
 

@@ -1,7 +1,7 @@
 """All bad inputs, made by code, and a run of all of them in one process: how many were clear, and the peak of memory.
 
-python tests/trust/corpus.py [--first N]       last line JSON: bad_inputs, bad_inputs_clear, damaged, damaged_clear,
-peak_mib. ``damaged`` are files damaged by rule, every reader x field x kind of damage, without --first.
+python tests/trust/corpus.py [--each N]       last line JSON: bad_inputs, bad_inputs_clear, damaged, damaged_clear,
+peak_mib. ``damaged`` are files damaged by rule, every reader x field x kind of damage.
 """
 
 import argparse
@@ -9,6 +9,7 @@ import json
 import resource
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for in_process, as pytest has it
@@ -22,34 +23,38 @@ from bad_lists import BAD_LISTS
 from bad_models import BAD_MODELS
 from bad_texts import BAD_TEXTS
 from damage import every_damage, unclear_or_other
-from sandbox import attempt, unclear
+from sandbox import Bad, Said, attempt, unclear
 
 CORPUS = [*BAD_IMAGES, *BAD_TEXTS, *BAD_KEYS, *BAD_COMMANDS, *BAD_LISTS, *BAD_LABELS, *BAD_MODELS, *BAD_CHOICES]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--first", type=int, default=len(CORPUS), help="that many of them")
-    tried, clear = CORPUS[: parser.parse_args().first], 0
-    for bad in tried:
-        with tempfile.TemporaryDirectory() as folder:
-            said = attempt(bad, Path(folder))
-        faults = unclear(bad, said)
-        clear += not faults
-        for fault in faults:
-            print(f"{bad.name}: {fault}\n    {said.text[:600]}")
-    damaged = list(every_damage()) if len(tried) == len(CORPUS) else []
-    sound = 0
-    for reader, bad in damaged:
-        with tempfile.TemporaryDirectory() as folder:
-            said = attempt(bad, Path(folder))
-        faults = unclear_or_other(reader, bad, said)
-        sound += not faults
-        for fault in faults:
-            print(f"{bad.name}: {fault}\n    {said.text[:600]}")
+    parser.add_argument("--each", type=int, default=1, help="only each so many-th of them")
+    found = tried(parser.parse_args().each)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    found = {"bad_inputs": len(tried), "bad_inputs_clear": clear, "damaged": len(damaged), "damaged_clear": sound}
     print(json.dumps(found | {"peak_mib": peak}))
+
+
+def tried(each: int) -> dict[str, int]:
+    """How many of them were tried and how many were clear; what was not is printed."""
+    bad = [(bad, lambda said, bad=bad: unclear(bad, said)) for bad in CORPUS[::each]]
+    damaged = [
+        (bad, lambda said, bad=bad, reader=reader: unclear_or_other(reader, bad, said))
+        for reader, bad in list(every_damage())[::each]
+    ]
+    clear, sound = (sum(map(_is_clear, which)) for which in (bad, damaged))
+    return {"bad_inputs": len(bad), "bad_inputs_clear": clear, "damaged": len(damaged), "damaged_clear": sound}
+
+
+def _is_clear(one: tuple[Bad, Callable[[Said], list[str]]]) -> bool:
+    bad, faults_in = one
+    with tempfile.TemporaryDirectory() as folder:
+        said = attempt(bad, Path(folder))
+    faults = faults_in(said)
+    for fault in faults:
+        print(f"{bad.name}: {fault}\n    {said.text[:600]}")
+    return not faults
 
 
 if __name__ == "__main__":

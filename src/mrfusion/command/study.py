@@ -108,7 +108,8 @@ class _Place:
 
 def _conduct(study: Study, executor: Executor, place: _Place, report: Report) -> LoadedStudy:
     """Run what is missing, then report; where runs fail, a report of the others comes before their failure is told."""
-    with ExitStack() as held:
+    with ExitStack() as held, ExitStack() as processes:
+        processes.enter_context(executor.warm())
         with place.door():
             first = place.take(held)
             if first and not place.join:
@@ -118,7 +119,8 @@ def _conduct(study: Study, executor: Executor, place: _Place, report: Report) ->
                 check_joined(agenda, place.out)
             due = write_down(agenda, place.out)
         try:
-            here = _run_all(agenda, due, executor, place)
+            with processes:  # gone before the report is made, which needs their memory
+                here = _run_all(agenda, due, executor, place)
         except MrFusionError:
             report(_finished(place.out))
             raise
@@ -189,7 +191,8 @@ def foretell(study: Study, executor: Executor, *, out: Path, cache: Path | None)
 
 def _foretell(study: Study, executor: Executor, *, out: Path, cache: Path | None) -> None:
     kept = cache or StudyFolder(out).cache
-    with temporary_folder(next(folder for folder in out.absolute().parents if folder.is_dir())) as place:
+    beside = next(folder for folder in out.absolute().parents if folder.is_dir())
+    with temporary_folder(beside) as place, executor.warm():
         prepared = kept if kept.is_dir() else StudyFolder(place).cache
         agenda = _prepared(study, executor, place, prepared)
         todo = missing(agenda.now(out), out)

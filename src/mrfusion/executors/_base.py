@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,3 +50,7 @@ class Executor(ABC):
 
         A failed job is an outcome, not an exception; the others go on. Closing the iterator ends what is running.
         """
+
+    def warm(self) -> AbstractContextManager[None]:
+        """A block in which processes may stay from one call of :meth:`run` to the next; here there are none to keep."""
+        return nullcontext()

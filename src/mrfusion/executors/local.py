@@ -31,7 +31,7 @@ class Local(Executor):
     must not depend on what was finished before an interruption.
 
     Processes are started afresh (spawn), so that nothing of the parent leaks into a run. Where one is killed, its job
-    alone is lost.
+    alone is lost. Each takes about five seconds of a core to import PyTorch and MONAI; :meth:`warm` saves them.
 
     Options:
         workers: processes side by side; default: one for each GPU, or for each core where there is no GPU
@@ -45,10 +45,22 @@ class Local(Executor):
             raise SpecError(f"executor local: workers, processes side by side, must be at least 1, found {workers}")
         self.gpus, self.cores = gpus(), cores()
         self.workers = workers or len(self.gpus) or self.cores
+        self._waiting: dict[int, Worker] | None = None  # by number, for the next call; None outside of warm
+
+    @contextmanager
+    def warm(self) -> Iterator[None]:
+        """A block in which a process that ended its jobs waits for those of the next call of :meth:`run`."""
+        self._waiting = {}
+        try:
+            yield
+        finally:
+            for worker in self._waiting.values():
+                worker.end()
+            self._waiting = None
 
     def run(self, jobs: Sequence[Job], tick: Callable[[], None]) -> Iterator[Outcome]:
         rest, count = iter(jobs), max(1, min(self.workers, len(jobs)))
-        workers = [self._worker(number) for number in range(count)]
+        workers = [self._waiting_or_new(number) for number in range(count)]
         running = dict(zip(range(count), rest, strict=False))
         try:
             for number, job in running.items():
@@ -65,8 +77,15 @@ class Local(Executor):
                         running[number] = job
                     yield outcome
         finally:
-            for worker in workers:
-                worker.end()
+            for number, worker in enumerate(workers):
+                if self._waiting is None or number in running:
+                    worker.end()
+                else:
+                    self._waiting[number] = worker
+
+    def _waiting_or_new(self, number: int) -> "Worker":
+        waiting = (self._waiting or {}).pop(number, None)
+        return waiting if waiting is not None and waiting.process.is_alive() else self._worker(number)
 
     def _worker(self, number: int) -> "Worker":
         return Worker(number, max(1, self.cores // self.workers), self.gpus)
