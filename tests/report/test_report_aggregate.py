@@ -1,6 +1,7 @@
 """The tables by patient: hand-made numbers."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -65,3 +66,12 @@ def test_pairs_need_a_value_on_both_sides():
     pairs = [p for p in paired(case_table(rows), "ref") if p.region == "WT"]
     assert [(p.case, pytest.approx(p.difference)) for p in pairs] == [("x", pytest.approx(0.1))]
     assert mean_differences(pairs) == {("b", "dice", "WT"): pytest.approx(0.1)}
+
+
+def test_no_interval_of_a_mean_leaves_the_metrics_range():
+    wt = by_key(arm_means([row("a", f"p{n}", "WT", value) for n, value in enumerate((1.0, 0.99, 0.7))]))["a", "WT", ""]
+    assert 0.0 <= wt.low < wt.mean < wt.high == 1.0
+    far = [replace(one, metric="hd95", value=value) for one, value in zip(ROWS[:4:3], (0.0, 90.0), strict=True)]
+    hd95 = by_key(arm_means([replace(far[0], patient="p0"), far[1]]))["a", "WT", ""]
+    assert (hd95.low, hd95.mean) == (0.0, 45.0)
+    assert 90 < hd95.high < math.inf

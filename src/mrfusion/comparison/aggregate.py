@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from mrfusion.comparison.interval import mean_interval
 from mrfusion.comparison.proportion import clopper_pearson
+from mrfusion.comparison.verdict import within_range
 from mrfusion.result import ScoreRow, Status
 
 MEAN = "mean"
@@ -153,11 +154,12 @@ def _case_row(group: Sequence[ScoreRow]) -> CaseRow:
 
 def _arm_mean(singles: Sequence[ScoreRow], cases: Sequence[CaseRow], counted: Sequence[ScoreRow]) -> ArmMean:
     values = list(patient_means(cases).values())
-    low, high = clopper_pearson(values) if singles[0].metric == "correct" else mean_interval(values)
+    metric = singles[0].metric
+    low, high = clopper_pearson(values) if metric == "correct" else within_range(metric, *mean_interval(values))
     return ArmMean(
         arm=singles[0].arm,
         region=singles[0].region,
-        metric=singles[0].metric,
+        metric=metric,
         mean=_mean(values),
         low=low,
         high=high,

@@ -160,7 +160,7 @@ class Court:
         verdict: Word = word if evidence.of_method else "undecided"
         here: Word = word if evidence.of_trainings else "undecided"
         undecided = verdict == "undecided"
-        why = why_undecided(evidence, claim.p, claim.p_equivalent, ruling.unlearned if region == MEAN else ())
+        why = why_undecided(evidence, claim.p, claim.p_equivalent)
         return Comparison(
             arm=arm,
             reference=self.reference,

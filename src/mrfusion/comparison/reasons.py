@@ -24,9 +24,8 @@ def unlearned_regions(pairs: Mapping[Key, Pairs], measures: Mapping[str, Yardsti
     }
 
 
-def why_undecided(evidence: Evidence, p: float, p_equivalent: float, unlearned: tuple[str, ...]) -> tuple[str, ...]:
-    """Sentences, at least one; the p-values are the corrected ones, ``unlearned`` the regions that a mean holds and
-    that neither arm learned."""
+def why_undecided(evidence: Evidence, p: float, p_equivalent: float) -> tuple[str, ...]:
+    """Sentences, at least one; the p-values are the corrected ones."""
     if evidence.nothing:
         return evidence.nothing
     if not evidence.of_method:
@@ -38,7 +37,7 @@ def why_undecided(evidence: Evidence, p: float, p_equivalent: float, unlearned: 
     if _patients_and_runs(evidence) < ALPHA <= evidence.claim.p:
         folds = len(set(evidence.pairs.data.folds))
         found.append(f"the {folds} folds differ too much, or are too few, to speak of other training sets")
-    return (*found, *([f"neither arm learned {', '.join(unlearned)}"] if unlearned else []))
+    return tuple(found)
 
 
 def _patients_and_runs(evidence: Evidence) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 from mrfusion.comparison.aggregate import CaseRow, case_table, patient_means
 from mrfusion.comparison.interval import mean_interval
 from mrfusion.comparison.shapley import Subset, Worth, subsets, worths
+from mrfusion.comparison.verdict import within_range
 from mrfusion.result import ScoreRow
 
 NOTHING = "none"  # the answer without any image: an empty mask, or all classes alike
@@ -131,7 +132,8 @@ def _mean(
     values = list(own.values())
     drops = [full[patient] - value for patient, value in own.items() if patient in full]
     present = tuple(name for name in modalities if name in subset)
-    return SubsetMean(present, *place, *_with_interval(values), *_with_interval(drops), len(values))
+    mean, low, high = _with_interval(values)
+    return SubsetMean(present, *place, mean, *within_range(place[0], low, high), *_with_interval(drops), len(values))
 
 
 def _with_interval(values: Sequence[float]) -> tuple[float, float, float]:

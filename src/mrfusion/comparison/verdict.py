@@ -54,6 +54,13 @@ def about(metric: str) -> Any:
     return None
 
 
+def within_range(metric: str, low: float, high: float) -> tuple[float, float]:
+    """An interval of a metric's mean without what no mean of it can be, such as a Dice above 1; NaN stays NaN."""
+    known = about(metric)
+    least, most = (-math.inf, math.inf) if known is None else known.range
+    return max(low, least), min(high, most)  # in this order NaN, which is not below anything, is kept
+
+
 def judge(effect: float, p: float, p_equivalent: float, sign: int) -> Word:
     """The verdict from the corrected p-values of a difference and of equivalence; NaN decides nothing.
 
