@@ -8,7 +8,7 @@ from typing import Any, Literal
 from mrfusion.errors import SpecError
 from mrfusion.families import module_of
 
-_TITLES = {"hd95": "HD95", "nsd": "NSD", "iou": "IoU", "auc": "AUC", "f1": "F1"}
+_TITLES = {"dice": "Dice", "hd95": "HD95", "nsd": "NSD", "iou": "IoU", "auc": "AUC", "f1": "F1"}
 DASH = "–"
 MINUS = "−"
 
