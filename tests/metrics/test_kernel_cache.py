@@ -1,8 +1,11 @@
 """What numba kept on disk may be damaged, and numba may be switched off: the numbers are the same."""
 
 import os
+import pickle
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -48,6 +51,52 @@ def test_a_damaged_cache_is_a_miss_and_is_mended(kept: tuple[Path, list[str]], p
     assert scored(cache)[0] == expected
     assert all(path.stat().st_size > length for path in files if path.exists()), "kept anew"
     assert scored(cache)[0] == expected
+
+
+def flipped(files: list[Path]) -> None:
+    """One bit in the middle of each file, where the machine code is."""
+    for path in files:
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 0x10
+        path.write_bytes(content)
+
+
+def exchanged(files: list[Path]) -> None:
+    """Each file has the content of another one, which is sound."""
+    contents = [path.read_bytes() for path in files]
+    for path, content in zip(files, contents[1:] + contents[:1], strict=True):
+        path.write_bytes(content)
+
+
+def unchecked(files: list[Path]) -> None:
+    """As numba alone writes them."""
+    for path in files:
+        path.write_bytes(path.read_bytes()[32:])
+
+
+def folders(files: list[Path]) -> None:
+    """Something that can be neither read nor replaced."""
+    for path in files:
+        path.unlink()
+        path.mkdir()
+
+
+@pytest.mark.parametrize("damage", [flipped, exchanged, unchecked, folders])
+def test_machine_code_that_is_not_what_was_kept_is_never_carried_out(
+    kept: tuple[Path, list[str]], damage: Callable[[list[Path]], None], tmp_path: Path
+) -> None:
+    cache = shutil.copytree(kept[0], tmp_path / "cache")
+    files = sorted(cache.rglob("*.nbc"))
+    assert len(files) > 1
+    damage(files)
+    assert scored(cache)[0] == kept[1]
+
+
+def test_another_version_s_index_is_a_miss(kept: tuple[Path, list[str]], tmp_path: Path) -> None:
+    cache = shutil.copytree(kept[0], tmp_path / "cache")
+    for path in cache.rglob("*.nbi"):
+        path.write_bytes(pickle.dumps("0.1.0") + pickle.dumps({"of another": "form"}))
+    assert scored(cache)[0] == kept[1]
 
 
 def test_without_numba_s_compiler_the_slower_way_is_taken_and_said(kept: tuple[Path, list[str]]) -> None:
