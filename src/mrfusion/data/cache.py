@@ -2,7 +2,8 @@
 
 ``cache/<case>/<key>/`` holds images.npy, labels.npy, truth.npy and meta.json; it is there whole or not at all. The
 same case prepared with other options lies beside it. Two processes that prepare the same case do the work twice and
-keep one.
+keep one. JSON files carry a checksum, and meta.json the size of each array: what was damaged or cut short, or has the
+form of another version, counts as absent.
 """
 
 import contextlib
@@ -29,6 +30,7 @@ from mrfusion.progress import Progress
 from mrfusion.spec import Preparation, without_unsaid
 
 LABELS = "label map"
+CHECKSUM = "checksum"
 CACHED = "cached"  # the reason of a case that was prepared before
 _ABANDONED_S = 86_400.0
 _SETTLED_S = 2.0  # a file changed so recently may change again within the same time stamp
@@ -81,7 +83,8 @@ class FileDigests:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path, self.known, self.new = path, _read_memory(path), False
+        self.path, self.new = path, False
+        self.known: dict[str, list[Any]] = _unsealed(path) or {}  # it only saves time
 
     def of(self, path: Path) -> str:
         """BLAKE2 of the file's bytes; CaseError if it cannot be read."""
@@ -89,7 +92,7 @@ class FileDigests:
             stat = path.stat()
             stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
             entry = self.known.get(str(path.resolve()))
-            if entry and entry[:3] == stamp:
+            if entry and entry[:-1] == stamp:
                 return str(entry[3])
             with path.open("rb") as stream:
                 digest = hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
@@ -101,7 +104,7 @@ class FileDigests:
 
     def save(self) -> None:
         if self.new:
-            write_json(self.path, dict(self.known))
+            write_json(self.path, _sealed(self.known))
 
 
 def _prepared(case: Case, cohort: Cohort, preparation: Preparation, cache_dir: Path, digests: FileDigests) -> Prepared:
@@ -109,8 +112,12 @@ def _prepared(case: Case, cohort: Cohort, preparation: Preparation, cache_dir: P
     key = _digest(asked)
     home = cache_dir / _folder_name(case.id)
     folder, reason = home / key, CACHED
-    if not (folder / "meta.json").is_file():
+    was_there = folder.is_dir()  # asked first: another process may be about to finish it
+    if _meta_of(folder) is None:
         reason, outdated = _why(home, asked)
+        if was_there:
+            reason, outdated = "prepared again: what was kept was damaged, or written by another version", None
+            _remove(folder)
         _build(case, cohort, preparation, folder=folder, asked=asked)
         if outdated:
             _remove(outdated)
@@ -137,11 +144,11 @@ def _asked(case: Case, cohort: Cohort, preparation: Preparation, digests: FileDi
 
 def _why(home: Path, asked: dict[str, Any]) -> tuple[str, Path | None]:
     """Why the case is prepared now, against the newest earlier preparation; and that one's folder if it is outdated."""
-    earlier = sorted(home.glob("*/meta.json"), key=lambda path: path.stat().st_mtime)
+    found = {path: _unsealed(path) for path in sorted(home.glob("*/meta.json"), key=lambda path: path.stat().st_mtime)}
+    earlier = [(path, meta["asked"]) for path, meta in found.items() if meta is not None]
     if not earlier:
         return "new", None
-    before = json.loads(json.dumps(read_json(earlier[-1])["asked"]))
-    now = json.loads(json.dumps(asked))
+    (path, before), now = earlier[-1], json.loads(json.dumps(asked))
     options = [
         f"{name} was {before['options'].get(name)}, is {now['options'].get(name)}"
         for name in sorted({*before["options"], *now["options"]})
@@ -149,7 +156,7 @@ def _why(home: Path, asked: dict[str, Any]) -> tuple[str, Path | None]:
     ]
     content = [name for name, digest in now["content"].items() if before["content"].get(name, digest) != digest]
     files = [f"the content of {', '.join(content)} has changed"] if content else []
-    return "prepared again: " + "; ".join(files + options), earlier[-1].parent if content and not options else None
+    return "prepared again: " + "; ".join(files + options), path.parent if content and not options else None
 
 
 def _build(case: Case, cohort: Cohort, preparation: Preparation, *, folder: Path, asked: dict[str, Any]) -> None:
@@ -187,11 +194,14 @@ def _write(folder: Path, arrays: Arrays, label_values: tuple[int, ...], asked: d
         np.save(folder / "truth.npy", arrays.truth[box])
         meta["truth box"] = _pairs(box)
         meta["label voxels"] = [int(n) for n in counts]
-    write_json(folder / "meta.json", meta)
+    meta["sizes"] = {path.name: path.stat().st_size for path in sorted(folder.glob("*.npy"))}
+    write_json(folder / "meta.json", _sealed(meta))
 
 
 def _open(case: Case, cohort: Cohort, preparation: Preparation, folder: Path, reason: str) -> Prepared:
-    meta = read_json(folder / "meta.json")
+    meta = _meta_of(folder)
+    if meta is None:
+        raise CaseError(f"{folder}: the prepared case was changed while it was being opened; the same command goes on")
     values, box = cohort.label_values, meta.get("truth box")
     placement = _placement_from_json(meta["placement"])
     return Prepared(
@@ -207,6 +217,16 @@ def _open(case: Case, cohort: Cohort, preparation: Preparation, folder: Path, re
         reason=reason,
         notes=tuple(meta["notes"]),
     )
+
+
+def _meta_of(folder: Path) -> dict[str, Any] | None:
+    """What is known of a prepared case; None where it is not there as it was written."""
+    meta = _unsealed(folder / "meta.json")
+    try:
+        whole = meta and all((folder / name).stat().st_size == size for name, size in meta["sizes"].items())
+    except (OSError, KeyError):
+        return None
+    return meta if whole else None
 
 
 def _placement_as_json(placement: Placement) -> dict[str, Any]:
@@ -227,6 +247,19 @@ def _digest(value: Any) -> str:
     return hashlib.blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=10).hexdigest()
 
 
+def _sealed(content: dict[str, Any]) -> dict[str, Any]:
+    return {**content, CHECKSUM: _digest(content)}
+
+
+def _unsealed(path: Path) -> dict[str, Any] | None:
+    """What :func:`_sealed` was given; None where the file is absent, damaged, or has no checksum."""
+    try:
+        content = read_json(path)
+        return content if content.pop(CHECKSUM) == _digest(content) else None
+    except (InputError, AttributeError, KeyError, TypeError):
+        return None
+
+
 def _pairs(box: Box) -> list[list[int]]:
     return [[side.start, side.stop] for side in box]
 
@@ -241,11 +274,3 @@ def _folder_name(case_id: str) -> str:
     return (
         f"{re.sub(r'[^A-Za-z0-9.-]', '_', case_id)[:60]}_{hashlib.blake2b(case_id.encode(), digest_size=4).hexdigest()}"
     )
-
-
-def _read_memory(path: Path) -> dict[str, list[Any]]:
-    """What was remembered; nothing where the file is absent or broken, for it only saves time."""
-    try:
-        return dict(read_json(path))
-    except (InputError, TypeError, ValueError):
-        return {}

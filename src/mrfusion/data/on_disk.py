@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.format import open_memmap
 from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import NDArray
 
@@ -76,7 +77,7 @@ def _kept_open(path: Path) -> NDArray[Any]:
 @lru_cache(maxsize=2**16)
 def _layout(path: Path) -> dict[str, Any]:
     """What the header of a file says; kept, since reading it takes longer than opening the file."""
-    found = np.load(path, mmap_mode="r", allow_pickle=False)
+    found = open_memmap(path, mode="r")
     order = "F" if found.flags.f_contiguous and not found.flags.c_contiguous else "C"
     return {"dtype": found.dtype, "offset": found.offset, "shape": found.shape, "order": order}
 
