@@ -65,28 +65,58 @@ def test_every_kind_of_run_can_be_timed_and_nothing_is_kept(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_few_cases_are_timed_however_many_there_are(
+def timed_steps(spec: RunSpec, phantom: Path, monkeypatch: pytest.MonkeyPatch, *, patience: float) -> list[Any]:
+    """The steps and the samples of each epoch that was timed, and the seconds of a case."""
+    epochs: list[Any] = []
+    fitted = timing._Timing._steps
+
+    def counted(self: timing._Timing, steps: int, samples: int):
+        epochs.append((steps, samples))
+        training = fitted(self, steps, samples)
+        assert len(training.batches) == steps
+        return training
+
+    monkeypatch.setattr(timing._Timing, "_steps", counted)
+    monkeypatch.setattr(timing, "PATIENCE_SECONDS", patience)
+    found = measured(spec, data_of(spec, phantom), phantom.parent)
+    assert found.case > 0
+    return epochs
+
+
+def test_a_few_cases_are_timed_however_many_there_are(phantom: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One sample, a step and five steps, the first two again."""
+    spec = spec_of(phantom, {"sampling": {"per_case": 50}, "network": "unet(base=4,stages=1,norm=instance)"})
+    assert timed_steps(spec, phantom, monkeypatch, patience=1e9) == [(1, 1), (1, 1), (1, 2), (1, 2), (5, 2)]
+
+
+def test_without_patience_one_sample_is_timed_or_two_where_they_are_normed_together(
+    phantom: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = spec_of(phantom, {"budget": {"batch_size": 4}})
+    for norm, samples in (("instance", 1), ("batch", 2)):
+        normed = spec.changed({"network": f"unet(base=4,stages=1,norm={norm})"})
+        assert timed_steps(normed, phantom, monkeypatch, patience=-1.0) == [(1, samples)]
+
+
+def test_a_sample_that_takes_all_the_time_is_its_share_of_a_step(
     phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Three epochs of a few steps, the first one again; no patience leaves one of the shortest."""
-    epochs: list[int] = []
-    fit = timing.fit
-
-    def counted(training, phases):
-        epochs.append(len(training.batches))
-        return fit(training, phases)
-
-    monkeypatch.setattr(timing, "fit", counted)
-    spec = spec_of(phantom, {"sampling": {"per_case": 50}})
+    """Two training cases with twelve samples each: a sample of a second makes an epoch of 24 seconds."""
+    changes = {"budget": {"batch_size": 4}, "sampling": {"per_case": 12}}
+    spec = spec_of(phantom, changes | {"network": "unet(base=4,stages=1,norm=instance)"})
     data = data_of(spec, phantom)
-    monkeypatch.setattr(timing, "PATIENCE_SECONDS", 1e9)
-    measured(spec, data, tmp_path)
-    assert epochs == [1, 1, 5]
-    epochs.clear()
+    assert len(data.splits[spec.fold].train) == 2
     monkeypatch.setattr(timing, "PATIENCE_SECONDS", -1.0)
-    found = measured(spec, data, tmp_path)
-    assert epochs == [1]
-    assert found.case > 0
+    monkeypatch.setattr(timing._Timing, "_timed", lambda self, work: (work(), 1e-9))
+    monkeypatch.setattr(timing, "fit", lambda training, phases: Seconds())
+    assert list(measured(spec, data, tmp_path).epochs) == [pytest.approx(24.0)]
+
+
+class Seconds:
+    """A history of an epoch of a second."""
+
+    def of(self, quantity: object) -> list[float]:
+        return [1.0]
 
 
 def test_runs_are_told_by_the_first_one_with_what_is_theirs(

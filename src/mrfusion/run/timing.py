@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from lightning_fabric import Fabric
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mrfusion.data.read import RunData
 from mrfusion.data.sample import Place
@@ -26,8 +27,8 @@ from mrfusion.training.loop import Training, fit
 from mrfusion.training.predict import OVERLAP
 from mrfusion.training.validate import telling_places
 
-STEPS = (1, 5)  # of the two epochs that are timed
-PATIENCE_SECONDS = 4.0  # nothing new is begun after it: what has been timed by then has to do
+STEPS = 5  # of the longer of the two epochs that are timed; the other has one
+PATIENCE_SECONDS = 3.0  # nothing is begun that would end after it, but what is timed first
 T = TypeVar("T")
 
 
@@ -78,42 +79,50 @@ class _Timing:
 
     def measured(self) -> Measured:
         """All of it, the network's training first."""
-        per_case = self.spec.sampling.per_case
-        whole = self._training(self.parts, per_case)
+        asked = self.spec.sampling.per_case, self.spec.budget.batch_size
+        whole = self._training(self.parts, *asked)
         network = whole.network.to(self.fabric.device)
         phases: list[Phase] = load("schedules", self.spec.schedule)().phases(network, self.spec.loss_names)
-        checked = self._training(Parts(self.parts.train[:1], self.parts.val[:1], self.parts.size), per_case)
+        checked = self._training(Parts(self.parts.train[:1], self.parts.val[:1], self.parts.size), *asked)
         values, validation = self._timed(lambda: checked.validate(network))
         pairs = _by_phase(self._epochs(network, phases, values))
         epochs = [_of_steps(len(whole.batches), each) + validation * len(self.parts.val) for each in pairs]
         return Measured(phases, epochs, self._case(network, validation))
 
-    def _training(self, parts: Parts, per_case: int) -> Training:
+    def _training(self, parts: Parts, per_case: int, batch: int) -> Training:
         """A training of one epoch, in a folder of its own."""
         self.made += 1
-        one = self.spec.changed({"budget": {"epochs": 1}, "sampling": {"per_case": per_case}})
+        one = self.spec.changed({"budget": {"epochs": 1, "batch_size": batch}, "sampling": {"per_case": per_case}})
         place = RunFolder(self.folder / str(self.made))
         return make_training(one, self.data.cohort, parts, fabric=self.fabric, folder=place, progress=silent)
 
     def _epochs(
         self, network: nn.Module, phases: list[Phase], values: dict[Quantity, float]
-    ) -> list[tuple[int, Sequence[float]]]:
-        """The steps of short epochs, and the seconds of each phase's, validation left out."""
-        timed: list[tuple[int, Sequence[float]]] = []
-        for steps in STEPS:
-            if timed and time.perf_counter() > self.until:
-                break
-            draws = steps * self.spec.budget.batch_size
-            cases = self.parts.train[: math.ceil(draws / self.spec.sampling.per_case)]
-            few = Parts(cases, self.parts.val[:1], self.parts.size)
-            samples = min(self.spec.sampling.per_case, math.ceil(draws / len(cases)))
+    ) -> list[tuple[float, Sequence[float]]]:
+        """The steps of short epochs, and the seconds of each phase's, validation left out.
 
-            def epoch(few: Parts = few, samples: int = samples) -> tuple[int, Sequence[float]]:
-                training = replace(self._training(few, samples), network=network, validate=lambda _: values)
-                return len(training.batches), fit(training, phases).of(SECONDS)  # one epoch a phase
+        The first step has as few samples as the network can do with: where a whole one would take longer than there is
+        time for, it is told in proportion, and counts as that share of a step.
+        """
+        batch = self.spec.budget.batch_size
+        few = min(batch, 2 if any(isinstance(one, _BatchNorm) for one in network.modules()) else 1)
 
-            timed.append(epoch() if timed else self._timed(epoch)[0])
-        return timed
+        def epoch(steps: int, samples: int = batch) -> tuple[float, Sequence[float]]:
+            training = replace(self._steps(steps, samples), network=network, validate=lambda _: values)
+            return len(training.batches), fit(training, phases).of(SECONDS)  # one epoch a phase
+
+        (_, of_few), seconds = self._timed(lambda: epoch(1, few))
+        if not self._has_time_for(seconds * batch / few):
+            return [(few / batch, of_few)]
+        first, seconds = self._timed(lambda: epoch(1))
+        return [first, epoch(STEPS)] if self._has_time_for(STEPS * seconds) else [first]
+
+    def _steps(self, steps: int, samples: int) -> Training:
+        """A training of one epoch of so many steps of so many samples."""
+        draws = steps * samples
+        cases = self.parts.train[: math.ceil(draws / self.spec.sampling.per_case)]
+        per_case = min(self.spec.sampling.per_case, math.ceil(draws / len(cases)))
+        return self._training(Parts(cases, self.parts.val[:1], self.parts.size), per_case, samples)
 
     def _case(self, network: nn.Module, validation: float) -> float:
         """Seconds of one case; judged from a validated one where it would take longer than there is time for."""
@@ -121,7 +130,7 @@ class _Timing:
         boxes = len(telling_places(first, size, self.spec.sampling.per_case))
         mirrors = 2 ** (3 if size[0] > 1 else 2) if self.spec.mirror else 1
         expected = validation / boxes * windows(first.labels.shape, size) * mirrors
-        if time.perf_counter() + expected > self.until:
+        if not self._has_time_for(expected):
             return expected
         model = make_model(self.spec, self.data.cohort, network=network, size=size, fabric=self.fabric)
         place = RunFolder(self.folder / "case")
@@ -133,7 +142,10 @@ class _Timing:
         """What the work gives and its seconds, of a second time where there is time for one: libraries choose their
         kernels in the first."""
         found, seconds = _once(work)
-        return (found, seconds) if time.perf_counter() + seconds > self.until else _once(work)
+        return _once(work) if self._has_time_for(seconds) else (found, seconds)
+
+    def _has_time_for(self, seconds: float) -> bool:
+        return time.perf_counter() + seconds <= self.until
 
 
 def windows(shape: Place, size: Place) -> float:
@@ -149,12 +161,12 @@ def _once(work: Callable[[], T]) -> tuple[T, float]:
     return found, time.perf_counter() - started
 
 
-def _by_phase(timed: Sequence[tuple[int, Sequence[float]]]) -> list[list[tuple[int, float]]]:
+def _by_phase(timed: Sequence[tuple[float, Sequence[float]]]) -> list[list[tuple[float, float]]]:
     """The steps and seconds of each phase's epochs."""
     return [[(steps, each[number]) for steps, each in timed] for number in range(len(timed[0][1]))]
 
 
-def _of_steps(steps: int, pairs: Sequence[tuple[int, float]]) -> float:
+def _of_steps(steps: int, pairs: Sequence[tuple[float, float]]) -> float:
     """Seconds of an epoch of so many steps: on the line through two epochs, or in proportion to a single one."""
     (few, short), (more, long) = pairs[0], pairs[-1]
     if more == few:
