@@ -1,6 +1,6 @@
 """How fast the segmentation metrics are, beside what people use: one process, one run, the same pairs.
 
-    python bench/metrics.py            about ten minutes; --quick: two pairs, one minute
+    python bench/metrics.py            about ten minutes; --quick: two pairs, one minute; --smoke: seconds, in this Python
 
 Makes ``.env-bench-metrics`` for the peers (``bench/metrics-peers.txt``: the numpy and scipy of the official script's
 time) and runs there. Times are CPU seconds of one thread, files already read; a peer that cannot be imported is
@@ -8,7 +8,7 @@ reported as absent. The challenge's package of 2026 gets an environment of its o
 ``.env-bench-brats2026``), where it and ours run in one process. The official BraTS 2023 script has no licence to be
 copied or fetched, so it is stood for by
 ``tests/metrics/literal.py``: the definition, step by step over whole volumes, with the same calls of cc3d and scipy.
-Last line: JSON.
+--smoke compares small pairs with the peers that this Python has; its figures mean nothing. Last line: JSON.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -31,6 +32,7 @@ ORACLES = Path(os.environ.get("MRFUSION_ORACLES", ROOT.parent / "shared" / "orac
 Pairs = list[tuple[str, str, Path, Path]]  # name, rules, prediction, target
 Scores = dict[Any, float]
 SPACING_MM = (1.0, 1.0, 1.0)
+BRATS = (240, 240, 155)
 REGIONS = {"WT": (1, 2, 3), "TC": (1, 3), "ET": (3,)}
 PACKAGE_2026 = ["BraTS_evaluation numba isal pillow pyyaml pydantic"]
 OURS = (
@@ -57,7 +59,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="two pairs only")
     parser.add_argument("--brats2026", type=Path, default=ROOT / ".env-bench-brats2026", help="its environment")
+    parser.add_argument("--smoke", action="store_true", help="seconds, in this Python, to see that the way is open")
     asked = parser.parse_args()
+    if asked.smoke:
+        return smoke()
     if not os.environ.get("MRFUSION_BENCH"):
         one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"), "1")
         paths = os.pathsep.join(str(ROOT / part) for part in ("src", "tests/metrics"))
@@ -65,11 +70,19 @@ def main() -> None:
         call: list[str | Path] = [environment(ENVIRONMENT, peers), __file__, *sys.argv[1:]]
         variables = {**os.environ, **one, "MRFUSION_BENCH": "1", "PYTHONPATH": paths, "PYTHONWARNINGS": "ignore"}
         sys.exit(subprocess.run(call, env=variables, check=False).returncode)
-    pairs = oracle_pairs() if ORACLES.is_dir() else phantom_pairs()
+    pairs = oracle_pairs() if ORACLES.is_dir() else phantom_pairs(ENVIRONMENT, BRATS, (1, 1, 2, 4, 7, 12))
     if asked.quick:
         pairs = pairs[:2]
     figures = report(pairs) | beside_2026(pairs, environment(asked.brats2026, PACKAGE_2026))
     print(json.dumps(figures))
+
+
+def smoke() -> None:
+    """Two small pairs, and none of what needs an environment of its own."""
+    sys.path.insert(0, str(ROOT / "tests" / "metrics"))
+    with tempfile.TemporaryDirectory(prefix="mrfusion-bench-") as folder:
+        figures = report(phantom_pairs(Path(folder), (48, 48, 31), (1, 4)))
+    print(json.dumps(figures | dict.fromkeys(f"vs_official2026_{which}" for which in ("median", "worst", "least"))))
 
 
 def beside_2026(pairs: Pairs, python: Path) -> dict[str, float]:
@@ -95,16 +108,16 @@ def oracle_pairs() -> Pairs:
     return [(p, r, ORACLES / "pairs" / f"{p}_pred.nii.gz", ORACLES / "pairs" / f"{p}_gt.nii.gz") for p, r in keys]
 
 
-def phantom_pairs() -> Pairs:
-    """Blobs on BraTS's grid, where the oracles are not at hand; written beside the environment."""
+def phantom_pairs(folder: Path, shape: tuple[int, int, int], lesions_of_pairs: Sequence[int]) -> Pairs:
+    """Blobs, where the oracles are not at hand, written into ``folder``; one pair for each number of lesions."""
     import nibabel as nib
     import numpy as np
 
     made = []
-    for seed, lesions in enumerate((1, 1, 2, 4, 7, 12)):
+    for seed, lesions in enumerate(lesions_of_pairs):
         rng = np.random.default_rng(seed)
-        axes = np.ogrid[:240, :240, :155]
-        label_map = np.zeros((240, 240, 155), np.uint8)
+        axes = np.ogrid[tuple(slice(length) for length in shape)]
+        label_map = np.zeros(shape, np.uint8)
         for _ in range(lesions):
             centre, radius = rng.uniform(0.25, 0.75, 3) * label_map.shape, rng.uniform(4, 30 / lesions**0.5)
             far = sum((a - c) ** 2 for a, c in zip(axes, centre, strict=True)) ** 0.5 + rng.normal(
@@ -112,7 +125,7 @@ def phantom_pairs() -> Pairs:
             )
             for label, share in ((2, 1.0), (3, 0.7), (1, 0.5)):
                 label_map[far < radius * share] = label
-        pred, gt = (ENVIRONMENT / f"blobs{seed}_{role}.nii.gz" for role in ("pred", "gt"))
+        pred, gt = (folder / f"blobs{seed}_{role}.nii.gz" for role in ("pred", "gt"))
         for path, array in zip((pred, gt), (np.roll(label_map, 1, seed % 3), label_map), strict=True):
             nib.save(nib.Nifti1Image(array, np.eye(4)), path)
         made.append((f"blobs{seed}", "brats2023-GLI", pred, gt))
@@ -135,17 +148,25 @@ def ours(pred: Any, target: Any, rules: str) -> Scores:
 def official(pred: Any, target: Any, rules: str) -> Scores:
     """All ten columns, three regions, by the definition."""
     import literal
-    from surface_distance.lookup_tables import create_table_neighbour_code_to_surface_area as areas
 
     from mrfusion.rules import rule_named
 
-    rule = rule_named(rules)
+    rule, areas = rule_named(rules), surface_areas()
     found: Scores = {}
     for name, labels in REGIONS.items():
         options = {"labels": labels, "dilation": rule.dilation, "smallest_mm3": rule.smallest_mm3, "areas": areas}
         scores = literal.scores(pred, target, SPACING_MM, **options)
         found |= {(name, metric): float(value) for metric, value in scores.items()}
     return found
+
+
+def surface_areas() -> Callable[[Any], Any]:
+    """The table of DeepMind's package; for a smoke without it ours, which is the same."""
+    try:
+        from surface_distance.lookup_tables import create_table_neighbour_code_to_surface_area as areas
+    except ImportError:
+        from mrfusion.surface.areas import surfel_areas as areas
+    return areas
 
 
 def surface_distance(pred: Any, target: Any) -> Scores:

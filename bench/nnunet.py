@@ -10,7 +10,8 @@ a change of our specification that is planned and trained as well, so that a tab
 other side is :mod:`nnunet_timed`, in an environment of its own; what lies finished in --out is not made again. Dice in
 points, the mean over regions and patients; the judge is ``mrfusion.comparison.compare``. The last line is JSON. Where
 other jobs share the machine the minutes are worth what the CPU seconds beside them say: nnU-Net's of its training,
-loaders included; ours of the whole run, preparation and predictions included.
+loaders included; ours of the whole run, preparation and predictions included. --smoke: seconds of training on phantoms
+at 8 mm beside label maps moved by a voxel instead of nnU-Net's answers; its figures mean nothing.
 """
 
 import argparse
@@ -58,6 +59,8 @@ PLANNED = (
 )  # fmt: skip
 FRESH = 1  # of the phantoms; those of seed 0 showed that a batch of 33 is too large, and so cannot show the cure
 PARTS = (12, 3, 25)  # patients to train on, to choose the epoch by, and to test on at most
+USUAL = {"parts": PARTS, "spacing": 3.0}
+SMOKE = {"parts": (4, 2, 6), "spacing": 8.0, "minutes": 0.02}
 Scores = list[ScoreRow]
 
 
@@ -68,8 +71,10 @@ def main() -> None:
         out = (options.out or Path(folder)).absolute()
         out.mkdir(parents=True, exist_ok=True)
         raw = _raw(options, out)
+        if options.smoke:
+            _moved(raw, _work(options, out))
         cohort = read_cohort([Source(path=raw, layout="nnunet_raw")])
-        split = _split(cohort, out)
+        split = _split(cohort, out, options.parts)
         theirs, facts = _nnunet(options, out, raw, cohort=cohort, split=split)
         ours, about = _ours(options, out, raw)
     _tell(options, ours, theirs, {**about, PEER: facts})
@@ -88,7 +93,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--variant", action="append", default=[], help="a change of our specification, as YAML")
     parser.add_argument("--only-variants", action="store_true", help="leave out our specification as it is")
     parser.add_argument("--out", type=Path, help="kept; default: a temporary folder")
-    return parser.parse_args()
+    parser.add_argument("--smoke", action="store_true", help="seconds, without nnU-Net, to see that the way is open")
+    options = parser.parse_args()
+    vars(options).update(USUAL | (SMOKE if options.smoke else {}))
+    return options
 
 
 def _raw(options: argparse.Namespace, out: Path) -> Path:
@@ -98,33 +106,50 @@ def _raw(options: argparse.Namespace, out: Path) -> Path:
         return raw
     if options.data is not None:
         return write_hearts(options.data, raw)
-    phantom = write_cohort(out / "phantom", cases=sum(PARTS), spacing_mm=3.0, seed=FRESH, workers=options.threads)
+    cases = {"cases": sum(options.parts), "spacing_mm": options.spacing, "seed": FRESH, "workers": options.threads}
+    phantom = write_cohort(out / "phantom", **cases)
     cohort = read_cohort([Source(path=phantom, layout="brats", options={"year": 2023})])
     return write_nnunet(cohort, raw, splits=(), progress=silent)
 
 
-def _split(cohort: Cohort, out: Path) -> dict[str, list[str]]:
-    """12 patients to train on, 3 to validate on, up to 25 to test on; drawn once, written for both sides."""
+def _split(cohort: Cohort, out: Path, parts: tuple[int, int, int]) -> dict[str, list[str]]:
+    """Patients to train on, to validate on, and at most so many to test on; drawn once, written for both sides."""
     names = sorted(case.id for case in cohort.cases)
     drawn = [names[i] for i in np.random.default_rng(0).permutation(len(names))]
-    train, val, test = (sorted(part) for part in np.split(np.array(drawn[: sum(PARTS)]), np.cumsum(PARTS)[:2]))
+    train, val, test = (sorted(part) for part in np.split(np.array(drawn[: sum(parts)]), np.cumsum(parts)[:2]))
     split = {"train": [str(n) for n in train], "val": [str(n) for n in val], "test": [str(n) for n in test]}
     write_json(out / "splits.json", {"folds": [split]})
     write_json(out / "splits_final.json", [{"train": split["train"], "val": split["val"]}])
     return split
 
 
+def _work(options: argparse.Namespace, out: Path) -> Path:
+    """Where nnU-Net trains and answers."""
+    work = out / f"nnunet-{options.configuration}-{options.planner}-{options.minutes:g}"
+    work.mkdir(exist_ok=True)
+    return work
+
+
+def _moved(raw: Path, work: Path) -> None:
+    """What a smoke has instead of nnU-Net's answers: every label map, moved by a voxel."""
+    print(f"a smoke: {PEER} is not trained, its answers are label maps moved by a voxel")
+    (work / "predictions").mkdir()
+    for path in sorted((raw / "labelsTr").iterdir()):
+        image = nib.load(path)
+        moved = np.roll(np.asarray(image.dataobj), 1, axis=0)
+        nib.save(nib.Nifti1Image(moved, image.affine, image.header), work / "predictions" / path.name)
+    write_json(work / "facts.json", {"epochs": 0, "train_s": 0.0, "cpu_s": 0.0, "parameters": 0})
+
+
 def _nnunet(
     options: argparse.Namespace, out: Path, raw: Path, *, cohort: Cohort, split: Mapping[str, Sequence[str]]
 ) -> tuple[Scores, dict[str, Any]]:
     """Scores of nnU-Net's test predictions, and how they came about."""
-    name = f"nnunet-{options.configuration}-{options.planner}-{options.minutes:g}"
-    work = out / name
+    work = _work(options, out)
     if not (work / "facts.json").exists():
         python, why_not = nnunet_python()
         if python is None:
             raise SystemExit(why_not)
-        work.mkdir(exist_ok=True)
         settings = {
             "raw": str(_with_test_images(raw, work / raw.name, split)),
             "splits": str(out / "splits_final.json"),

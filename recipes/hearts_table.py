@@ -1,6 +1,6 @@
 """Makes a classification of MyoPS 2020: is a heart's share of scar above or below the median? A table beside links.
 
-Usage: python bench/hearts_table.py <folder of MyoPS 2020> OUT, then recipes/myops_scar.yaml. Writes
+Usage: python recipes/hearts_table.py <folder of MyoPS 2020> OUT, then recipes/myops_scar.yaml. Writes
 OUT/participants.csv and, for each heart, a link to its folder; nothing is copied. The share is scar over all of the
 left ventricle's muscle.
 """
