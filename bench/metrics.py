@@ -1,6 +1,6 @@
 """How fast the segmentation metrics are, beside what people use: one process, one run, the same pairs.
 
-    python bench/metrics.py            about ten minutes; --quick: two pairs, one minute; --smoke: seconds, in this Python
+    python bench/metrics.py       about ten minutes; --quick: two pairs, one minute; --smoke: seconds, in this Python
 
 Makes ``.env-bench-metrics`` for the peers (``bench/metrics-peers.txt``: the numpy and scipy of the official script's
 time) and runs there. Times are CPU seconds of one thread, files already read; a peer that cannot be imported is
@@ -62,7 +62,8 @@ def main() -> None:
     parser.add_argument("--smoke", action="store_true", help="seconds, in this Python, to see that the way is open")
     asked = parser.parse_args()
     if asked.smoke:
-        return smoke()
+        smoke()
+        return
     if not os.environ.get("MRFUSION_BENCH"):
         one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"), "1")
         paths = os.pathsep.join(str(ROOT / part) for part in ("src", "tests/metrics"))
@@ -152,10 +153,10 @@ def official(pred: Any, target: Any, rules: str) -> Scores:
     from mrfusion.rules import rule_named
 
     rule, areas = rule_named(rules), surface_areas()
+    options: dict[str, Any] = {"dilation": rule.dilation, "smallest_mm3": rule.smallest_mm3, "areas": areas}
     found: Scores = {}
     for name, labels in REGIONS.items():
-        options = {"labels": labels, "dilation": rule.dilation, "smallest_mm3": rule.smallest_mm3, "areas": areas}
-        scores = literal.scores(pred, target, SPACING_MM, **options)
+        scores = literal.scores(pred, target, SPACING_MM, labels=labels, **options)
         found |= {(name, metric): float(value) for metric, value in scores.items()}
     return found
 
@@ -163,10 +164,13 @@ def official(pred: Any, target: Any, rules: str) -> Scores:
 def surface_areas() -> Callable[[Any], Any]:
     """The table of DeepMind's package; for a smoke without it ours, which is the same."""
     try:
-        from surface_distance.lookup_tables import create_table_neighbour_code_to_surface_area as areas
+        from surface_distance.lookup_tables import create_table_neighbour_code_to_surface_area
     except ImportError:
-        from mrfusion.surface.areas import surfel_areas as areas
-    return areas
+        from mrfusion.surface.areas import surfel_areas
+
+        return surfel_areas
+    table: Callable[[Any], Any] = create_table_neighbour_code_to_surface_area
+    return table
 
 
 def surface_distance(pred: Any, target: Any) -> Scores:
