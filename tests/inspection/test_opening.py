@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from mrfusion.command.init import write_first_study
+from mrfusion.data.read import recognised
 from mrfusion.errors import InputError, OutputError
 from mrfusion.inspection.opening import study_text, understood
 from mrfusion.inspection.roles import roles_of
@@ -140,6 +141,45 @@ def test_init_writes_the_file_and_a_picture_and_nothing_over_what_is_there(root,
     assert out.with_suffix(".png").is_file()
     with pytest.raises(OutputError, match="is there already"):
         write_first_study(root, out, layout=None)
+
+
+@pytest.mark.parametrize("of_files", [False, True], ids=["folders", "files"])
+def test_links_that_lead_out_are_followed_and_said(root, tmp_path, capsys, of_files):
+    links = tmp_path / "links"
+    for place in root.iterdir():
+        for path in place.iterdir() if of_files else [place]:
+            link = links / path.relative_to(root)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(path)
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
+    out = tmp_path / "study.yaml"
+    write_first_study(links, out, layout=None)
+    text = out.read_text()
+    assert len(text.splitlines()) <= 25
+    assert read_study(out).base.data.sources[0].follow_links
+    assert "P01_1/P01_1_FLAIR.nii.gz" in next(line for line in text.splitlines() if "follow_links" in line)
+    assert "5 cases of 4 patients" in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
+
+
+def test_without_links_nothing_is_said_of_them(root):
+    (root / "P01_1" / "again.nii.gz").symlink_to(root / "P02_1" / "P02_1_T1.nii.gz")  # stays inside
+    assert "follow_links" not in study_text(understood(root, "folder(modalities=[T1,post],label=seg,regions={a:[1]})"))
+
+
+def test_linked_folders_of_brats_are_known_by_their_names(root, tmp_path):
+    case(tmp_path / "brats", "BraTS-GLI-00001-000", images=("x-t1n", "x-t1c", "x-t2w", "x-t2f"), label="x-seg")
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "BraTS-GLI-00001-000").symlink_to(tmp_path / "brats" / "BraTS-GLI-00001-000")
+    assert recognised(tmp_path / "links") == recognised(tmp_path / "brats") == "brats(year=2023)"
+
+
+@pytest.mark.parametrize("taken", ["study.yaml", "study.png"])
+def test_init_never_writes_through_a_link(root, tmp_path, taken):
+    (tmp_path / taken).symlink_to(tmp_path / "nowhere")
+    with pytest.raises(OutputError, match=f"{taken} is there already"):
+        write_first_study(root, tmp_path / "study.yaml", layout=None)
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_images_without_a_label_map_are_said(tmp_path):

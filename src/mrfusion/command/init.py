@@ -15,18 +15,19 @@ from mrfusion.study.design import read_study
 def write_first_study(folder: Path, out: Path, *, layout: str | None) -> None:
     """Write ``out`` and, beside it, a picture of some cases; what could not be known is said, and marked in the file.
 
-    Nothing that is there is written over. OutputError where ``out`` exists, InputError where the folder cannot be
+    Nothing that is there is written over. OutputError where one of them exists, InputError where the folder cannot be
     understood.
     """
-    if out.exists():
-        raise OutputError(f"{out} is there already; give another --out, or move it away")
+    picture = out.with_suffix(".png")
+    for path in (out, picture):
+        if path.exists() or path.is_symlink():
+            raise OutputError(f"{path} is there already; give another --out, or move it away")
     opening = understood(folder, layout or _recognised(folder))
     text = study_text(opening)
     with one_bar("looking") as progress:
         found = inspect_cohort(opening.cohort, resample_to=opening.resample_to, incomplete=True, progress=progress)
     write_text(out, text)
     read_study(out)  # what was written is read as any file of a user's is
-    picture = out.with_suffix(".png")
     write_montage(picture, found)
     _tell(opening)
     for case in found.faulty:
@@ -48,5 +49,7 @@ def _tell(opening: Opening) -> None:
     patients = len({case.patient for case in cohort.cases})
     say(f"layout: {opening.source.layout}; {len(cohort.cases)} cases of {patients} patients")
     say(f"modalities: {', '.join(cohort.modalities)}")
+    if opening.linked:
+        say(f"links: followed, out of the folder too, as to {opening.linked.resolve()}; nothing is written there")
     for line in opening.unknown:
         say(f"to fill in: {line}")

@@ -16,7 +16,7 @@ from mrfusion.data.nifti.labels import read_labels
 from mrfusion.data.read import read_cohort
 from mrfusion.errors import InputError, SpecError
 from mrfusion.inspection.roles import Roles, roles_of
-from mrfusion.layouts._base import MAY_LACK
+from mrfusion.layouts._base import MAY_LACK, leading_out, links_followed
 from mrfusion.spec import Source
 
 COUNTED = 20  # label maps whose values are counted
@@ -30,13 +30,14 @@ class Opening:
     """A cohort as it was understood, the source that reads it, and what was seen and what was not.
 
     ``values`` is label value -> voxels in the label maps that were counted; ``unknown`` are sentences on what only the
-    user can say.
+    user can say; ``linked`` is a file that a link leads to out of the source's folder, if any is there.
     """
 
     source: Source
     cohort: Cohort
     values: Mapping[int, int]
     unknown: tuple[str, ...]
+    linked: Path | None = None
 
     @cached_property
     def resample_to(self) -> str | None:
@@ -52,32 +53,34 @@ class Opening:
 
 
 def understood(root: Path, layout: str | None) -> Opening:
-    """Understand what lies at ``root``, by the given layout or as a folder for each case.
+    """Understand what lies at ``root``, by the given layout or as a folder for each case; links are followed.
 
     InputError where no word tells the files apart, or no file holds labels.
     """
+    linked = leading_out(root)
+    source = Source(path=root, layout=layout or "folder", follow_links=linked is not None)
     if layout is not None:
-        source = Source(path=root, layout=layout)
-        return Opening(source, read_cohort([source]), {}, ())
-    roles = roles_of(root)
+        return Opening(source, read_cohort([source]), {}, (), linked)
+    with links_followed(source.follow_links):
+        roles = roles_of(root)
     if not roles.labels:
         raise InputError(
             f"expected label maps beside the images {', '.join(roles.images)} of each case below {root}; found no file "
             "of whole numbers. For classification write a table with each case's class ('mrfusion list layouts table')"
         )
-    values = _values(root, roles)
+    values = _values(source, roles)
     options: dict[str, Any] = {"modalities": list(roles.images), "label": roles.labels[0], "regions": _regions(values)}
     options |= {"patient": roles.patient} if roles.patient else {}
     options |= {"may_lack": ["images"]} if roles.incomplete else {}
-    source = Source(path=root, layout="folder", options=options)
+    source = source.model_copy(update={"options": options})
     tolerant = source.model_copy(update={"options": options | {"may_lack": MAY_LACK}})
-    return Opening(source, read_cohort([tolerant]), values, tuple(_unknown(roles, values)))
+    return Opening(source, read_cohort([tolerant]), values, tuple(_unknown(roles, values)), linked)
 
 
-def _values(root: Path, roles: Roles) -> dict[int, int]:
+def _values(source: Source, roles: Roles) -> dict[int, int]:
     """Label value above 0 -> voxels, in the first label maps."""
     options = {"modalities": list(roles.images), "label": roles.labels[0], "regions": {"any": [1]}}
-    source = Source(path=root, layout="folder", options=options | {"may_lack": MAY_LACK})
+    source = source.model_copy(update={"options": options | {"may_lack": MAY_LACK}})
     counts: Counter[int] = Counter()
     for case in [case for case in read_cohort([source]).cases if case.label_map][:COUNTED]:
         assert case.label_map is not None
@@ -128,6 +131,7 @@ def study_text(opening: Opening) -> str:
         "data:",
         "  sources:",
         f"    - path: {_flow(str(opening.source.path.absolute()))}",
+        *_links(opening),
         f"      layout: {_flow(opening.source.layout)}",
     ]
     if opening.source.options:
@@ -142,6 +146,15 @@ def study_text(opening: Opening) -> str:
         *_arms(names),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _links(opening: Opening) -> list[str]:
+    if opening.linked is None:
+        return []
+    name = opening.linked.relative_to(opening.source.path).as_posix()
+    return [
+        f"      follow_links: true  # {_flow(name)} lies elsewhere, behind a link; such files are read, never written"
+    ]
 
 
 def _arms(names: Sequence[str]) -> list[str]:

@@ -30,7 +30,10 @@ ENDINGS = (".nii.gz", ".nii")
 _WHOLE = re.compile(r"-?\d+\.0*")  # a whole number that is written as a fraction
 SEPARATORS = "_-."  # between the words of a file's name
 MAY_LACK = ("images", "labels")
-LEADS_OUT = "give the folder that holds it, or write follow_links: true beside the source's path"
+LEADS_OUT = (
+    "give the folder that holds it, or write follow_links: true beside the source's path in a study's file, as "
+    "'mrfusion init' does"
+)
 DOORS = {"images": "may_lack: [images], and train for it with absence: uniform", "labels": "may_lack: [labels]"}
 
 
@@ -66,7 +69,7 @@ def images_under(root: Path) -> dict[Path, list[Path]]:
     if not root.is_dir():
         raise InputError(f"expected a folder at {root}, found {'a file' if root.exists() else 'nothing'}")
     found: dict[Path, list[Path]] = {}
-    for path in _visible(root):
+    for path in _visible(root, followed=_FOLLOWED.get()):
         if stem(path) is not None:
             found.setdefault(path.parent, []).append(inside(path, root))
     if not found:
@@ -235,14 +238,28 @@ def check_complete(case: Case, expected: Mapping[str, str], folder: Path, may_la
     )
 
 
-def _visible(root: Path) -> Iterator[Path]:
+def linked_under(root: Path) -> Iterator[Path]:
+    """Every visible file under the folder ``root``, also those that links lead to; InputError where a folder cannot be
+    listed."""
+    return _visible(root, followed=True)
+
+
+def leading_out(root: Path) -> Path | None:
+    """The first visible file under ``root`` that lies outside of it, behind a link; None where there is none."""
+    if not root.is_dir():
+        return None
+    real = Path(os.path.realpath(root))
+    return next((path for path in linked_under(root) if not Path(os.path.realpath(path)).is_relative_to(real)), None)
+
+
+def _visible(root: Path, *, followed: bool) -> Iterator[Path]:
     entered = {root.resolve()}
-    for folder, below, files in os.walk(root, followlinks=_FOLLOWED.get(), onerror=_unlisted):
+    for folder, below, files in os.walk(root, followlinks=followed, onerror=_unlisted):
         below[:] = sorted(name for name in below if not is_junk(name))
         for name in list(below):  # a linked folder inside the root is met where it really is
             real = (Path(folder) / name).resolve()
             is_outside = not real.is_relative_to(root.resolve())
-            if is_outside and not _FOLLOWED.get():
+            if is_outside and not followed:
                 raise CaseError(f"{Path(folder) / name} is a link that leads out of {root}; {LEADS_OUT}")
             if real in entered or ((Path(folder) / name).is_symlink() and not is_outside):
                 below.remove(name)

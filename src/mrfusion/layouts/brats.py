@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mrfusion.case import Case, Cohort
 from mrfusion.errors import InputError, SpecError, nearest
-from mrfusion.layouts._base import check_complete, images_under, regions_from, stem
+from mrfusion.layouts._base import check_complete, images_under, linked_under, regions_from, stem
 
 MODALITIES = {"t1n": ("_t1", "-t1n"), "t1c": ("_t1ce", "-t1c"), "t2w": ("_t2", "-t2w"), "t2f": ("_flair", "-t2f")}
 LABELS = ("_seg", "-seg")
@@ -67,7 +67,7 @@ def fits(root: Path) -> str | None:
     """Old spelling or new, by the first file of contrast-enhanced T1; of each the values in label maps are the same."""
     if not root.is_dir():
         return None
-    for path in root.rglob("*.nii*"):
+    for path in linked_under(root):
         for ending, text in (("_t1ce", "brats(year=2021)"), ("-t1c", "brats(year=2023)")):
             if (stem(path) or "").endswith(ending):
                 return text
