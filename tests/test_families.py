@@ -77,6 +77,9 @@ def test_unknown_names_are_answered_with_the_nearest() -> None:
         families.load("fusions", "maen")
     with pytest.raises(SpecError, match=r"takes no argument 'stage'; did you mean 'stages' or"):
         families.load("backbones", "unet(stage=2)")
+    for text in ("accuracy(nonsense=1)", "accuracy(votes=1)"):  # votes are what the program gives
+        with pytest.raises(SpecError, match=r"takes no argument '\w+'; Known: none\."):
+            families.load("class_metrics", text)
     with pytest.raises(SpecError, match=r"missing|multiple|too many"):
         families.load("losses", "cross_entropy(true, 1, 2, 3)")
 

@@ -58,7 +58,8 @@ def _sentence(kind: type[Part], place: str, error: Any, beside: type[Part]) -> s
         return f"{place}: {unknown(str(error['loc'][-1]), where, known, (kind, beside))}"
     if error["type"] == "missing":
         return f"{place}: {where} must be given"
-    return f"{place}: {where}: {_expected(error)}, found {error['input']!r}"
+    expected, found = _expected(error), repr(error["input"])
+    return f"{place}: {where}: {expected}" if found in expected else f"{place}: {where}: {expected}, found {found}"
 
 
 _EXPECTED = {
