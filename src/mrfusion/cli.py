@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from mrfusion.command.cli import Layout, Trust, Workers, app
-from mrfusion.errors import MrFusionError, notes_to
+from mrfusion.errors import InputError, MrFusionError, notes_to, of_the_system
 
 Out = Annotated[Path, typer.Option(help="Folder for everything that is written.")]
 Cache = Annotated[Path | None, typer.Option(help="Folder for prepared cases. Default: OUT/cache.")]
@@ -208,10 +208,11 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")  # a terminal may not know every letter of a name
     signal.signal(signal.SIGTERM, _stop)
     try:
+        _stand_somewhere()
         with notes_to(lambda text: typer.secho(f"note: {_plain(text)}", err=True)):
             app()
     except (MrFusionError, OSError) as error:
-        said = _of_the_system(error) if isinstance(error, OSError) else str(error)
+        said = of_the_system(error) if isinstance(error, OSError) else str(error)
         typer.secho(f"mrfusion: {_plain(said)}", err=True, fg=typer.colors.RED)
         sys.exit(2)
     finally:
@@ -233,6 +234,16 @@ def _open_streams() -> None:
             setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))
 
 
+def _stand_somewhere() -> None:
+    """InputError where the folder that the program was started in is gone: PyTorch ends the process at its import."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise InputError(
+            "the folder that this was started in is no longer there; go to one that is, as with: cd ~"
+        ) from None
+
+
 def _be_deaf() -> None:
     """What is left when the program ends takes no time, and would answer Ctrl-C by a traceback."""
     for sign in (signal.SIGINT, signal.SIGTERM):
@@ -242,13 +253,6 @@ def _be_deaf() -> None:
 def _stop(*_: object) -> None:
     """Being asked to end is Ctrl-C: workers are ended too, and what is finished is kept."""
     raise KeyboardInterrupt
-
-
-def _of_the_system(error: OSError) -> str:
-    """What the system refused, and where, if it said so."""
-    place = f"{error.filename}: " if error.filename else ""
-    where = "" if error.filename else "; the system does not say where: look at --out, --cache and the temporary folder"
-    return f"{place}the system refused: {error.strerror or error}{where}"
 
 
 def _plain(text: str) -> str:

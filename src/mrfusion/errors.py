@@ -67,6 +67,24 @@ def notes_to(take: Callable[[str], object]) -> Iterator[None]:
         yield
 
 
+def reason(error: BaseException) -> str:
+    """What an error says, without the number of the system and the path, which the message has said."""
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+
+
+def of_the_system(error: OSError) -> str:
+    """What the system refused, and where, if it said so."""
+    said = reason(error)
+    if "No usable temporary directory" in said:  # Python's own, which PyTorch asks at its import
+        return (
+            "no folder can be written for temporary files, neither TMPDIR nor /tmp, /var/tmp or the current folder; "
+            "set TMPDIR to a folder that can, as with: TMPDIR=OUT/tmp mrfusion .."
+        )
+    place = f"{error.filename}: " if error.filename else ""
+    where = "" if error.filename else "; the system does not say where: look at --out, --cache and the temporary folder"
+    return f"{place}the system refused: {said}{where}"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of a message about an unknown name: the nearest known ones, then all of them."""
     choices = sorted(known)

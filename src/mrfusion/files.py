@@ -14,7 +14,7 @@ from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
-from mrfusion.errors import InputError, OutputError
+from mrfusion.errors import InputError, OutputError, reason
 
 JUNK = (  # beside the data: what file servers and systems leave there
     "__MACOSX", "lost+found", "#recycle", "#snapshot", "~snapshot", "$RECYCLE.BIN", "System Volume Information",
@@ -115,7 +115,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"expected a JSON file at {path}, found: {error}") from None
+        raise InputError(f"expected a JSON file at {path}, found: {reason(error)}") from None
 
 
 def write_rows(path: Path, header: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
@@ -141,7 +141,7 @@ def read_rows(path: Path, header: tuple[str, ...], *, delimiter: str = ",") -> l
     except UnicodeDecodeError:
         raise InputError(f"expected a CSV table in UTF-8 at {path}, found other bytes; save it as UTF-8") from None
     except (OSError, csv.Error) as error:
-        raise InputError(f"expected a CSV table at {path}, found: {error}") from None
+        raise InputError(f"expected a CSV table at {path}, found: {reason(error)}") from None
     missing = [name for name in header if name not in columns]
     if missing:
         raise InputError(f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(columns) or 'none'}")
@@ -188,7 +188,7 @@ def delimiter_of(path: Path) -> str:
         with path.open(encoding=encoding_of(path), errors="replace") as stream:
             return delimiter_in(stream.read(100_000))
     except OSError as error:
-        raise InputError(f"expected a CSV table at {path}, found: {error}") from None
+        raise InputError(f"expected a CSV table at {path}, found: {reason(error)}") from None
 
 
 def delimiter_in(text: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from mrfusion.errors import SpecError
+from mrfusion.errors import SpecError, reason
 
 LONGEST_TEXT, DEEPEST = 2**20, 50
 
@@ -25,7 +25,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         hint = "text with brackets stands in quotes, as in plan: 'separate[mean]'"
         raise SpecError(f"expected a YAML file at {path}, found: {error}\n({hint})") from None
     except (OSError, ValueError, RecursionError) as error:  # ValueError: bytes, a day or a number that cannot be
-        raise SpecError(f"expected a YAML file at {path}, found: {error}") from None
+        raise SpecError(f"expected a YAML file at {path}, found: {reason(error)}") from None
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise SpecError(f"{path}: expected keys and values, found {type(content).__name__}")
     return content

@@ -42,6 +42,10 @@ def note(what):
     return what
 
 
+def open_nowhere():
+    open("/nowhere/at/all")
+
+
 def stumble():
     return [][1]
 
@@ -77,6 +81,7 @@ def test_results_and_failures_are_outcomes(name: str, calls: str) -> None:
         job("sum", f"{calls}:add", (2, 3)),
         job("known", f"{calls}:complain", ("x",)),
         job("bug", f"{calls}:stumble", ()),
+        job("system", f"{calls}:open_nowhere", ()),
         job("words", f"{calls}:add", ("a", "b")),
         job("nowhere", f"{calls}:missing", ()),
     ]
@@ -87,6 +92,8 @@ def test_results_and_failures_are_outcomes(name: str, calls: str) -> None:
     assert found["sum"].failure is None
     assert found["known"].expected
     assert found["known"].failure == "case x has no t1c"
+    assert found["system"].expected
+    assert found["system"].failure == "/nowhere/at/all: the system refused: No such file or directory"
     assert not found["bug"].expected
     assert "IndexError" in str(found["bug"].failure)
     assert "stumble" in str(found["bug"].failure)

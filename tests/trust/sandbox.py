@@ -91,7 +91,7 @@ def unclear(bad: Bad, said: Said) -> list[str]:
     faults = [f"expected {part!r} in what it said" for part in bad.says if part not in flat]
     if said.code != bad.code:
         faults.append(f"expected exit code {bad.code}, found {said.code}")
-    if "Traceback" in said.text or re.search(r"\b(KeyError|TypeError|ValueError|AttributeError)\b", said.text):
+    if re.search(r"Traceback|\[Errno|\b(KeyError|TypeError|ValueError|AttributeError)\b", said.text):
         faults.append("Python's own words came through")
     if re.search(r"[\x00-\x08\x0b-\x1f\x7f]", said.text):
         faults.append("control characters came through")

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mrfusion.data.nifti.header import check_regular
-from mrfusion.errors import CaseError
+from mrfusion.errors import CaseError, reason
 
 MAX_PIXELS = 2**26  # 8192 x 8192
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -28,4 +28,4 @@ def read_picture(path: Path) -> tuple[str, NDArray[Any]]:
         with Image.open(path) as picture:
             return picture.mode, np.asarray(picture)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise CaseError(f"expected a PNG file at {path}, found: {error}; fetch or write it again") from None
+        raise CaseError(f"expected a PNG file at {path}, found: {reason(error)}; fetch or write it again") from None

@@ -4,7 +4,7 @@ import importlib
 import traceback
 from dataclasses import replace
 
-from mrfusion.errors import MrFusionError, notes_to
+from mrfusion.errors import MrFusionError, notes_to, of_the_system
 from mrfusion.executors._base import Job, Outcome
 
 
@@ -22,5 +22,7 @@ def _called(job: Job) -> Outcome:
         return Outcome(job, result=getattr(importlib.import_module(module), function)(*job.arguments))
     except MrFusionError as error:
         return Outcome(job, failure=str(error), expected=True)
+    except OSError as error:
+        return Outcome(job, failure=of_the_system(error), expected=True)
     except Exception:
         return Outcome(job, failure=traceback.format_exc())

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mrfusion.errors import InputError
+from mrfusion.errors import InputError, reason
 from mrfusion.files import delimiter_in, encoding_of, known, table_lines
 from mrfusion.result import Status
 
@@ -58,7 +58,7 @@ class Source:
         try:
             return unicodedata.normalize("NFC", self.path.read_text(encoding=encoding_of(self.path)))
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"expected a table or a JSON file at {self.path}, found: {error}") from None
+            raise InputError(f"expected a table or a JSON file at {self.path}, found: {reason(error)}") from None
 
     @cached_property
     def content(self) -> Any:

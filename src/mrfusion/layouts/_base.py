@@ -21,7 +21,7 @@ from stat import S_ISDIR, S_ISREG
 from typing import Protocol
 
 from mrfusion.case import Case, Cohort, Region, check_text
-from mrfusion.errors import CaseError, InputError, SpecError, nearest
+from mrfusion.errors import CaseError, InputError, SpecError, nearest, reason
 from mrfusion.files import is_junk, visible
 
 IN_FILE = "data: {sources: [{path: FOLDER, layout: 'CHOICE'}]}"  # how a choice is written; `mrfusion list` shows it
@@ -86,7 +86,7 @@ def inside(path: Path, root: Path) -> Path:
     except FileNotFoundError:
         mode = 0
     except (OSError, RuntimeError) as error:  # a link to itself, a name of too many letters
-        raise CaseError(f"{path} cannot be followed ({error}); rename the file, or copy it there") from None
+        raise CaseError(f"{path} cannot be followed ({reason(error)}); rename the file, or copy it there") from None
     if not mode and path.is_symlink():
         raise CaseError(f"{path} is a link to {real}, and nothing is there; mend it, or put the file in its place")
     if not real.is_relative_to(root.resolve()) and not _FOLLOWED.get():

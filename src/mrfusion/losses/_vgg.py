@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mrfusion.errors import InputError, SpecError, nearest
+from mrfusion.errors import InputError, SpecError, nearest, reason
 
 _BLOCKS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512))  # channels of the convolutions, block by block
 DEEPEST = _BLOCKS[-1][-1]  # channels of relu4_3 at full width
@@ -120,7 +120,7 @@ def _vgg_from(path: Path, scale: str) -> Vgg:
     except KeyError as error:
         raise InputError(f"expected torchvision's VGG-16 at {path}, found no {error} in it") from None
     except (OSError, RuntimeError, ValueError, TypeError, EOFError, SafetensorError, UnpicklingError) as error:
-        raise InputError(f"expected torchvision's weights of VGG-16 at {path}, found: {error}") from None
+        raise InputError(f"expected torchvision's weights of VGG-16 at {path}, found: {reason(error)}") from None
     return vgg
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mrfusion.errors import InputError
+from mrfusion.errors import InputError, reason
 from mrfusion.files import writing
 
 
@@ -27,4 +27,4 @@ def stored_arrays(path: Path, keys: Sequence[str], what: str) -> Iterator[dict[s
         with np.load(path, allow_pickle=False) as file:
             yield {key: file[key] for key in keys}
     except (OSError, ValueError, KeyError, IndexError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"expected a {what} with {', '.join(keys)} at {path}, found: {error}") from None
+        raise InputError(f"expected a {what} with {', '.join(keys)} at {path}, found: {reason(error)}") from None

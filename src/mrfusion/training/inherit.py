@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from mrfusion import families
-from mrfusion.errors import InputError
+from mrfusion.errors import InputError, reason
 from mrfusion.model.ensemble import Ensemble
 from mrfusion.plan import FusionPlan, parse_plan
 from mrfusion.run_folder.run import RunFolder
@@ -135,7 +135,7 @@ def _weights(parent: RunFolder) -> dict[str, Tensor]:
         return load_file(parent.weights)
     except (OSError, ValueError, SafetensorError) as error:
         raise InputError(
-            f"expected the weights of a finished run at {parent.path} to start from, found: {error}"
+            f"expected the weights of a finished run at {parent.path} to start from, found: {reason(error)}"
         ) from None
 
 
