@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for in_process, as pytest 
 
 from bad_choices import BAD_CHOICES
 from bad_commands import BAD_COMMANDS
+from bad_conversions import BAD_CONVERSIONS
 from bad_images import BAD_IMAGES
 from bad_keys import BAD_KEYS
 from bad_labels import BAD_LABELS
@@ -25,7 +26,10 @@ from bad_texts import BAD_TEXTS
 from damage import every_damage, unclear_or_other
 from sandbox import Bad, Said, attempt, unclear
 
-CORPUS = [*BAD_IMAGES, *BAD_TEXTS, *BAD_KEYS, *BAD_COMMANDS, *BAD_LISTS, *BAD_LABELS, *BAD_MODELS, *BAD_CHOICES]
+CORPUS = [
+    *(*BAD_IMAGES, *BAD_TEXTS, *BAD_KEYS, *BAD_COMMANDS, *BAD_LISTS, *BAD_LABELS, *BAD_CONVERSIONS, *BAD_MODELS),
+    *BAD_CHOICES,
+]
 
 
 def main() -> None:

@@ -25,6 +25,8 @@ def convert_data(
         raise SpecError(f"--to: {to!r} is not known; {nearest(to, TARGETS)}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise OutputError(f"expected a folder that is new or empty at {out}; name another --out")
+    if resample_to and to == "datalist":
+        raise SpecError("--resample-to: a datalist names files as they are; leave it out, or write --to nnunet")
     given = cohort_at(data, layout, resample_to=resample_to)
     cohort = given.cohort
     parts = _splits(splits, cohort)
@@ -35,7 +37,12 @@ def convert_data(
             said = nnunet_commands(out, folds=len(parts))
         else:
             root = write_datalist(cohort, out, splits=parts, progress=progress)
-            said = [f"datalist: {out / FILE}; its names are relative to {root} (base_dir in MONAI)"]
+            said = [
+                f"datalist: {out / FILE}; its names are relative to {root} (base_dir in MONAI)",
+                "the files were named and not opened; mrfusion inspect says what is wrong with them",
+            ]
+            if given.resample_to:
+                said.append(f"they keep their grids: the others are not brought to that of {given.resample_to}")
     for line in [*said, f"{len(cohort.cases)} cases, {len(parts)} folds"]:
         say(line)
 

@@ -8,6 +8,7 @@ cohort's; values that no region tells apart become one label, as where the only 
 import json
 import math
 import shutil
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from mrfusion.data.absence import are_absent
 from mrfusion.data.label_map import write_label_map
 from mrfusion.data.nifti.header import read_header
 from mrfusion.data.volume import Target, Volume, read_volume
-from mrfusion.errors import CaseError, OutputError, SpecError
+from mrfusion.errors import CaseError, Note, OutputError, SpecError
 from mrfusion.files import building_anew, write_json, write_text
 from mrfusion.progress import Progress
 
@@ -30,18 +31,19 @@ ENDING = ".nii.gz"
 def write_nnunet(
     cohort: Cohort, out: Path, *, splits: Sequence[Split], onto: Target | None = None, progress: Progress
 ) -> Path:
-    """Write the folder ``out``, whole or not at all; CaseError for a case that cannot be used.
+    """Write the folder ``out``, whole or not at all; CaseError for a case that cannot be used. Notes regions that are
+    in no case.
 
     In ``splits_final.json``, which nnU-Net looks for among its preprocessed data, the ``val`` part of a fold is what
     the split tests, and ``train`` all the rest of it.
     """
-    names = file_names(cohort)
+    names, found = file_names(cohort), set[int]()
     content = dataset_json(cohort, names)
     try:
         with building_anew(out) as work:
             for number, case in enumerate(cohort.cases):
                 progress(number, len(cohort.cases), case.id)
-                _write_case(case, cohort, work, names[case.id], onto)
+                found |= _write_case(case, cohort, work, names[case.id], onto)
             # in this order: nnU-Net pairs the regions with regions_class_order by their place
             write_text(work / "dataset.json", json.dumps(content, indent=1) + "\n")
             if splits:
@@ -49,6 +51,14 @@ def write_nnunet(
     except OSError as error:
         raise OutputError(f"cannot write {out}: {error.strerror or error}; nothing was kept of it") from None
     progress(len(cohort.cases), len(cohort.cases), "dataset.json")
+    for region in cohort.regions:
+        if not found & region.labels:
+            warnings.warn(
+                f"region {region.name} ({sorted(region.labels)}) is in none of the {len(cohort.cases)} cases; another "
+                "convention of labels?",
+                Note,
+                stacklevel=2,
+            )
     return out
 
 
@@ -111,23 +121,26 @@ def _fold(split: Split, names: dict[str, str]) -> dict[str, list[str]]:
     return {"train": train, "val": sorted(names[case] for case in split.test)}
 
 
-def _write_case(case: Case, cohort: Cohort, out: Path, name: str, onto: Target | None) -> None:
+def _write_case(case: Case, cohort: Cohort, out: Path, name: str, onto: Target | None) -> set[int]:
+    """The label values that the case has."""
     absent = [modality for modality in cohort.modalities if modality not in case.images]
     if absent or case.label_map is None:
         raise CaseError(f"case {case.id}: {are_absent(absent or ['the label map'])}; nnU-Net needs it, drop the case")
     volume = read_volume(case, cohort.modalities, cohort.label_values, onto=onto)
     images = [out / "imagesTr" / f"{name}_{number:04d}{ENDING}" for number in range(len(cohort.modalities))]
     label = out / "labelsTr" / f"{name}{ENDING}"
+    assert volume.labels_XYZ is not None
     for path in (images[0], label):
         path.parent.mkdir(parents=True, exist_ok=True)
     values = list(label_numbers(cohort).values())
     if onto is None and _lies_as_wanted(case):
         for modality, path in zip(cohort.modalities, images, strict=True):
             shutil.copyfile(case.images[modality], path)
-        assert volume.labels_XYZ is not None
         write_label_map(label, volume.labels_XYZ, case.label_map, values)
     else:
         _write_volume(volume, images, label, values)
+    present = np.bincount(volume.labels_XYZ.ravel(), minlength=len(values) + 1)[1:] > 0
+    return {value for value, is_there in zip(cohort.label_values, present, strict=True) if is_there}
 
 
 def _write_volume(volume: Volume, images: Sequence[Path], label: Path, values: Sequence[int]) -> None:
