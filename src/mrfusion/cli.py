@@ -99,7 +99,9 @@ def export(
     out: Annotated[Path, typer.Argument(help="A new folder for the files.")],
     to: Annotated[str, typer.Option(help="onnx, torchscript or monai-bundle.")],
     arm: Annotated[str | None, typer.Option(help="The arm of a study whose folds and seeds answer together.")] = None,
-    mirror: Annotated[bool, typer.Option("--mirror", help="Average over all mirrors, inside the file.")] = False,
+    mirror: Annotated[
+        bool, typer.Option("--mirror", help="Average over all mirrors, as predict --mirror does.")
+    ] = False,
     values: Annotated[
         str | None, typer.Option(help="What label maps shall hold: brats2021, or '1=1,2=2,4=3'. Default: as inside.")
     ] = None,

@@ -43,13 +43,13 @@ def network_of(plan: str, dimensions: int = 2) -> nn.Module:
     return network
 
 
-def package_of(network: Any, *, fixed: tuple[int, ...] | None = None, mirror: bool = False) -> Package:
+def package_of(network: Any, *, fixed: tuple[int, ...] | None = None) -> Package:
     grid = fixed or tuple(5 * step for step in network.stride)
     read = len(MODALITIES)
     answer = {"classes": [], "regions": [["x", [1]], ["y", [2]]]}
     statement = {"modalities": list(MODALITIES[:read]), "answer": answer, "members": 1, "channels": 2, "mrfusion": "0"}
     example = (torch.randn(1, read, *grid), torch.ones(1, read, dtype=torch.bool))
-    whole = SideBySide([network], mirror=mirror).eval()
+    whole = SideBySide([network]).eval()
     multiples = None if fixed else tuple(network.stride)
     return Package(whole, example, multiples, statement | {"task": "segmentation"}, "# Card\n", {"case.py": "pass\n"})
 
@@ -63,7 +63,7 @@ def written(name: str, package: Package, folder: Path) -> None:
 
 @pytest.mark.parametrize("name", FORMS)
 def test_a_form_answers_as_the_network_and_brings_what_goes_with_it(name: str, tmp_path: Path) -> None:
-    package = package_of(network_of("separate[moments]"), mirror=name != "onnx")
+    package = package_of(network_of("separate[moments]"))
     written(name, package, tmp_path)
     texts = {path.name: path.read_text() for path in tmp_path.rglob("*") if path.suffix in (".md", ".json", ".py")}
     assert texts["README.md"] == "# Card\n"
@@ -75,7 +75,7 @@ def test_a_form_answers_as_the_network_and_brings_what_goes_with_it(name: str, t
 def test_every_plan_as_torchscript_to_the_bit(plan: str, tmp_path: Path) -> None:
     network = network_of(plan)
     if plan == "only(a)":
-        package = package_of(SideBySide([network], mirror=False).members[0])
+        package = package_of(SideBySide([network]).members[0])
         one = (package.example[0][:, :1], package.example[1][:, :1])
         package = Package(package.network, one, package.multiples, package.statement | {"modalities": ["a"]}, "", {})
     else:
@@ -93,7 +93,7 @@ def test_every_plan_as_torchscript_to_the_bit(plan: str, tmp_path: Path) -> None
 
 
 def test_a_window_of_three_dimensions_as_torchscript(tmp_path: Path) -> None:
-    written("torchscript", package_of(network_of("separate[energy]", 3), fixed=(4, 8, 6), mirror=True), tmp_path)
+    written("torchscript", package_of(network_of("separate[energy]", 3), fixed=(4, 8, 6)), tmp_path)
 
 
 ONNX = pytest.mark.skipif("onnx" not in FORMS, reason="onnxruntime is not installed")

@@ -1,4 +1,4 @@
-"""What else is taken away: classes, mirrors inside the file, whole networks of MONAI's and of anyone's."""
+"""What else is taken away: classes, mirrors of slices that have to be padded, networks of MONAI's and of anyone's."""
 
 import csv
 import json
@@ -37,20 +37,28 @@ data:
   sources: [{{path: PHANTOM, layout: brats(year=2023)}}]{SHARED}
 plan: concat
 arms:
-  mirrored: {{network: "unet(base=4,stages=1,norm=instance)", mirror: true}}
+  mirrored: {{network: "unet(base=4,stages=4,norm=instance)", mirror: true}}
   of MONAI: {{network: "monai(BasicUNet,features=[4,4,8,8,8,4],norm=batch)"}}
   its own: {{network: "test_export_kinds:Own"}}
 """
 CLASSES = f"""
 task: classification
-network: unet(base=4,stages=1,norm=instance)
+network: unet(base=4,stages=3,norm=instance)
+mirror: true
 data:
   sources: [{{path: PHANTOM, layout: table}}]{SHARED}
 arms:
   slices: {{plan: concat}}
   volumes: {{plan: separate>mean, sampling: {{dimensions: 3, size: [8, 16, 16]}}}}
 """
-FORMS = ["torchscript", pytest.param("onnx", marks=pytest.mark.skipif(not find_spec("onnxruntime"), reason="absent"))]
+BUNDLE = pytest.param(
+    "monai-bundle", marks=pytest.mark.skipif(not find_spec("fire"), reason="MONAI's command needs it")
+)
+FORMS = [
+    BUNDLE,
+    "torchscript",
+    pytest.param("onnx", marks=pytest.mark.skipif(not find_spec("onnxruntime"), reason="absent")),
+]
 
 
 class Own(nn.Module):
@@ -76,11 +84,18 @@ def classified(phantom: Path) -> Path:
 
 
 def alone(case: Path, out: Path, at: Path) -> None:
-    """``case.py`` where neither mrfusion nor this file can be imported."""
+    """``case.py``, or MONAI's own command for a bundle, where neither mrfusion nor this file can be imported."""
     (at / "sitecustomize.py").write_text("import sys\nsys.modules['mrfusion'] = None\n")
-    files = [f"{name}={case / f'{case.name}-{name}.nii.gz'}" for name in NAMES]
-    words = [sys.executable, "case.py", "--out", str(out), "--name", case.name, *files]
-    done = subprocess.run(words, cwd=at, env={**os.environ, "PYTHONPATH": str(at)}, capture_output=True, text=True)
+    files = {name: str(case / f"{case.name}-{name}.nii.gz") for name in NAMES}
+    words = ["case.py", "--out", str(out), "--name", case.name, *(f"{name}={file}" for name, file in files.items())]
+    if (at / "configs").is_dir():
+        entry = {"id": case.name, "image": list(files.values())}
+        (at / "list.json").write_text(json.dumps({"modality": dict(enumerate(NAMES)), "testing": [entry]}))
+        words = ["-m", "monai.bundle", "run", "--config_file", "configs/inference.json"]
+        words += ["--datalist", "list.json", "--output_dir", str(out)]
+    done = subprocess.run(
+        [sys.executable, *words], cwd=at, env={**os.environ, "PYTHONPATH": str(at)}, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 

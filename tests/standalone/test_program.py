@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from monai.inferers import sliding_window_inference
 
 from mrfusion.finished_run.export import PROGRAMS
 from mrfusion.standalone.program import program
-from mrfusion.standalone.windows import windows
+from mrfusion.standalone.windows import mirrored, windows
+from mrfusion.training.predict import over_mirrors
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
@@ -30,6 +32,21 @@ def test_a_name_of_its_own_takes_the_place_of_another_s() -> None:
     text = program(PROGRAMS["case.py"])
     assert text.count("class Scale") == 1
     assert "pydantic" not in text
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 7, 9), (1, 2, 3, 5, 4)])
+@pytest.mark.parametrize("of_classes", [False, True])
+@pytest.mark.parametrize("mirror", [False, True])
+def test_mirrors_are_those_of_the_prediction(shape: tuple[int, ...], of_classes: bool, mirror: bool) -> None:
+    image = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    weights = np.random.default_rng(1).normal(size=shape[2:]).astype(np.float32)  # each voxel has its own
+
+    def answer(part: Any) -> Any:
+        found = part * (weights if isinstance(part, np.ndarray) else torch.from_numpy(weights))
+        return found.reshape(1, 2, -1).sum(2) if of_classes else found
+
+    expected = over_mirrors(answer, torch.from_numpy(image), mirror).numpy()
+    np.testing.assert_allclose(mirrored(answer, image, mirror), expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(("shape", "size"), [((7, 9, 8), (4, 6, 8)), ((3, 9, 5), (4, 6, 4)), ((4, 6, 8), (4, 6, 8))])

@@ -63,10 +63,7 @@ class Taken:
 
     def package(self) -> Package:
         """Everything that an export is given."""
-        network = SideBySide(
-            [load_network(run.spec, run.outline, run.folder.weights) for run in self.runs],
-            mirror=self.first.spec.mirror,
-        ).eval()
+        network = SideBySide([load_network(run.spec, run.outline, run.folder.weights) for run in self.runs]).eval()
         strides = zip(*(member.stride for member in network.members), strict=True)
         multiples = tuple(int(np.lcm.reduce(axis)) for axis in strides)
         grid = self.window if self.fixed else tuple((number + 3) * step for number, step in enumerate(multiples))
@@ -138,11 +135,13 @@ class Taken:
             "window": list(window),
             "overlap": OVERLAP,
             "multiple": list(multiples),
-            "mirrored_inside": spec.mirror,
+            "mirror": spec.mirror,
             "members": len(self.runs),
             "channels": out_channels(spec, outline),
             "answer": self._answer(),
-            "in_words": list(in_words(window, self.meaning, fixed=self.fixed, members=len(self.runs))),
+            "in_words": list(
+                in_words(window, self.meaning, fixed=self.fixed, members=len(self.runs), mirror=spec.mirror)
+            ),
         }
 
     def _answer(self) -> dict[str, Any]:
@@ -161,7 +160,7 @@ class Taken:
         }
 
 
-def in_words(window: Sequence[int], meaning: str, *, fixed: bool, members: int) -> list[str]:
+def in_words(window: Sequence[int], meaning: str, *, fixed: bool, members: int, mirror: bool) -> list[str]:
     """What comes before and after the network, one sentence a step; ``case.py`` does the same."""
     whole = (
         f"The network sees windows of {' x '.join(map(str, window))} grid points that overlap by half; their logits "
@@ -176,6 +175,9 @@ def in_words(window: Sequence[int], meaning: str, *, fixed: bool, members: int) 
         "labels": "A voxel has the label with the highest logit, and belongs to each region that holds this label.",
         "classes": "The mean logits over the slices or slabs of a case go through a softmax.",
     }
+    turned = (
+        "Each is answered in all its mirrors, padded after it is mirrored; the logits are mirrored back and averaged."
+    )
     mean = "The output holds the logits of all members one behind the other; their probabilities are averaged first. "
     return [
         "Every file is turned to RAS+ order; the files of a case lie on one grid, or are brought to that of "
@@ -188,6 +190,7 @@ def in_words(window: Sequence[int], meaning: str, *, fixed: bool, members: int) 
         "A modality that is absent is filled with zeros and marked in the mask `present`; `may_be_absent` lists those "
         "that the training has left out at times.",
         whole,
+        *([turned] if mirror else []),
         (mean if members > 1 else "") + decisions[meaning],
         *(
             ()

@@ -26,7 +26,7 @@ from mrfusion.data.grid import Grid
 from mrfusion.data.label_map import paint_regions
 from mrfusion.data.prepare import Placement, prepare
 from mrfusion.data.volume import Resampler, Volume
-from mrfusion.standalone.windows import padded, windows
+from mrfusion.standalone.windows import mirrored, padded, windows
 
 Network = Callable[[NDArray[np.float32], NDArray[np.bool_]], NDArray[np.float32]]
 RAS = np.array([[0, 1], [1, 1], [2, 1]])
@@ -93,18 +93,25 @@ def logits_of(case: ReadCase, statement: Mapping[str, Any], network: Network) ->
     """Logits (n, S, H, W) of the case's range of slices, or (n,) of its classes, of all members side by side."""
     (first, last), present = case.slices, np.array([case.present])
     size, steps = statement["window"], statement["multiple"]
+    is_window = size[0] > 1 and not statement["answer"]["classes"]
+
+    def answer(images: NDArray[np.float32]) -> NDArray[np.float32]:
+        found = network(images if is_window else padded(images, steps), present)
+        extent = images.shape[2:] if found.ndim == images.ndim else ()  # of classes nothing is cut off
+        return found[(slice(None), slice(None), *(slice(n) for n in extent))]
+
+    def answers(images: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(mirrored(answer, images, statement["mirror"])[0])
+
     if statement["answer"]["classes"]:
         thickness = size[0]
         starts = range(first, max(first + 1, last - thickness + 1), max(1, thickness // 2))
         parts = [np.moveaxis(case.images[start : start + thickness], 1, 0)[None] for start in starts]
-        parts = [part[:, :, 0] for part in parts] if thickness == 1 else parts
-        return np.asarray(np.mean([network(padded(part, steps), present)[0] for part in parts], 0))
+        return np.asarray(np.mean([answers(part[:, :, 0] if thickness == 1 else part) for part in parts], 0))
     images = case.images[first:last]
-    if size[0] > 1:
-        return windows(np.moveaxis(images, 1, 0), size, lambda part: network(part[None], present)[0])
-    plane = images.shape[2:]
-    found = [network(padded(one[None], steps), present)[0][:, : plane[0], : plane[1]] for one in images]
-    return np.stack(found, 1)
+    if is_window:
+        return windows(np.moveaxis(images, 1, 0), size, lambda part: answers(part[None]))
+    return np.stack([answers(one[None]) for one in images], 1)
 
 
 def probabilities(logits: NDArray[np.float32], statement: Mapping[str, Any]) -> NDArray[np.float32]:

@@ -15,6 +15,19 @@ def padded(images: NDArray[np.float32], steps: Sequence[int]) -> NDArray[np.floa
     return np.ascontiguousarray(np.pad(images, [(0, 0), (0, 0), *more]))
 
 
+def mirrored(
+    answer: Callable[[NDArray[np.float32]], NDArray[np.float32]], images: NDArray[np.float32], mirror: bool
+) -> NDArray[np.float32]:
+    """The mean answer over all mirrors of images (1, M, ..), mirrored back; without ``mirror`` the answer itself."""
+    axes = range(2, images.ndim) if mirror else ()
+    flips = [flip for count in range(len(axes) + 1) for flip in itertools.combinations(axes, count)]
+    found = answer(images)
+    for flip in flips[1:]:
+        more = answer(np.ascontiguousarray(np.flip(images, flip)))
+        found = found + (np.flip(more, flip) if more.ndim == images.ndim else more)  # of classes nothing turns
+    return found / np.float32(len(flips))
+
+
 def windows(
     images: NDArray[np.float32], size: Sequence[int], answer: Callable[[NDArray[np.float32]], NDArray[np.float32]]
 ) -> NDArray[np.float32]:
