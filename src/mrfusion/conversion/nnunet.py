@@ -136,7 +136,7 @@ def _write_case(case: Case, cohort: Cohort, out: Path, name: str, onto: Target |
     if onto is None and _lies_as_wanted(case):
         for modality, path in zip(cohort.modalities, images, strict=True):
             shutil.copyfile(case.images[modality], path)
-        write_label_map(label, volume.labels_XYZ, case.label_map, values)
+        write_label_map(label, volume.labels_XYZ, case.images[cohort.modalities[0]], values)
     else:
         _write_volume(volume, images, label, values)
     present = np.bincount(volume.labels_XYZ.ravel(), minlength=len(values) + 1)[1:] > 0

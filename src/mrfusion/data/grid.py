@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from nibabel.orientations import inv_ornt_aff, io_orientation
 from numpy.typing import NDArray
 
 TOLERANCE_VOXELS = 0.1
@@ -30,6 +31,22 @@ class Grid:
     def same(self, other: "Grid") -> bool:
         """The same shape and no corner further apart than a tenth of the smallest voxel edge."""
         return self.offset_mm(other) <= TOLERANCE_VOXELS * min(self.spacing_mm)
+
+    def turned(self, onto: "Grid") -> tuple[NDArray[np.float64], "Grid"]:
+        """The change of axes, as nibabel writes it, that brings their order and directions nearest to those of another
+        grid, and this grid after it.
+
+        Two files of the same voxels, each turned to RAS+ by itself, may need it: at 45 degrees that is a toss.
+        """
+        change = np.asarray(io_orientation(np.linalg.inv(onto.affine) @ self.affine))
+        x, y, z = (self.shape[axis] for axis in np.argsort(change[:, 0]))
+        return change, Grid((x, y, z), self.affine @ inv_ornt_aff(change, self.shape))
+
+    def covers(self, other: "Grid") -> bool:
+        """Whether the other one has the same voxels, in whatever order and direction of axes."""
+        if self.same(other):
+            return True
+        return sorted(self.shape) == sorted(other.shape) and self.same(other.turned(self)[1])
 
 
 def _corners(grid: Grid) -> NDArray[Any]:

@@ -75,7 +75,8 @@ def read_volume(
     read = {**images, "label map": labels} if labels else images
     if onto:
         read = _bring(case, read, onto)
-    first = grid_of(read[there[0]])
+    first = read[there[0]].grid
+    read = {name: image.fitted(first) for name, image in read.items()}
     return Volume(
         there,
         np.stack([read[name].array for name in there]).astype(np.float32, copy=False),
@@ -101,22 +102,16 @@ def read_images(case: Case, names: Sequence[str]) -> dict[str, Image]:
     return images
 
 
-def grid_of(image: Image) -> Grid:
-    """The grid of an image as it was read."""
-    x, y, z = image.array.shape
-    return Grid((x, y, z), image.affine)
-
-
 def _bring(case: Case, read: dict[str, Image], onto: Target) -> dict[str, Image]:
     if onto.modality not in read:
         raise CaseError(
             f"case {case.id}: {onto.modality} is absent, to which resample_to brings the others; drop the case"
         )
-    grid = grid_of(read[onto.modality])
+    grid = read[onto.modality].grid
     moved = {}
     for name, image in read.items():
-        if grid_of(image).same(grid):
-            moved[name] = image
+        if grid.covers(image.grid):
+            moved[name] = image.fitted(grid)
         else:
             array = onto.resample(image.array, image.affine, onto=grid, labels=name == "label map")
             note = f"{image.path.name}: resampled from {image.array.shape} to the grid of {onto.modality} {grid.shape}"
@@ -145,7 +140,7 @@ def _check_same_grid(case: Case, headers: Mapping[str, Header], grids: Mapping[s
     lost = [headers[name].path.name for name in grids if not headers[name].oriented]
     grid = grids[first]
     for name, other in grids.items():
-        if grid.same(other):
+        if grid.covers(other):
             continue
         found = f"{_describe(grid)} but {name} is {_describe(other)}"
         if other.shape == grid.shape:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mrfusion.data.grid import Grid
 from mrfusion.data.nifti.labels import read_labels
 from mrfusion.data.prepare import Box, box_of, slice_axis
-from mrfusion.data.volume import grid_of, read_images
+from mrfusion.data.volume import read_images
 from mrfusion.errors import Note, SpecError
 from mrfusion.outside.images import Images, images_in
 from mrfusion.progress import Progress
@@ -148,9 +148,9 @@ def _keep_case(case: str, number: int, files: Gallery, choice: Choice) -> bool:
     """Write the pictures of one case; whether one of its images lies on another grid."""
     target, grid = _masks(files.labels[case], files.asked)
     images = read_images(files.images[case], tuple(files.images[case].images))
-    fitting = {name: image.array for name, image in images.items() if grid_of(image).same(grid)}
+    fitting = {name: image.fitted(grid).array for name, image in images.items() if grid.covers(image.grid)}
     predicted = {arm: files.predicted(arm, case) for arm in files.predictions}
-    arms = {arm: _masks(*found)[0] for arm, found in predicted.items() if found is not None}
+    arms = {arm: _masks(*found, onto=grid)[0] for arm, found in predicted.items() if found is not None}
     if fitting:
         shown = Shown(case, fitting, target, arms, grid)
         for arm in arms:
@@ -161,10 +161,14 @@ def _keep_case(case: str, number: int, files: Gallery, choice: Choice) -> bool:
     return len(fitting) < len(images)
 
 
-def _masks(files: Files, asked: Question) -> tuple[NDArray[np.bool_], Grid]:
-    """The masks (R, X, Y, Z) of a label map, or of files that hold one region each, and where they lie."""
+def _masks(files: Files, asked: Question, onto: Grid | None = None) -> tuple[NDArray[np.bool_], Grid]:
+    """The masks (R, X, Y, Z) of a label map, or of files that hold one region each, and where they lie; in the order of
+    the axes of ``onto``, if that has the same voxels."""
     if "" in files:
         image = read_labels(files[""])
-        return np.stack([np.isin(image.array, [*asked.stored(one).labels]) for one in asked.regions]), grid_of(image)
-    images = [read_labels(files[region.name]) for region in asked.regions]
-    return np.stack([image.array != 0 for image in images]), grid_of(images[0])
+        image = image if onto is None else image.fitted(onto)
+        return np.stack([np.isin(image.array, [*asked.stored(one).labels]) for one in asked.regions]), image.grid
+    first, *others = (read_labels(files[region.name]) for region in asked.regions)
+    first = first if onto is None else first.fitted(onto)
+    images = [first, *(image.fitted(first.grid) for image in others)]
+    return np.stack([image.array != 0 for image in images]), first.grid

@@ -162,14 +162,9 @@ def _meaning(folder: Path, cohort: Cohort) -> dict[int, int] | None:
 
 
 def _on_grid(case: Case, path: Path, source: Grid) -> Image:
-    image = read_labels(path)
-    _check_grid(case, path, Grid(_shape(image.array), image.affine), source)
+    image = read_labels(path).fitted(source)
+    _check_grid(case, path, image.grid, source)
     return image
-
-
-def _shape(array: NDArray[np.int32]) -> tuple[int, int, int]:
-    x, y, z = array.shape
-    return x, y, z
 
 
 def _check_grid(case: Case, path: Path, own: Grid, source: Grid) -> None:

@@ -229,6 +229,8 @@ def _read(path: Path) -> tuple[NDArray[np.float32], Grid]:
 def _brought(name: str, array: NDArray[Any], grid: Grid, *, onto: Grid, allowed: bool) -> NDArray[np.float32]:
     if grid.same(onto):
         return array
+    if onto.covers(grid):
+        return np.ascontiguousarray(apply_orientation(array, grid.turned(onto)[0]))
     if not allowed:
         raise ValueError(f"{name} lies on another grid than the other modalities; resample it first")
     return np.asarray(_resampler()(array, grid.affine, onto=onto, labels=False))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
+from nibabel.orientations import apply_orientation
 from numpy.typing import NDArray
 
 from mrfusion.data.grid import Grid
@@ -44,12 +44,10 @@ class Stored:
         """The same in the order and direction of axes that is nearest to that of another grid."""
         if self.grid is None:
             return self
-        change = io_orientation(np.linalg.inv(onto.affine) @ self.grid.affine)  # each alone is a toss at 45 degrees
+        change, grid = self.grid.turned(onto)
         if np.array_equal(change, _AS_IT_IS):
             return self
         array = apply_orientation(self.array.reshape(self.grid.shape, order="F"), change)
-        x, y, z = array.shape
-        grid = Grid((x, y, z), self.grid.affine @ inv_ornt_aff(change, self.grid.shape))
         return _flat(self.path, array, grid, self.notes)
 
 

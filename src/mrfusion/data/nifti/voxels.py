@@ -6,7 +6,7 @@ zlib.
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from nibabel.orientations import apply_orientation, inv_ornt_aff
 from numpy.typing import NDArray
 
+from mrfusion.data.grid import Grid
 from mrfusion.data.nifti.header import FAULTS, Header, header_of, opened, unreadable
 from mrfusion.errors import CaseError
 
@@ -26,6 +27,18 @@ class Image:
     array: NDArray[Any]
     affine: NDArray[np.float64]
     notes: tuple[str, ...] = ()
+
+    @property
+    def grid(self) -> Grid:
+        x, y, z = self.array.shape
+        return Grid((x, y, z), self.affine)
+
+    def fitted(self, grid: Grid) -> "Image":
+        """The image with its axes in the order and directions of a grid that has the same voxels; else as it is."""
+        if self.grid.same(grid) or not grid.covers(self.grid):
+            return self
+        change, turned = self.grid.turned(grid)
+        return replace(self, array=np.ascontiguousarray(apply_orientation(self.array, change)), affine=turned.affine)
 
 
 @dataclass(frozen=True, eq=False)
