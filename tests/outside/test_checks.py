@@ -39,10 +39,17 @@ def test_a_number_that_the_metric_cannot_have(metric: str, value: float, message
         mrfusion.compare([*given[:3], replace(given[3], value=value), *given[4:]], "a")
 
 
-def test_what_was_rounded_and_what_is_no_number_is_let_through() -> None:
+def test_what_was_rounded_is_let_through_and_what_is_no_number_is_noted() -> None:
     given = rows()
-    found = mrfusion.compare([replace(given[0], value=1.0000001), replace(given[1], value=math.inf), *given[2:]], "a")
+    table = [replace(given[0], value=1.0000001), replace(given[1], value=math.inf), *given[2:]]
+    with pytest.warns(Note, match=r"a has no number where another arm has one: dice in WT of c1 \(1 of 8\)"):
+        found = mrfusion.compare(table, "a")
     assert found[0].patients == 7
+
+
+def test_what_no_arm_has_is_not_noted() -> None:
+    """Where prediction and label lack a region, no arm has a number; the tables count the patients that remain."""
+    assert mrfusion.compare([replace(row, value=math.nan) if row.case == "c1" else row for row in rows()], "a")
 
 
 def test_a_table_in_which_nothing_can_be_compared() -> None:

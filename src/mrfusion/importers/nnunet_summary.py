@@ -37,8 +37,14 @@ def _rows(entry: dict[str, Any], names: dict[frozenset[int], str]) -> Iterator[I
         labels = frozenset(int(part) for part in key.strip("()").split(",") if part.strip())
         region = names.get(labels) or "+".join(map(str, sorted(labels)))
         for theirs, ours in METRICS.items():
-            value = float(numbers[theirs])
+            value = _number(numbers[theirs], f"{theirs} of {case}")
             yield Imported(case, region, ours, value, scored(value), in_target=numbers.get("n_ref") != 0)
+
+
+def _number(value: Any, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{value!r} for {what}, where a number stands")
+    return float(value)
 
 
 def _names(path: Path) -> dict[frozenset[int], str]:

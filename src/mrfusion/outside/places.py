@@ -5,6 +5,7 @@ order given; tables without a common case are folds. Folds count only where ever
 cases all stand in one table may have been trained once, and then five folds would claim what one training cannot show.
 """
 
+import math
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -151,7 +152,7 @@ def _by_cases(arms: Mapping[str, Runs]) -> list[tuple[str, Imported, int, int]]:
 
 
 def tell_unshared(rows: Sequence[ScoreRow]) -> None:
-    """A note for every arm that lacks cases which others have: those are compared with nothing."""
+    """A note for every arm that lacks cases, or numbers of cases, which others have; they are compared with nothing."""
     cases = {name: {row.case for row in rows if row.arm == name} for name in dict.fromkeys(row.arm for row in rows)}
     everything = set().union(*cases.values()) if cases else set()
     for name, own in cases.items():
@@ -159,6 +160,18 @@ def tell_unshared(rows: Sequence[ScoreRow]) -> None:
             warnings.warn(
                 f"{name} has no score of {len(lacking)} of {len(everything)} cases ({', '.join(lacking[:3])}"
                 f"{', ...' if len(lacking) > 3 else ''}); they are compared with nothing",
+                Note,
+                stacklevel=2,
+            )
+    numbers = {(row.arm, row.case, row.region, row.metric) for row in rows if math.isfinite(row.value)}
+    places = dict.fromkeys((row.case, row.region, row.metric) for row in rows if math.isfinite(row.value))
+    for name, own in cases.items():
+        without = [place for place in places if place[0] in own and (name, *place) not in numbers]
+        if without:
+            named = "; ".join(f"{metric} in {region} of {case}" for case, region, metric in without[:3])
+            warnings.warn(
+                f"{name} has no number where another arm has one: {named}{'; ...' if len(without) > 3 else ''} "
+                f"({len(without)} of {len(places)}); they are compared with nothing",
                 Note,
                 stacklevel=2,
             )
