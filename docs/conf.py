@@ -3,14 +3,15 @@
 import os
 import shutil
 import tempfile
-from importlib import metadata
 from pathlib import Path
 
 from sphinx.application import Sphinx
 
+from mrfusion import __version__
+
 project = "mrfusion"
 author = "The mrfusion authors"
-release = metadata.version("mrfusion")
+release = __version__
 extensions = ["myst_nb"]
 html_theme = "furo"
 html_title = f"mrfusion {release}"

@@ -23,7 +23,7 @@ def terms_at_the_start(study: Study, parameters: Mapping[str, int]) -> list[str]
         if arm.is_foreign or theirs.is_foreign:
             found.append(f"{arm.name} against {theirs.name}: training terms and seeds not known")
             continue
-        if terms:  # of an arm that a search answers for nothing is known yet
+        if str(terms):  # of an arm that a search answers for nothing is known yet
             found.append(f"{arm.name} against {theirs.name}: {terms}")
         if warning := several_changes(differing(_content(study, arm), _content(study, theirs))):
             found.append(f"{arm.name} {warning}")
