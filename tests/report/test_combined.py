@@ -55,5 +55,20 @@ def test_one_training_set_is_a_caution(folders, make_study, tmp_path):
     assert any("one training set" in text for text in combine_studies([folders[0], single]).cautions)
 
 
+def test_means_over_other_regions_are_a_caution(folders, make_study, tmp_path):
+    """In one study no case has the region ET, so that its mean is over the others."""
+    other = make_study(tmp_path / "o", arms={"concat": 0.0, "late": 0.05}, cases=12, folds=5, size=16)
+    for path in other.glob("runs/*/scores.csv"):
+        lines = path.read_text().splitlines()
+        path.write_text(
+            "\n".join(line.rpartition(",")[0] + ",nan" if ",ET," in line else line for line in lines) + "\n"
+        )
+    (told,) = combine_studies([folders[0], other]).cautions
+    assert "over regions that differ" in told
+    assert told.count("WT, TC, ET") == 1
+    assert not combine_studies([folders[0], other], Question(region="WT")).cautions
+    assert not combine_studies(folders).cautions
+
+
 def test_no_chance_is_below_nothing():
     assert [chance(share) for share in (-1e-9, 0.0, 0.864, 1.0)] == ["0 %", "0 %", "86 %", "100 %"]

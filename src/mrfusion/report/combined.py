@@ -7,6 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from mrfusion.comparison.aggregate import MEAN
 from mrfusion.comparison.combine import Belief, Combined, StudyEffect, combine
 from mrfusion.comparison.compare import Comparison, main_region
 from mrfusion.errors import InputError
@@ -30,10 +31,12 @@ class Question:
 
 @dataclass(frozen=True)
 class Together:
-    """The comparisons that were combined, by study, and what they say together."""
+    """The comparisons that were combined, by study, and what they say together; ``regions`` are those that each study
+    has such a comparison of."""
 
     rows: tuple[tuple[str, Comparison], ...]
     answer: Combined
+    regions: tuple[tuple[str, ...], ...]
 
     @property
     def first(self) -> Comparison:
@@ -42,11 +45,16 @@ class Together:
 
     @property
     def cautions(self) -> tuple[str, ...]:
-        """What a reader must know: studies that speak of their trainings alone, and interim looks."""
+        """What a reader must know: studies that speak of their trainings alone, interim looks, unlike means."""
         one = [name for name, row in self.rows if row.scope == "these trainings"]
         early = [name for name, row in self.rows if row.interim]
         found = [f"{', '.join(one)}: one training set, whose own part is not in the interval"] if one else []
-        return (*found, *([f"{', '.join(early)}: runs are missing, an interim look"] if early else []))
+        found += [f"{', '.join(early)}: runs are missing, an interim look"] if early else []
+        if self.first.region == MEAN and len(set(self.regions)) > 1:
+            each = zip(self.rows, self.regions, strict=True)
+            told = "; ".join(f"{name}: {', '.join(regions) or 'none'}" for (name, _), regions in each)
+            found.append(f"the means are over regions that differ ({told}): a region that no case has enters none")
+        return tuple(found)
 
     def as_json(self) -> dict[str, Any]:
         """Everything as plain values, in the unit of the stored scores."""
@@ -77,7 +85,14 @@ def combine_studies(folders: Sequence[Path], question: Question | None = None) -
             raise InputError(f"expected studies with one {part}, found {told}; combine studies of the same two arms")
     effects = [StudyEffect.of(name, row.effect, row.ci_low, row.ci_high, patients=row.patients)
                for name, row in zip(names, rows, strict=True)]  # fmt: skip
-    return Together(tuple(zip(names, rows, strict=True)), combine(effects, rows[0].margin, rows[0].sign))
+    regions = tuple(_regions(study, row) for study, row in zip(studies, rows, strict=True))
+    return Together(tuple(zip(names, rows, strict=True)), combine(effects, rows[0].margin, rows[0].sign), regions)
+
+
+def _regions(study: LoadedStudy, like: Comparison) -> tuple[str, ...]:
+    """The regions of which a study has the same comparison, without their mean."""
+    kin = (one for one in study.comparisons if (one.arm, one.metric) == (like.arm, like.metric))
+    return tuple(one.region for one in kin if one.region != MEAN)
 
 
 def write_combined(together: Together, out: Path) -> Path:
