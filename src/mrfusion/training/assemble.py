@@ -20,7 +20,7 @@ from mrfusion.case import Cohort
 from mrfusion.data.absence import absence_of
 from mrfusion.data.batch import Batches, Share
 from mrfusion.data.sample import LoadedCase, Place, Sampler
-from mrfusion.errors import InputError, SpecError
+from mrfusion.errors import InputError, SpecError, reason
 from mrfusion.hardware import cores
 from mrfusion.model.ensemble import Ensemble
 from mrfusion.model.network import FusionNetwork, build_network
@@ -212,7 +212,7 @@ def load_network(spec: RunSpec, cohort: Cohort, weights: Path) -> FusionNetwork 
         network.load_state_dict(load_file(weights))
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         raise InputError(
-            f"expected the weights of plan {str(spec.plan)!r} at {weights}, found: {str(error)[:400]}"
+            f"expected the weights of plan {str(spec.plan)!r} at {weights}, found: {reason(error)[:400]}"
         ) from None
     return network
 
