@@ -24,3 +24,12 @@ def test_a_recipe_earns_its_words_or_says_that_it_does_not(path: Path) -> None:
     earns = folds >= FOLDS_FOR_A_WORD
     header = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
     assert earns != any(line.startswith("# Words:") for line in header)
+
+
+def test_a_recipe_on_real_data_has_a_strong_network_or_says_why_not() -> None:
+    real = [path for path in RECIPES if path.stem.startswith(("brats", "myops", "sts"))]
+    assert len(real) > 8
+    for path in real:
+        strong = str(read_yaml(path).get("network", "residual")).startswith(("residual", "auto", "nnunet"))
+        header = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("# Network:")]
+        assert strong != bool(header), path.name
