@@ -1,7 +1,8 @@
 """A GPU that is there for minutes: each figure printed as soon as it is known, the most valuable first.
 
     python bench/gpu.py [--nnunet PYTHON] [--minutes 8]
-    python bench/gpu.py --device cpu --smoke            the same path on small grids; its figures mean nothing
+    python bench/gpu.py --device cpu --smoke            the same path on small grids; its figures mean nothing; peers
+                                                        are in it where --nnunet names a Python
 
 In this order: our loop against steps on one batch that stays on the GPU (aim at most 1.05), samples per second against
 nnU-Net's trainer (aim at least 1.5) and MONAI's loop (1.0) on the same network, in 2-D (256 x 256) and 3-D (128^3);
@@ -88,6 +89,8 @@ def _give_up(*_: object) -> None:
 def main() -> None:
     """Measure and print."""
     options = _options()
+    if options.smoke:
+        torch.set_num_threads(1)  # the other core loads a peer
     figures = Figures(options.minutes)
     with tempfile.TemporaryDirectory(prefix="mrfusion-gpu-") as folder:
         work = Path(folder)
@@ -110,7 +113,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--device", choices=("cpu", "cuda"), default=usual, help="default: a GPU where there is one")
     parser.add_argument("--nnunet", type=Path, help="a Python that has nnunetv2; default: this one")
     parser.add_argument("--minutes", type=float, default=8.0)
-    parser.add_argument("--smoke", action="store_true", help="small grids, to see that the way is open")
+    parser.add_argument("--smoke", action="store_true", help="small grids; peers with --nnunet alone")
     return parser.parse_args()
 
 
@@ -165,7 +168,8 @@ def _against_peers(
         "monai_workers": 2 if options.smoke else 8,
     }  # fmt: skip
     peers = {}
-    for name, python in (("nnunet", _nnunet(options)), ("monai", Path(sys.executable))):
+    asked = {"nnunet": _nnunet(options), "monai": Path(sys.executable)}
+    for name, python in asked.items() if options.nnunet or not options.smoke else ():
         if python is None:
             figures.say(f"{name}_{dimensions}d_skipped", "this Python has no nnunetv2; name one that has with --nnunet")
         else:
@@ -311,7 +315,8 @@ machine: {{device: {options.device}}}
 arms: {{early: {{}}, mean: {{plan: "separate[mean]"}}, late: {{plan: separate>mean}}}}
 """)
     started = time.perf_counter()
-    command = [sys.executable, "-m", "mrfusion", "study", str(file), "--out", str(work / "study")]
+    workers = ["--workers", "1"] if options.smoke else []
+    command = [sys.executable, "-m", "mrfusion", "study", str(file), "--out", str(work / "study"), *workers]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode or not (work / "study" / "report.html").is_file():
         raise RuntimeError(done.stdout[-500:] + done.stderr[-1500:])
