@@ -209,7 +209,7 @@ def _without_sform(path: Path, nifti: Any) -> tuple[str, ...]:
         return ()
     if _usable(nifti.get_sform()) or not _usable(qform):
         return ()
-    nifti.set_sform(qform, int(nifti["qform_code"]))
+    nifti.set_sform(qform, 1)  # the code that the header has may be none that NIfTI knows
     return (f"{path.name}: the header's sform cannot be used; the qform was used",)
 
 
