@@ -52,7 +52,7 @@ def writing(path: Path) -> Iterator[Path]:
         os.chmod(temporary, 0o666 & ~_UMASK)
         os.replace(temporary, path)
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}; nothing was kept of it") from None
+        raise OutputError(f"cannot write {path}: {reason(error)}; nothing was kept of it") from None
     finally:
         temporary.unlink(missing_ok=True)
 

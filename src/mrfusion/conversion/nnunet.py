@@ -21,7 +21,7 @@ from mrfusion.data.absence import are_absent
 from mrfusion.data.label_map import write_label_map
 from mrfusion.data.nifti.header import read_header
 from mrfusion.data.volume import Target, Volume, read_volume
-from mrfusion.errors import CaseError, Note, OutputError, SpecError
+from mrfusion.errors import CaseError, Note, OutputError, SpecError, reason
 from mrfusion.files import building_anew, write_json, write_text
 from mrfusion.progress import Progress
 
@@ -49,7 +49,7 @@ def write_nnunet(
             if splits:
                 write_json(work / "splits_final.json", [_fold(split, names) for split in splits])
     except OSError as error:
-        raise OutputError(f"cannot write {out}: {error.strerror or error}; nothing was kept of it") from None
+        raise OutputError(f"cannot write {out}: {reason(error)}; nothing was kept of it") from None
     progress(len(cohort.cases), len(cohort.cases), "dataset.json")
     for region in cohort.regions:
         if not found & region.labels:

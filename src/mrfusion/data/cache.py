@@ -113,7 +113,8 @@ def _prepared(case: Case, cohort: Cohort, preparation: Preparation, cache_dir: P
     home = cache_dir / _folder_name(case.id)
     folder, reason = home / key, CACHED
     was_there = folder.is_dir()  # asked first: another process may be about to finish it
-    if _meta_of(folder) is None:
+    meta = _meta_of(folder)
+    if meta is None:
         reason, outdated = _why(home, asked)
         if was_there:
             reason, outdated = "prepared again: what was kept was damaged, or written by another version", None
@@ -121,7 +122,10 @@ def _prepared(case: Case, cohort: Cohort, preparation: Preparation, cache_dir: P
         _build(case, cohort, preparation, folder=folder, asked=asked)
         if outdated:
             _remove(outdated)
-    return _open(case, cohort, preparation, folder, reason)
+        meta = _meta_of(folder)
+    if meta is None:
+        raise CaseError(f"{folder}: the prepared case was changed while it was being opened; the same command goes on")
+    return _opened(case, cohort, preparation, folder=folder, meta=meta, reason=reason)
 
 
 def _asked(case: Case, cohort: Cohort, preparation: Preparation, digests: FileDigests) -> dict[str, Any]:
@@ -198,10 +202,9 @@ def _write(folder: Path, arrays: Arrays, label_values: tuple[int, ...], asked: d
     write_json(folder / "meta.json", _sealed(meta))
 
 
-def _open(case: Case, cohort: Cohort, preparation: Preparation, folder: Path, reason: str) -> Prepared:
-    meta = _meta_of(folder)
-    if meta is None:
-        raise CaseError(f"{folder}: the prepared case was changed while it was being opened; the same command goes on")
+def _opened(
+    case: Case, cohort: Cohort, preparation: Preparation, *, folder: Path, meta: dict[str, Any], reason: str
+) -> Prepared:
     values, box = cohort.label_values, meta.get("truth box")
     placement = _placement_from_json(meta["placement"])
     return Prepared(

@@ -10,7 +10,7 @@ from numpy.lib.format import open_memmap
 from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import NDArray
 
-from mrfusion.errors import CaseError, InputError
+from mrfusion.errors import CaseError, InputError, reason
 
 MOST_OPEN = 64  # files of a process; what its libraries and its workers need must fit beside them under a limit of 256
 
@@ -58,7 +58,7 @@ def opened(path: Path) -> NDArray[Any]:
         return _kept_open(path)
     except OSError as error:
         raise InputError(
-            f"the system cannot open the prepared case {path}: {error.strerror or error}. Where files or memory are "
+            f"the system cannot open the prepared case {path}: {reason(error)}. Where files or memory are "
             "limited, raise the limit (ulimit -n for open files) or run fewer things at once; the same command goes on"
         ) from None
     except ValueError as error:

@@ -74,10 +74,9 @@ def _training(spec: Mapping[str, Any]) -> str:
     if not budget:
         return f"{network}{kind}shared one training budget."
     decay = f" and {budget['decay']} decay" if budget.get("decay", "constant") != "constant" else ""
-    epochs = "epoch" if budget["epochs"] == 1 else "epochs"
     stop = f", stopping after {budget['patience']} epochs without gain" if budget.get("patience") else ""
     return (
-        f"{network}{kind}was trained for {budget['epochs']} {epochs}{stop} with {budget['optimiser']}, "
+        f"{network}{kind}was trained for {several(budget['epochs'], 'epoch')}{stop} with {budget['optimiser']}, "
         f"learning rate {budget['learning_rate']:g}{decay}, weight decay {budget['weight_decay']:g} and batches of "
         f"{budget['batch_size']}; the epoch with the best validation score was tested. Arms differ from this only in "
         "what their definition says."

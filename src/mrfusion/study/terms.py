@@ -19,12 +19,12 @@ def terms_at_the_start(study: Study, parameters: Mapping[str, int]) -> list[str]
     for arm in study.arms:
         if arm is theirs:
             continue
-        terms = terms_between(_costs(study, arm, parameters), _costs(study, theirs, parameters))
+        said = str(terms_between(_costs(study, arm, parameters), _costs(study, theirs, parameters)))
         if arm.is_foreign or theirs.is_foreign:
             found.append(f"{arm.name} against {theirs.name}: training terms and seeds not known")
             continue
-        if str(terms):  # of an arm that a search answers for nothing is known yet
-            found.append(f"{arm.name} against {theirs.name}: {terms}")
+        if said:  # of an arm that a search answers for nothing is known yet
+            found.append(f"{arm.name} against {theirs.name}: {said}")
         if warning := several_changes(differing(_content(study, arm), _content(study, theirs))):
             found.append(f"{arm.name} {warning}")
     return found
