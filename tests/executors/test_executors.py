@@ -122,7 +122,7 @@ def test_local_shares_the_cores_and_leaves_no_process_behind(calls: str) -> None
 def test_inside_warm_a_process_serves_one_call_after_another(calls: str) -> None:
     executor, ask = families.load("executors", "local")(1), [job("about", f"{calls}:about", ())]
     die = [job("dies", f"{calls}:die", ())]
-    with executor.warm():
+    with executor.warm(f"{calls}:about", 0):
         first, second = (outcomes_of(executor, ask)["about"].result["pid"] for _ in range(2))
         os.kill(first, signal.SIGKILL)  # while it waits
         wait_until(lambda: not multiprocessing.active_children())
@@ -134,9 +134,36 @@ def test_inside_warm_a_process_serves_one_call_after_another(calls: str) -> None
     assert not multiprocessing.active_children()
 
 
+@pytest.fixture
+def telling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that a module leaves a file in when it is imported, called like the process that did."""
+    (tmp_path / "telling_jobs.py").write_text(
+        "import os, pathlib\n(pathlib.Path(__file__).parent / f'{os.getpid()}.pid').touch()\npid = os.getpid\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    return tmp_path
+
+
+def test_warm_starts_processes_that_import_what_they_will_be_asked_for(telling: Path) -> None:
+    executor, ask = families.load("executors", "local")(2), [job(str(n), "telling_jobs:pid", ()) for n in range(2)]
+    with executor.warm("telling_jobs:pid", 3):
+        wait_until(lambda: len(list(telling.glob("*.pid"))) == 2)
+        ready = {int(file.stem) for file in telling.glob("*.pid")}
+        assert {outcome.result for outcome in executor.run(ask, lambda: None)} <= ready
+    assert not multiprocessing.active_children()
+
+
+def test_what_cannot_be_imported_is_told_by_the_job(calls: str) -> None:
+    executor = families.load("executors", "local")(1)
+    with executor.warm("not_there:add", 1):
+        found = outcomes_of(executor, [job("bad", "not_there:add", ()), job("good", f"{calls}:add", (1, 2))])
+    assert "not_there" in str(found["bad"].failure)
+    assert found["good"].result == 3
+
+
 def test_a_process_that_was_stopped_at_its_job_serves_no_other(calls: str) -> None:
     executor = families.load("executors", "local")(1)
-    with executor.warm():
+    with executor.warm(f"{calls}:about", 0):
         running = executor.run([job(str(n), f"{calls}:about", ()) for n in range(3)], lambda: None)
         first = next(running).result["pid"]
         running.close()

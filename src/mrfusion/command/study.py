@@ -18,6 +18,7 @@ from mrfusion.report.terminal import terminal_answer
 from mrfusion.report.wording import duration
 from mrfusion.run_folder.study import StudyFolder
 from mrfusion.study.conduct import (
+    EXECUTE,
     Agenda,
     check_joined,
     conduct,
@@ -27,7 +28,7 @@ from mrfusion.study.conduct import (
     write_down,
 )
 from mrfusion.study.design import PlannedRun, Study
-from mrfusion.study.estimate import Estimate, estimate
+from mrfusion.study.estimate import ESTIMATE, Estimate, estimate
 from mrfusion.study.load import LoadedStudy, load_study
 from mrfusion.study.share import share
 
@@ -109,7 +110,7 @@ class _Place:
 def _conduct(study: Study, executor: Executor, place: _Place, report: Report) -> LoadedStudy:
     """Run what is missing, then report; where runs fail, a report of the others comes before their failure is told."""
     with ExitStack() as held, ExitStack() as processes:
-        processes.enter_context(executor.warm())
+        processes.enter_context(executor.warm(EXECUTE, _first_runs(study, place.out)))
         with place.door():
             first = place.take(held)
             if first and not place.join:
@@ -129,6 +130,11 @@ def _conduct(study: Study, executor: Executor, place: _Place, report: Report) ->
         found = _finished(place.out)
         report(found)
     return found
+
+
+def _first_runs(study: Study, out: Path) -> int:
+    """How many runs can be counted on before the data are known: none where the study's folder is there already."""
+    return 0 if out.is_dir() else len(study.arms) * len(study.folds)
 
 
 def _finished(out: Path) -> LoadedStudy:
@@ -192,7 +198,7 @@ def foretell(study: Study, executor: Executor, *, out: Path, cache: Path | None)
 def _foretell(study: Study, executor: Executor, *, out: Path, cache: Path | None) -> None:
     kept = cache or StudyFolder(out).cache
     beside = next(folder for folder in out.absolute().parents if folder.is_dir())
-    with temporary_folder(beside) as place, executor.warm():
+    with temporary_folder(beside) as place, executor.warm(ESTIMATE, len(study.arms)):
         prepared = kept if kept.is_dir() else StudyFolder(place).cache
         agenda = _prepared(study, executor, place, prepared)
         todo = missing(agenda.now(out), out)

@@ -51,6 +51,9 @@ class Executor(ABC):
         A failed job is an outcome, not an exception; the others go on. Closing the iterator ends what is running.
         """
 
-    def warm(self) -> AbstractContextManager[None]:
-        """A block in which processes may stay from one call of :meth:`run` to the next; here there are none to keep."""
+    def warm(self, function: str, most: int) -> AbstractContextManager[None]:  # noqa: ARG002 - for those who keep any
+        """A block in which processes may stay from one call of :meth:`run` to the next; here there are none to keep.
+
+        Up to ``most`` may start at its beginning and import the module of ``function``, an address as a job's.
+        """
         return nullcontext()

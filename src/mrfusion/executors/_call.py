@@ -2,7 +2,9 @@
 
 import importlib
 import traceback
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from mrfusion.errors import MrFusionError, notes_to, of_the_system
 from mrfusion.executors._base import Job, Outcome
@@ -16,10 +18,16 @@ def carry_out(job: Job) -> Outcome:
     return replace(outcome, notes=tuple(notes))
 
 
+def function_at(address: str) -> Callable[..., Any]:
+    """The function at ``package.module:function``; its module is imported."""
+    module, function = address.split(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return found
+
+
 def _called(job: Job) -> Outcome:
-    module, function = job.function.split(":")
     try:
-        return Outcome(job, result=getattr(importlib.import_module(module), function)(*job.arguments))
+        return Outcome(job, result=function_at(job.function)(*job.arguments))
     except MrFusionError as error:
         return Outcome(job, failure=str(error), expected=True)
     except OSError as error:

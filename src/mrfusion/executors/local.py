@@ -14,7 +14,7 @@ from types import ModuleType
 
 from mrfusion.errors import SpecError
 from mrfusion.executors._base import Executor, Job, Outcome
-from mrfusion.executors._call import carry_out
+from mrfusion.executors._call import carry_out, function_at
 from mrfusion.hardware import cores, gpus
 
 TICK_SECONDS = 0.25
@@ -31,7 +31,8 @@ class Local(Executor):
     must not depend on what was finished before an interruption.
 
     Processes are started afresh (spawn), so that nothing of the parent leaks into a run. Where one is killed, its job
-    alone is lost. Each takes about five seconds of a core to import PyTorch and MONAI; :meth:`warm` saves them.
+    alone is lost. Each takes about five seconds of a core to import PyTorch and MONAI; :meth:`warm` lets them do so
+    side by side, once, while the first job is already at work.
 
     Options:
         workers: processes side by side; default: one for each GPU, or for each core where there is no GPU
@@ -48,9 +49,12 @@ class Local(Executor):
         self._waiting: dict[int, Worker] | None = None  # by number, for the next call; None outside of warm
 
     @contextmanager
-    def warm(self) -> Iterator[None]:
-        """A block in which a process that ended its jobs waits for those of the next call of :meth:`run`."""
-        self._waiting = {}
+    def warm(self, function: str, most: int) -> Iterator[None]:
+        """A block in which a process that ended its jobs waits for those of the next call of :meth:`run`.
+
+        ``most`` processes, or as many as there are, begin at once and import the module of ``function``.
+        """
+        self._waiting = {number: self._worker(number, function) for number in range(min(most, self.workers))}
         try:
             yield
         finally:
@@ -87,18 +91,19 @@ class Local(Executor):
         waiting = (self._waiting or {}).pop(number, None)
         return waiting if waiting is not None and waiting.process.is_alive() else self._worker(number)
 
-    def _worker(self, number: int) -> "Worker":
-        return Worker(number, max(1, self.cores // self.workers), self.gpus)
+    def _worker(self, number: int, expected: str | None = None) -> "Worker":
+        return Worker(number, max(1, self.cores // self.workers), self.gpus, expected)
 
 
 class Worker:
     """A process that carries out one job after the other, told and heard through a pipe: no semaphore is needed, so no
-    shared memory either, which some containers do not let one write."""
+    shared memory either, which some containers do not let one write. It imports the function that is expected first."""
 
-    def __init__(self, number: int, threads: int, gpus: Sequence[str]) -> None:
+    def __init__(self, number: int, threads: int, gpus: Sequence[str], expected: str | None = None) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, number, threads, tuple(gpus)), daemon=False)
+        told = theirs, number, threads, tuple(gpus), expected
+        self.process = context.Process(target=_serve, args=told, daemon=False)
         with _no_main_module():
             self.process.start()
         theirs.close()  # so that its end is heard
@@ -124,9 +129,12 @@ class Worker:
         self.process.join(GONE_SECONDS)
 
 
-def _serve(connection: Connection, number: int, threads: int, gpus: Sequence[str]) -> None:
+def _serve(connection: Connection, number: int, threads: int, gpus: Sequence[str], expected: str | None) -> None:
     """What a worker does until its parent has no more jobs."""
     _start_worker(number, threads, gpus)
+    if expected is not None:
+        with contextlib.suppress(Exception):  # the job that calls it will tell
+            function_at(expected)
     with contextlib.suppress(EOFError, OSError):
         while True:
             connection.send(carry_out(connection.recv()))

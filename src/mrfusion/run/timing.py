@@ -28,7 +28,7 @@ from mrfusion.training.predict import OVERLAP
 from mrfusion.training.validate import telling_places
 
 STEPS = 5  # of the longer of the two epochs that are timed; the other has one
-PATIENCE_SECONDS = 3.0  # nothing is begun that would end after it, but what is timed first
+PATIENCE_SECONDS = 2.0  # for each piece; nothing is begun that would end after it, but what is timed first
 T = TypeVar("T")
 
 
@@ -59,8 +59,8 @@ class Measured:
 def measured(spec: RunSpec, data: RunData, out: Path) -> Measured:
     """Time a run's pieces on a few of its cases; nothing of it is kept.
 
-    What an epoch takes beside its steps is told from them by epochs of two lengths. Everything is timed twice where
-    :data:`PATIENCE_SECONDS` allow it, for the first time is slow. Nothing is compiled: that takes longer than all of
+    What an epoch takes beside its steps is told from them by epochs of two lengths. What is slow for the first time is
+    timed twice where :data:`PATIENCE_SECONDS` allow it. Nothing is compiled: that takes longer than all of
     this.
     """
     spec = spec.changed({"machine": {"compile": False}})
@@ -74,17 +74,18 @@ class _Timing:
 
     def __init__(self, spec: RunSpec, data: RunData, parts: Parts, fabric: Fabric, folder: Path) -> None:
         self.spec, self.data, self.parts, self.fabric, self.folder = spec, data, parts, fabric, folder
-        self.until = time.perf_counter() + PATIENCE_SECONDS
-        self.made = 0
+        self.until, self.made = 0.0, 0
 
     def measured(self) -> Measured:
-        """All of it, the network's training first."""
+        """All of it; each piece has its own time, so that a slow validation leaves enough for the steps."""
         asked = self.spec.sampling.per_case, self.spec.budget.batch_size
         whole = self._training(self.parts, *asked)
         network = whole.network.to(self.fabric.device)
         phases: list[Phase] = load("schedules", self.spec.schedule)().phases(network, self.spec.loss_names)
         checked = self._training(Parts(self.parts.train[:1], self.parts.val[:1], self.parts.size), *asked)
+        self._wait_anew()
         values, validation = self._timed(lambda: checked.validate(network))
+        self._wait_anew()
         pairs = _by_phase(self._epochs(network, phases, values))
         epochs = [_of_steps(len(whole.batches), each) + validation * len(self.parts.val) for each in pairs]
         return Measured(phases, epochs, self._case(network, validation))
@@ -130,19 +131,23 @@ class _Timing:
         boxes = len(telling_places(first, size, self.spec.sampling.per_case))
         mirrors = 2 ** (3 if size[0] > 1 else 2) if self.spec.mirror else 1
         expected = validation / boxes * windows(first.labels.shape, size) * mirrors
+        self._wait_anew()
         if not self._has_time_for(expected):
             return expected
         model = make_model(self.spec, self.data.cohort, network=network, size=size, fabric=self.fabric)
         place = RunFolder(self.folder / "case")
         names = self.data.splits[self.spec.fold].val[:1]
         evaluation = CaseEvaluation(self.spec, self.data, place, silent, names=names)
-        return self._timed(lambda: evaluation.run(model))[1]
+        return _once(lambda: evaluation.run(model))[1]
 
     def _timed(self, work: Callable[[], T]) -> tuple[T, float]:
         """What the work gives and its seconds, of a second time where there is time for one: libraries choose their
         kernels in the first."""
         found, seconds = _once(work)
         return _once(work) if self._has_time_for(seconds) else (found, seconds)
+
+    def _wait_anew(self) -> None:
+        self.until = time.perf_counter() + PATIENCE_SECONDS
 
     def _has_time_for(self, seconds: float) -> bool:
         return time.perf_counter() + seconds <= self.until
