@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
@@ -123,8 +124,19 @@ def _cohort(run: FinishedRun, places: Sequence[Path], layout: str | None) -> Coh
         if not place.exists():
             raise InputError(f"expected a case's folder at {place}, found nothing")
         options = {**source.options, "may_lack": ("images", "labels")}
-        cases += families.load("layouts", source.layout, options)(place).cases
+        with _expected_as_in_training(source) if layout is None else nullcontext():
+            cases += families.load("layouts", source.layout, options)(place).cases
     return Cohort(run.outline.modalities, tuple(_with_needed(case, run) for case in cases), run.outline.regions)
+
+
+@contextmanager
+def _expected_as_in_training(source: Source) -> Iterator[None]:
+    """Where new cases cannot be read in the layout that the run's own lie in, the message says that it was tried."""
+    try:
+        yield
+    except InputError as error:
+        hint = f"the run's own cases lie as {source.layout}; where these lie otherwise, say with --layout how"
+        raise type(error)(f"{error}; {hint}") from None
 
 
 def _source(run: FinishedRun, layout: str | None) -> Source:
