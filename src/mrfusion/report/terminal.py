@@ -5,7 +5,8 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from mrfusion.comparison.aggregate import MEAN
+from mrfusion.comparison.aggregate import MEAN, ArmMean
+from mrfusion.comparison.pairs import ALL
 from mrfusion.report.caution import of_other_rules, unfounded, words
 from mrfusion.report.metric import DASH, Metric, metric_named
 from mrfusion.report.sentence import SIGNS, leading, of_metric, p_value, sentence
@@ -43,14 +44,17 @@ def _stopped(study: LoadedStudy) -> list[str]:
 def verdict_table(study: LoadedStudy) -> Table:
     """Every arm against the reference in every region, by the first metric."""
     metric = metric_named(study.metrics[0])
-    table = Table(title=escape(f"against {study.reference}"), title_justify="left", box=box.SIMPLE_HEAD)
-    for heading in ("arm", "region", "difference", "95 % interval", "p (Holm)", "verdict"):
-        table.add_column(heading, justify="right" if heading in ("difference", "95 % interval", "p (Holm)") else "left")
+    table = _table(f"against {study.reference}")
+    for heading in ("arm", "region"):
+        table.add_column(heading)
+    for heading in ("difference", "95 % interval", "p (Holm)"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict")
     for row in of_metric(study, metric.name):
         word = row.verdict.partition(",")[0]
         table.add_row(
             escape(row.arm),
-            "mean" if row.region == MEAN else escape(row.region),
+            escape(_heading(row.region)),
             metric.difference(row.effect),
             metric.range(row.ci_low, row.ci_high),
             p_value(row.p_holm),
@@ -63,33 +67,48 @@ def terminal_table(study: LoadedStudy) -> Table:
     """The arms, best first, by the first metric; runs that are not there are said below the table."""
     metric = metric_named(study.metrics[0] if study.metrics else "dice")
     regions = [MEAN, *study.regions] if len(study.regions) > 1 else list(study.regions) or [MEAN]
-    absent = len(study.runs) - len(study.done)
-    table = Table(
-        title=escape(study.question),
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-        caption=f"{metric.heading}, mean over patients"
+    names, absent = _best_first(study, metric, regions[0]), len(study.runs) - len(study.done)
+    patients = [str(m.patients) if (m := _mean(study, metric, name, regions[0])) else DASH for name in names]
+    one_number = len(set(patients)) == 1
+    table = _table(study.question)
+    table.caption = (
+        f"{metric.heading}, mean over {f'{patients[0]} ' if one_number else ''}patients"
         + (f"; {absent} of {len(study.runs)} runs absent" if absent else "")
-        + "".join(f"\nnote: {escape(sentence)}" for sentence in (*unfounded(study), *of_other_rules(study))),
-        caption_justify="left",
+        + "".join(f"\nnote: {escape(sentence)}" for sentence in (*unfounded(study), *of_other_rules(study)))
     )
     table.add_column("arm")
-    for region in regions:
-        table.add_column("mean" if region == MEAN else escape(region), justify="right")
-    for heading in ("95 % interval", f"vs {study.reference}", "patients"):
-        table.add_column(escape(heading), justify="right")
-    for name in _best_first(study, metric, regions[0]):
-        table.add_row(*_cells(study, metric, name, regions))
+    for heading in (*map(_heading, regions), "95 % interval"):
+        table.add_column(escape(heading), justify="right", no_wrap=True)
+    table.add_column(escape(f"vs {study.reference}"), justify="right")
+    if not one_number:
+        table.add_column("patients", justify="right")
+    for name, number in zip(names, patients, strict=True):
+        table.add_row(*_cells(study, metric, name, regions), *(() if one_number else (number,)))
     return table
 
 
+def _table(title: str) -> Table:
+    """A table that eighty columns are enough for, if arms and regions are few."""
+    return Table(
+        title=escape(title), title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True
+    )
+
+
+def _heading(region: str) -> str:
+    return {MEAN: "mean", ALL: "all"}.get(region, region)
+
+
 def _best_first(study: LoadedStudy, metric: Metric, region: str) -> list[str]:
-    means = {arm.name: study.arm_means.get((arm.name, metric.name, region)) for arm in study.arms}
+    means = {arm.name: _mean(study, metric, arm.name, region) for arm in study.arms}
     return sorted(means, key=lambda name: metric.merit(m.mean if (m := means[name]) else float("nan")), reverse=True)
 
 
+def _mean(study: LoadedStudy, metric: Metric, name: str, region: str) -> ArmMean | None:
+    return study.arm_means.get((name, metric.name, region))
+
+
 def _cells(study: LoadedStudy, metric: Metric, name: str, regions: list[str]) -> list[str]:
-    means = [study.arm_means.get((name, metric.name, region)) for region in regions]
+    means = [_mean(study, metric, name, region) for region in regions]
     first = means[0]
     difference = study.differences.get((name, metric.name, regions[0]), float("nan"))
     return [
@@ -97,5 +116,4 @@ def _cells(study: LoadedStudy, metric: Metric, name: str, regions: list[str]) ->
         *(metric.text(mean.mean) if mean else DASH for mean in means),
         metric.range(first.low, first.high) if first else DASH,
         metric.difference(difference),
-        str(first.patients) if first else DASH,
     ]
