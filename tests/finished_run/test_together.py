@@ -87,12 +87,12 @@ def test_a_study_s_arm_predicts_a_new_case_with_maps_and_mirrors(study: Path, ph
 
 def test_cases_that_lie_otherwise_than_the_run_s_own_need_the_layout(study: Path, tmp_path: Path) -> None:
     """And where it is said, only what it lacks is told."""
-    run, machine = runs_in(study, "regions", ())[0], {"asked": Asked(), "machine": ON_CPU}
+    run = runs_in(study, "regions", ())[0]
     (tmp_path / "cases").mkdir()
     with pytest.raises(InputError, match=r"the run's own cases lie as brats\(year=2023\); .* say with --layout how"):
-        predict_cases([run], [tmp_path / "cases"], out=tmp_path / "out", layout=None, **machine)
+        predict_cases([run], [tmp_path / "cases"], out=tmp_path, asked=Asked(), layout=None, machine=ON_CPU)
     with pytest.raises(InputError, match=r"participants.csv, found: No such file or directory$"):
-        predict_cases([run], [tmp_path / "cases"], out=tmp_path / "out", layout="table", **machine)
+        predict_cases([run], [tmp_path / "cases"], out=tmp_path, asked=Asked(), layout="table", machine=ON_CPU)
 
 
 def test_labels_exclude_each_other_so_their_regions_are_sums(study: Path) -> None:
