@@ -11,28 +11,20 @@ import importlib
 import inspect
 import keyword
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, get_args, get_origin
-
-from annotated_types import Ge
+from typing import Any
 
 from mrfusion.errors import SpecError, nearest
+from mrfusion.kinds import check_kind
 
 ROOT = Path(__file__).parent
 _CALL = re.compile(r"^\s*([A-Za-z_][\w.]*(?::[A-Za-z_]\w*)?)\s*(\(.*\))?\s*$", re.DOTALL)
 MOST = 1_000_000  # what a choice is given counts layers, channels, epochs: none of them has more
 _ADDRESS = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-# what a choice's annotation may say of a number, so that it is found before the choice is called
-NotNegative = Annotated[float, Ge(0)]
-# annotation -> what a file can write for it
-_WRITTEN: dict[Any, tuple[type, ...]] = {kind: (kind,) for kind in (int, str, bool, NoneType)} | {float: (float, int)}
-_WRITTEN |= {Mapping: (dict,), dict: (dict,), Sequence: (list, tuple), tuple: (list, tuple)}
-_NAMED = {Mapping: "a mapping", dict: "a mapping", Sequence: "a list", tuple: "a list", NoneType: "none"}
 _WORDS: dict[str, Any] = {"true": True, "false": False, "none": None, "null": None, "inf": float("inf")}
 
 
@@ -207,37 +199,6 @@ def _check_kinds(parameter: inspect.Parameter, value: Any, choice: str) -> None:
     given = value.values() if isinstance(value, dict) else value
     for each in given if parameter.kind in several else (value,):
         check_kind(choice, parameter.name, each, parameter.annotation)
-
-
-def check_kind(choice: str, name: str, value: Any, annotation: Any) -> None:
-    """SpecError where an annotation of plain types, of words, or with a least value, does not allow this literal."""
-    if get_origin(annotation) is Annotated:
-        annotation, limit = get_args(annotation)
-        if isinstance(value, int | float) and not value >= limit.ge:
-            raise SpecError(f"{choice}: expected at least {limit.ge} for {name}, found {value!r}")
-    if not _fits(value, annotation):
-        raise SpecError(f"{choice}: expected {_said(annotation)} for {name}, found {value!r}")
-
-
-def _said(annotation: Any) -> str:
-    """An annotation as a message says it: lists and mappings without what they hold."""
-    kinds = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
-    if not {get_origin(kind) or kind for kind in kinds} <= _WRITTEN.keys():
-        return str(annotation).removeprefix("typing.")
-    names = [_NAMED.get(get_origin(kind) or kind, getattr(kind, "__name__", "")) for kind in kinds]
-    return " or ".join(dict.fromkeys(names))
-
-
-def _fits(value: Any, annotation: Any) -> bool:
-    """Whether a literal is what an annotation of plain types says; true where it says something else."""
-    if get_origin(annotation) is Literal:
-        return value in get_args(annotation)
-    given = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
-    kinds = {get_origin(kind) or kind for kind in given}
-    if not kinds <= _WRITTEN.keys():
-        return True
-    written = tuple(each for kind in kinds for each in _WRITTEN[kind])
-    return type(value) in written
 
 
 def _literal(node: ast.expr) -> Any:

@@ -103,7 +103,7 @@ def test_calibration_error_by_hand() -> None:
     p = np.array([[0.6, 0.4], [0.2, 0.8], [0.0, 1.0], [0.5, 0.5]])
     votes = Votes(p, np.array([0, 1, 0, 0]), ("a", "b"))
     assert float(answer("calibration_error(bins=2)", votes)[ALL]) == pytest.approx(0.75 * (0.8 - 2 / 3) + 0.25 * 0.5)
-    with pytest.raises(SpecError, match="bins must be at least 1"):
+    with pytest.raises(SpecError, match="a whole number of at least 1 for bins, found 0"):
         answer("calibration_error(bins=0)", votes)
 
 

@@ -72,7 +72,7 @@ def test_a_choice_is_explained_by_its_family_and_by_its_name_alone() -> None:
     by_family = CliRunner().invoke(app, ["list", "layouts", "folder"])
     by_name = CliRunner().invoke(app, ["list", "folder"])
     assert by_family.output == by_name.output
-    assert "modalities: mapping or list; must be given" in by_family.output
+    assert "modalities: a mapping or a list; must be given" in by_family.output
     assert "layout: 'folder(" in by_family.output
 
 

@@ -61,7 +61,7 @@ def test_an_address_is_for_a_cluster(tmp_path: Path) -> None:
     [
         ("ray(gpus=1.5)", "share from 0 to 1"),
         ("ray(gpus=-1)", "share from 0 to 1"),
-        ("ray(cpus=0)", "whole number from 1"),
+        ("ray(cpus=0)", "a whole number of at least 1 for cpus"),
     ],
 )
 def test_what_no_node_can_give_is_refused(text: str, part: str) -> None:

@@ -246,7 +246,7 @@ def test_errors_say_what_to_do() -> None:
     for name in ("energy", "alignment"):
         with pytest.raises(SpecError, match=r"such as separate\[energy\]"):
             families.load("losses", name)(True)(Output(torch.zeros(1, 2), states=[{}]), torch.zeros(1))
-    with pytest.raises(SpecError, match="aligned must lie from 0 to factors"):
+    with pytest.raises(SpecError, match="aligned must be at most factors, 2, found 3"):
         families.load("losses", "alignment(factors=2,aligned=3)")(True)
     with pytest.raises(SpecError, match="queue"):
         families.load("losses", "energy(queue=-1)")(True)

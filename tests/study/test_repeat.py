@@ -65,7 +65,7 @@ def test_an_ensemble_of_trainings_is_an_arm(tmp_path: Path) -> None:
     ("arm", "says"),
     [
         ("{search: repeat(trainings=2)}", "chooses nothing; write it as ensemble"),
-        ("{ensemble: repeat(trainings=1)}", "trainings must lie from 2 to 50"),
+        ("{ensemble: repeat(trainings=1)}", "a whole number from 2 to 50 for trainings, found 1"),
     ],
 )
 def test_what_no_ensemble_is(arm: str, says: str, tmp_path: Path) -> None:

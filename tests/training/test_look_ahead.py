@@ -106,5 +106,5 @@ def test_what_cannot_look_ahead_is_told(tmp_path: Path) -> None:
     compiled = spec.changed({"machine": {"compile": True}})
     with pytest.raises(SpecError, match="gradients of gradients"):
         check_look_ahead(compiled, phases, processes=1, precision="32-true")
-    with pytest.raises(SpecError, match="ahead is a share of the learning rate"):
+    with pytest.raises(SpecError, match="a finite number of at least 0 for ahead, found -1"):
         families.load("schedules", "bilevel(ahead=-1)")()

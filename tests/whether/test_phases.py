@@ -176,7 +176,7 @@ def test_spans(span: tuple[float, float], budget: int, epochs: range) -> None:
         ({"losses": LOSSES[1:], "schedule": "decoupled"}, "needs a loss beside"),
         ({"schedule": "decoupled(share=0)"}, "share"),
         ({"schedule": "joint(warm=1)"}, "warm"),
-        ({"schedule": "joint(stop=dice)"}, "'nothing', 'segmentation', 'fusion'"),
+        ({"schedule": "joint(stop=dice)"}, "expected nothing or segmentation or fusion for stop, found 'dice'"),
     ],
 )
 def test_schedules_that_cannot_be(changes: dict[str, Any], says: str, tmp_path: Path) -> None:

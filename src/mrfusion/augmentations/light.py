@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from mrfusion.augmentations._base import Augmentation, Samples, mirrored, normal_like, streams, uniform
 from mrfusion.augmentations._space import identities, moved_some
-from mrfusion.errors import SpecError
+from mrfusion.kinds import BelowOne, NotNegative, Share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,33 +19,23 @@ class Light(Augmentation):
     Options:
         flip: mirror along each axis, each with probability one half
         rotate_deg: largest turn in the plane of the slices, in degrees, either way
-        scale: larger or smaller by up to this share, in the plane; from 0 to below 1
-        share: share of the samples that are turned and scaled; from 0 to 1
+        scale: larger or smaller by up to this share, in the plane
+        share: share of the samples that are turned and scaled
         brightness: largest shift of the intensities, in standard deviations, either way
-        contrast: intensities are multiplied by 1 plus or minus up to this share; from 0 to below 1
-        gamma: largest logarithm of the exponent, either way; from 0 to below 1
+        contrast: intensities are multiplied by 1 plus or minus up to this share
+        gamma: largest logarithm of the exponent, either way
         noise: largest standard deviation of Gaussian noise
     Example: light(rotate_deg=30)
     """
 
     flip: bool = True
-    rotate_deg: float = 15.0
-    scale: float = 0.15
-    share: float = 0.5
-    brightness: float = 0.1
-    contrast: float = 0.15
-    gamma: float = 0.2
-    noise: float = 0.05
-
-    def __post_init__(self) -> None:
-        for name in ("rotate_deg", "brightness", "noise"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise SpecError(f"augmentation light: {name} must be at least 0, found {getattr(self, name)}")
-        for name in ("scale", "contrast", "gamma"):
-            if not 0 <= getattr(self, name) < 1:
-                raise SpecError(f"augmentation light: {name} must lie from 0 to below 1, found {getattr(self, name)}")
-        if not 0 <= self.share <= 1:
-            raise SpecError(f"augmentation light: share must lie from 0 to 1, found {self.share}")
+    rotate_deg: NotNegative = 15.0
+    scale: BelowOne = 0.15
+    share: Share = 0.5
+    brightness: NotNegative = 0.1
+    contrast: BelowOne = 0.15
+    gamma: BelowOne = 0.2
+    noise: NotNegative = 0.05
 
     @property
     def mirrors(self) -> bool:

@@ -13,14 +13,16 @@ out of a larger turned one.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import inf
+from typing import Annotated
 
 import torch
+from annotated_types import Ge, Gt, Le, Lt
 from torch import Generator, Tensor
 
 from mrfusion.augmentations._base import Augmentation, Samples, mirrored, normal_like, of_some, streams, uniform
 from mrfusion.augmentations._intensity import bent, blurred, coarsened, contrasted, spread
 from mrfusion.augmentations._space import identities, moved_some
-from mrfusion.errors import SpecError
 
 ANISOTROPIC = 3.0  # spacings or sides of a patch that differ by more leave turns and scaling to the plane, as nnU-Net
 FREE_TURN, LONG_TURN, TURN_3D = 180.0, 15.0, 30.0  # degrees: in a plane, in a long one, about each axis of a volume
@@ -34,29 +36,18 @@ class Strong(Augmentation):
     Options:
         rotate_deg: largest turn about each axis, in degrees, either way; default: 180 in a plane, 15 in one whose sides
             differ by more than half, 30 in a volume
-        smallest: least scaling; from above 0 to 1
-        largest: greatest scaling; at least 1
+        smallest: least scaling
+        largest: greatest scaling
         mirror: mirror along each axis, each with probability one half
-        share: the shares above are multiplied by this number; from 0 to 2
+        share: the shares above are multiplied by this number
     Example: strong(rotate_deg=30)
     """
 
-    rotate_deg: float | None = None
-    smallest: float = 0.7
-    largest: float = 1.4
+    rotate_deg: Annotated[float, Ge(0), Le(180)] | None = None
+    smallest: Annotated[float, Gt(0), Le(1)] = 0.7
+    largest: Annotated[float, Ge(1), Lt(inf)] = 1.4
     mirror: bool = True
-    share: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.rotate_deg is not None and not 0 <= self.rotate_deg <= 180:
-            raise SpecError(f"augmentation strong: rotate_deg must lie from 0 to 180, found {self.rotate_deg}")
-        if not 0 < self.smallest <= 1 <= self.largest < math.inf:
-            raise SpecError(
-                "augmentation strong: smallest must lie from above 0 to 1 and largest be at least 1, found "
-                f"{self.smallest} and {self.largest}"
-            )
-        if not 0 <= self.share <= 2:
-            raise SpecError(f"augmentation strong: share must lie from 0 to 2, found {self.share}")
+    share: Annotated[float, Ge(0), Le(2)] = 1.0
 
     @property
     def mirrors(self) -> bool:

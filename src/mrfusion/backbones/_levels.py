@@ -2,13 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge, Le
 
 from mrfusion.backbones._base import Steps, check_between
 from mrfusion.errors import SpecError
 
 PerAxis = int | Sequence[int]
-MOST_FEATURES, MOST_LEVELS, MOST_BLOCKS, LARGEST_KERNEL = 1024, 9, 16, 7
-WIDEST = MOST_FEATURES * 2 ** (MOST_LEVELS - 1)  # what doubling from the largest base can come to
+MOST_FEATURES = 1024
+MOST_STAGES = 8
+MOST_LEVELS, MOST_BLOCKS, LARGEST_KERNEL = MOST_STAGES + 1, 16, 7
+WIDEST = MOST_FEATURES * 2**MOST_STAGES  # what doubling from the largest base can come to
+Base = Annotated[int, Ge(1), Le(MOST_FEATURES)] | Sequence[int]
+Stages = Annotated[int, Ge(1), Le(MOST_STAGES)]
 
 
 @dataclass(frozen=True)
@@ -55,10 +62,6 @@ def widths(base: int | Sequence[int], *, stages: int, widest: int) -> tuple[int,
     """The channels of ``stages`` + 1 levels, doubled from ``base`` up to ``widest``; or ``base`` itself, if a list."""
     if isinstance(base, tuple | list):
         return tuple(base)
-    check_between("base", base, 1, MOST_FEATURES)
-    check_between("stages", stages, 1, MOST_LEVELS - 1)
-    if widest < 1:
-        raise SpecError(f"network: widest must be at least 1, found {widest}")
     return tuple(min(base * 2**level, widest) for level in range(stages + 1))
 
 

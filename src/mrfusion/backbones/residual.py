@@ -6,7 +6,8 @@ from torch import nn
 
 from mrfusion.backbones._base import Backbone, Up
 from mrfusion.backbones._blocks import convolutions, residual_block, rising_convolution
-from mrfusion.backbones._levels import PerAxis, read_levels, widths
+from mrfusion.backbones._levels import Base, PerAxis, Stages, read_levels, widths
+from mrfusion.kinds import Count
 
 
 class Residual(Backbone):
@@ -21,8 +22,8 @@ class Residual(Backbone):
     Differs from nnU-Net's (``resenc``): no stem, a strided 1x1 convolution beside the blocks, ReLU in the decoder.
 
     Options:
-        base: number of channels at the finest level, from 1 to 1024; or a list with the channels of every level
-        stages: how often the grid is coarsened; from 1 to 8
+        base: number of channels at the finest level; or a list with the channels of every level
+        stages: how often the grid is coarsened
         blocks: residual blocks of each level, from 1 to 16: one number, or a list with one for each level
         widest: most channels that a level may have
         strides: a list with the stride of each level, or one for each axis of each level; default: 1, then 2
@@ -34,10 +35,10 @@ class Residual(Backbone):
         self,
         dimensions: int,
         *,
-        base: int | Sequence[int] = 32,
-        stages: int = 4,
+        base: Base = 32,
+        stages: Stages = 4,
         blocks: int | Sequence[int] = 1,
-        widest: int = 320,
+        widest: Count = 320,
         strides: Sequence[PerAxis] | None = None,
         kernels: PerAxis | Sequence[PerAxis] = 3,
     ) -> None:

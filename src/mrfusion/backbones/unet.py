@@ -6,7 +6,7 @@ from torch import nn
 
 from mrfusion.backbones._base import Backbone, Up
 from mrfusion.backbones._blocks import convolutions, pooling, rising_convolution
-from mrfusion.backbones._levels import WIDEST, PerAxis, read_levels, widths
+from mrfusion.backbones._levels import WIDEST, Base, PerAxis, Stages, read_levels, widths
 
 
 class Unet(Backbone):
@@ -19,8 +19,8 @@ class Unet(Backbone):
     are choices.
 
     Options:
-        base: number of channels at the finest level, from 1 to 1024; or a list with the channels of every level
-        stages: how often the grid is coarsened; from 1 to 8
+        base: number of channels at the finest level; or a list with the channels of every level
+        stages: how often the grid is coarsened
         norm: batch, instance, or null for none
         blocks: convolutions of each level, from 1 to 16: one number, or a list with one for each level
         strides: a list with the stride of each level, or one for each axis of each level; default: 1, then 2
@@ -32,8 +32,8 @@ class Unet(Backbone):
         self,
         dimensions: int,
         *,
-        base: int | Sequence[int] = 16,
-        stages: int = 2,
+        base: Base = 16,
+        stages: Stages = 2,
         norm: str | None = "batch",
         blocks: int | Sequence[int] = 2,
         strides: Sequence[PerAxis] | None = None,

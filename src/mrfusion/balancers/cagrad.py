@@ -5,6 +5,7 @@ from torchjd.aggregation import CAGrad
 
 from mrfusion.balancers._gradients import GradientBalancer
 from mrfusion.errors import SpecError
+from mrfusion.kinds import BelowOne
 
 
 class Cagrad(GradientBalancer):
@@ -13,15 +14,13 @@ class Cagrad(GradientBalancer):
     It solves a cone programme by cvxpy and clarabel, which come with ``pip install 'mrfusion[cagrad]'``.
 
     Options:
-        c: how far the step may leave the mean gradient, as a share of its length; from 0 to below 1
+        c: how far the step may leave the mean gradient, as a share of its length
         unit: whether each gradient is first brought to length 1
     Example: cagrad(c=0.4)
     """
 
-    def __init__(self, *, c: float = 0.5, unit: bool = False) -> None:
+    def __init__(self, *, c: BelowOne = 0.5, unit: bool = False) -> None:
         super().__init__(unit=unit)
-        if not 0 <= c < 1:
-            raise SpecError(f"balancer cagrad: c, a share of the mean gradient, must be from 0 to below 1, found {c:g}")
         try:
             self.method = CAGrad(c)
         except ImportError as error:

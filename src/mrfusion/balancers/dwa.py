@@ -6,23 +6,21 @@ from typing import Any
 from torchjd.scalarization import DWA
 
 from mrfusion.balancers._weights import Remembering
-from mrfusion.errors import SpecError
+from mrfusion.kinds import Positive
 
 
 class Dwa(Remembering):
     """torchjd's DWA: K softmax(r / T), r = L(epoch - 1) / L(epoch - 2); equal in the first two epochs.
 
     Options:
-        temperature: larger values make the weights more alike; larger than 0
+        temperature: larger values make the weights more alike
     Example: dwa(temperature=1)
     """
 
     scalarizer: DWA
 
-    def __init__(self, *, temperature: float = 2.0) -> None:
+    def __init__(self, *, temperature: Positive = 2.0) -> None:
         super().__init__()
-        if not temperature > 0:
-            raise SpecError(f"balancer dwa: temperature must be larger than 0, found {temperature:g}")
         self.temperature = temperature
 
     def make(self, count: int) -> DWA:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from mrfusion.balancers._base import Balancer, RunBackward
-from mrfusion.errors import SpecError
+from mrfusion.kinds import Positive
 
 
 class EpochRatio(Balancer):
@@ -20,14 +20,12 @@ class EpochRatio(Balancer):
 
     Options:
         normalise: whether each loss is divided by its mean over the first epoch
-        temperature: larger values make the weights more alike; larger than 0
+        temperature: larger values make the weights more alike
     Example: epoch_ratio(normalise=true)
     """
 
-    def __init__(self, *, normalise: bool = False, temperature: float = 1.0) -> None:
+    def __init__(self, *, normalise: bool = False, temperature: Positive = 1.0) -> None:
         super().__init__()
-        if not temperature > 0:
-            raise SpecError(f"balancer epoch_ratio: temperature must be larger than 0, found {temperature:g}")
         self.normalise, self.temperature = normalise, temperature
         self.one_process = normalise  # the first losses of each process's share are not those of the batch
         self.scales: dict[str, float] = {}

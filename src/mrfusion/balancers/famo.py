@@ -8,23 +8,21 @@ from torch import Tensor
 from torchjd.scalarization import FAMO
 
 from mrfusion.balancers._weights import Remembering
-from mrfusion.errors import SpecError
+from mrfusion.kinds import Positive
 
 
 class Famo(Remembering):
     """torchjd's FAMO. After each step the same batch's losses are computed once more, which costs a forward pass.
 
     Options:
-        lr: step size with which the weights are learned; larger than 0
+        lr: step size with which the weights are learned
     Example: famo(lr=0.01)
     """
 
     scalarizer: FAMO
 
-    def __init__(self, *, lr: float = 0.025) -> None:
+    def __init__(self, *, lr: Positive = 0.025) -> None:
         super().__init__()
-        if not lr > 0:
-            raise SpecError(f"balancer famo: lr, the learning rate of the weights, must be larger than 0, found {lr:g}")
         self.lr = lr
 
     def make(self, count: int) -> FAMO:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from mrfusion.balancers._base import Balancer
 from mrfusion.balancers._gradients import RetainingBackward, gradients_of, gramian_of
-from mrfusion.errors import SpecError
+from mrfusion.kinds import NotNegative, Positive
 
 
 class Gradnorm(Balancer):
@@ -21,16 +21,14 @@ class Gradnorm(Balancer):
 
     Options:
         alpha: how strongly a loss that lags behind is raised; 0 treats all alike
-        lr: step size of the weights' logarithms; larger than 0
+        lr: step size of the weights' logarithms
     Example: gradnorm(alpha=1)
     """
 
     one_process = True
 
-    def __init__(self, *, alpha: float = 1.5, lr: float = 0.025) -> None:
+    def __init__(self, *, alpha: NotNegative = 1.5, lr: Positive = 0.025) -> None:
         super().__init__()
-        if alpha < 0 or lr <= 0:
-            raise SpecError(f"balancer gradnorm: alpha must be at least 0 and lr above 0, found {alpha:g} and {lr:g}")
         self.alpha, self.lr = alpha, lr
         self.weights: Tensor = torch.ones(0)
         self.first: Tensor = torch.ones(0)

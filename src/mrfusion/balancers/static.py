@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from mrfusion.balancers._base import Balancer, RunBackward
 from mrfusion.errors import SpecError, nearest
+from mrfusion.kinds import NotNegative, Share
 
 
 class Static(Balancer):
@@ -14,17 +15,13 @@ class Static(Balancer):
     ``warm`` is the share of the steps in which the given weights grow from 0: ``static(energy=0.1,warm=0.1)``.
 
     Options:
-        warm: share of the steps in which the given weights grow from 0; from 0 to 1
+        warm: share of the steps in which the given weights grow from 0
         weights: the weight of each loss by its name; a loss that is not named has weight 1
     Example: static(energy=0.1,warm=0.1)
     """
 
-    def __init__(self, *, warm: float = 0.0, **weights: float) -> None:
+    def __init__(self, *, warm: Share = 0.0, **weights: NotNegative) -> None:
         super().__init__()
-        if not 0 <= warm <= 1:
-            raise SpecError(f"balancer static: warm, a share of the steps, must lie from 0 to 1, found {warm:g}")
-        if any(weight < 0 for weight in weights.values()):
-            raise SpecError(f"balancer static: the weights of losses must be at least 0, found {weights}")
         self.warm, self.weights, self.grown = warm, weights, 1.0
 
     def at(self, share: float) -> None:

@@ -3,18 +3,31 @@
 import ast
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from math import inf
 from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le, Lt
 
 from mrfusion import families
 from mrfusion.errors import SpecError, nearest
+from mrfusion.kinds import in_words
 
 NEEDED = "must be given"
 _ENTRY = re.compile(r"(\w+): (.*)")
 _DRAWN = re.compile(r"^(?:\s|[-*=] |=|\||\w+\s{2,})", re.M)  # a table, a list, or a line that is indented
 _SIGN = re.compile(r"([*<>\[\]$|#~]|(?<!\w)_|_(?!\w))")  # what Markdown would read as more than itself
+_LIMITS = (Ge, Gt, Le, Lt)
+_PLAIN = (int, float, str, bool, dict, tuple, Mapping, Sequence, *_LIMITS)
+# what annotations are made of, by the names that sources have for it
+_PARTS: dict[str, Any] = {part.__name__: part for part in _PLAIN} | {
+    "Annotated": Annotated,
+    "Literal": Literal,
+    "inf": inf,
+}
 
 
 @dataclass(frozen=True)
@@ -57,9 +70,9 @@ def explain(family: str, name: str) -> Explanation:
 
 def in_file(family: str, choice: str) -> str:
     """How a choice is named in a study's file or on the command line, as the family's ``_base`` says."""
-    for node in _tree(families.ROOT / family / "_base.py").body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "IN_FILE":
-            return str(ast.literal_eval(node.value)).replace("CHOICE", choice)
+    form = _assigned("IN_FILE", families.ROOT / family / "_base.py")
+    if isinstance(form, str):
+        return form.replace("CHOICE", choice)
     raise SpecError(f"the family {family} does not say how its choices are written: give its _base.py an IN_FILE")
 
 
@@ -105,23 +118,24 @@ def _option(name: str, meaning: str, signature: dict[str, tuple[str, str]]) -> O
 def _signature(target: ast.ClassDef | ast.FunctionDef, path: Path) -> dict[str, tuple[str, str]]:
     """Argument -> its annotation and its default as a file says it; a class's own, or that of the class it extends."""
     if isinstance(target, ast.FunctionDef):
-        return dict(_arguments(target.args))
+        return dict(_arguments(target.args, path))
     for node in target.body:
         if isinstance(node, ast.FunctionDef) and node.name == "__init__":
-            return dict(_arguments(node.args))
+            return dict(_arguments(node.args, path)) | _kept_options(target, path)
     if any("dataclass" in ast.unparse(decorator) for decorator in target.decorator_list):
-        return dict(_fields(target))
+        return dict(_fields(target, path))
     for base in target.bases:
         if isinstance(base, ast.Name) and (home := _home(base.id, path)) is not None:
             return _signature(_target(home, base.id), home)
     return {}
 
 
-def _fields(target: ast.ClassDef) -> Iterator[tuple[str, tuple[str, str]]]:
+def _fields(target: ast.ClassDef, path: Path) -> Iterator[tuple[str, tuple[str, str]]]:
     """The fields of a dataclass: its arguments."""
     for node in target.body:
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            yield node.target.id, (_kind(node.annotation), "" if node.value is None else _value(node.value))
+            kind = in_words(_meant(node.annotation, path))
+            yield node.target.id, (kind, "" if node.value is None else _value(node.value))
 
 
 def _home(name: str, path: Path) -> Path | None:
@@ -133,29 +147,53 @@ def _home(name: str, path: Path) -> Path | None:
     return None
 
 
-def _arguments(arguments: ast.arguments) -> Iterator[tuple[str, tuple[str, str]]]:
+def _arguments(arguments: ast.arguments, path: Path) -> Iterator[tuple[str, tuple[str, str]]]:
     listed = [*arguments.posonlyargs, *arguments.args]
     places: list[ast.expr | None] = [None] * (len(listed) - len(arguments.defaults))
     pairs = [*zip(listed, [*places, *arguments.defaults], strict=True)]
     pairs += [*zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)]
     for argument, default in pairs:
-        yield argument.arg, (_kind(argument.annotation), "" if default is None else _value(default))
+        yield argument.arg, (in_words(_meant(argument.annotation, path)), "" if default is None else _value(default))
     for several, default_text in ((arguments.vararg, "none"), (arguments.kwarg, "none")):
         if several is not None:
-            yield several.arg, (_kind(several.annotation), default_text)
+            yield several.arg, (in_words(_meant(several.annotation, path)), default_text)
 
 
-def _kind(annotation: ast.expr | None) -> str:
-    """The annotation in words of a file: numbers, text, lists and mappings instead of Python's types."""
-    text = "" if annotation is None else ast.unparse(annotation)
-    if text.startswith("Literal["):
-        return text[8:-1].replace("'", "").replace(", ", " or ")
-    words = {"int": "whole number", "float": "number", "bool": "true or false", "str": "text", "None": "none"}
-    words |= {"NotNegative": "number", "PerAxis": "whole number"}  # or a list, which stands beside it
-    words |= {"Over": "", "Statistic": "", "Size": ""}  # words that the meaning lists
-    words |= {"Sequence": "list", "Mapping": "mapping", "Any": "", "Path": "path"}
-    parts = [re.sub(r"\[.*", "", part.strip()) for part in re.split(r"\|(?![^\[]*\])", text)]
-    return " or ".join(dict.fromkeys(words.get(part, part) for part in parts if words.get(part, part)))
+def _kept_options(target: ast.ClassDef, path: Path) -> dict[str, tuple[str, str]]:
+    """The fields of the dataclass in which a choice keeps what it is given as ``**options``, if it says which."""
+    for node in target.body:
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "options":
+            name = ast.unparse(node.annotation)
+            home = _home(name, path) or path
+            return _signature(_target(home, name), home)
+    return {}
+
+
+def _meant(node: ast.expr | None, path: Path) -> Any:
+    """The annotation that stands in a file, as Python has it; Any where it speaks of what is no plain kind."""
+    match node:
+        case ast.Constant(value=value):
+            return value
+        case ast.Name(id=name):
+            return _PARTS[name] if name in _PARTS else _assigned(name, path)
+        case ast.Tuple(elts=parts):
+            return tuple(_meant(part, path) for part in parts)
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            return _meant(left, path) | _meant(right, path)
+        case ast.Subscript(value=outer, slice=inner) if (kind := _meant(outer, path)) is not Any:
+            return kind[_meant(inner, path)]
+        case ast.Call(func=function, args=[limit]) if (kind := _meant(function, path)) in _LIMITS:
+            return kind(_meant(limit, path))
+    return Any
+
+
+def _assigned(name: str, path: Path) -> Any:
+    """What a name stands for in a file, or in the one of mrfusion from which this imports it; Any for a class."""
+    home = _home(name, path) or path
+    for node in _tree(home).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+            return _meant(node.value, home)
+    return Any
 
 
 def _value(default: ast.expr) -> str:

@@ -12,10 +12,10 @@ from itertools import islice
 from multiprocessing.connection import Connection, wait
 from types import ModuleType
 
-from mrfusion.errors import SpecError
 from mrfusion.executors._base import Executor, Job, Outcome
 from mrfusion.executors._call import carry_out, function_at
 from mrfusion.hardware import cores, gpus
+from mrfusion.kinds import Count
 
 TICK_SECONDS = 0.25
 GONE_SECONDS = 5.0
@@ -41,9 +41,7 @@ class Local(Executor):
 
     workers: int
 
-    def __init__(self, workers: int | None = None) -> None:
-        if workers is not None and workers < 1:
-            raise SpecError(f"executor local: workers, processes side by side, must be at least 1, found {workers}")
+    def __init__(self, workers: Count | None = None) -> None:
         self.gpus, self.cores = gpus(), cores()
         self.workers = workers or len(self.gpus) or self.cores
         self._waiting: dict[int, Worker] | None = None  # by number, for the next call; None outside of warm

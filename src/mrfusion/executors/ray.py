@@ -14,6 +14,7 @@ from typing import Any
 from mrfusion.errors import SpecError
 from mrfusion.executors._base import Executor, Job, Outcome
 from mrfusion.executors._call import carry_out
+from mrfusion.kinds import Count, CountFrom0
 
 try:
     import ray
@@ -47,7 +48,7 @@ class Ray(Executor):
     Options:
         workers: runs side by side; default: as many as the cluster has room for
         address: auto, HOST:PORT, or ray://HOST:10001 from outside the cluster
-        cpus: cores of one run, which are its threads; at least 1
+        cpus: cores of one run, which are its threads
         gpus: GPUs of one run; a share below 1 lets several runs use one GPU; default: 1 where the cluster has
             GPUs
         retries: how often a run is started again whose worker or node was lost
@@ -56,21 +57,15 @@ class Ray(Executor):
 
     def __init__(
         self,
-        workers: int | None = None,
+        workers: Count | None = None,
         *,
         address: str = "auto",
-        cpus: int = 1,
+        cpus: Count = 1,
         gpus: float | None = None,
-        retries: int = 3,
+        retries: CountFrom0 = 3,
     ) -> None:
         if gpus is not None and not (0 <= gpus <= 1 or gpus == int(gpus) > 0):
             raise SpecError(f"executor ray: gpus must be a share from 0 to 1, or a whole number, found {gpus}")
-        if cpus < 1 or cpus != int(cpus):
-            raise SpecError(f"executor ray: cpus, the threads of a run, must be a whole number from 1 on, found {cpus}")
-        if (workers is not None and workers < 1) or retries < 0:
-            raise SpecError(
-                f"executor ray: workers must be at least 1 and retries at least 0, found {workers} and {retries}"
-            )
         self.workers, self.address, self.cpus, self.gpus, self.retries = workers, address, cpus, gpus, retries
 
     def run(self, jobs: Sequence[Job], tick: Callable[[], None]) -> Iterator[Outcome]:

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from annotated_types import Gt, Lt
 
 from mrfusion.errors import SpecError, nearest
-from mrfusion.families import check_kind
+from mrfusion.kinds import Count, check_kind
 
 
 @dataclass(frozen=True)
@@ -13,28 +15,18 @@ class Options:
     """``energy(steps=3,width=64,rho=1.0,...)``; what each means is said in the fusion's docstring."""
 
     steps: float = 3
-    width: int = 64
-    rho: float = 1.0
+    width: Count = 64
+    rho: Annotated[float, Gt(0), Lt(2)] = 1.0
     dependency: bool = True
     hierarchy: bool = True
     prior: bool = True
-    kind: str = "quadratic"
-    prototypes: int = 8
+    kind: Literal["quadratic", "hopfield"] = "quadratic"
+    prototypes: Count = 8
     exchange: bool = False
 
     def __post_init__(self) -> None:
         if self.steps != float("inf") and (self.steps < 0 or self.steps != int(self.steps)):
             raise SpecError(f"energy: steps must be a whole number from 0 on, or inf, found {self.steps}")
-        if not 0 < self.rho < 2:
-            raise SpecError(
-                f"energy: rho must lie between 0 and 2, where every step lowers the energy, found {self.rho}"
-            )
-        if min(self.width, self.prototypes) < 1:
-            raise SpecError(
-                f"energy: width and prototypes must be at least 1, found {self.width} and {self.prototypes}"
-            )
-        if self.kind not in ("quadratic", "hopfield"):
-            raise SpecError(f"energy: kind must be quadratic or hopfield, found {self.kind!r}")
         if self.kind == "hopfield" and self.steps == float("inf"):
             raise SpecError(
                 "energy: expected a number of steps for kind=hopfield, which has no closed form, found inf; "

@@ -5,8 +5,8 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mrfusion.errors import SpecError
 from mrfusion.fusions._base import Fused, Fusion, mean_present, where_present
+from mrfusion.kinds import Count
 
 
 class Attention(Fusion):
@@ -21,17 +21,15 @@ class Attention(Fusion):
     Record: ``gamma``.
 
     Options:
-        heads: attention heads; at least 1; fewer are taken where they do not divide the channels
+        heads: attention heads; fewer are taken where they do not divide the channels
         window: grid points along each axis that see each other; 1: modalities at one position only
     Example: attention(heads=2,window=4)
     """
 
     by_modality = ("names",)
 
-    def __init__(self, modalities: int, channels: int, dimensions: int, *, heads: int = 4, window: int = 1) -> None:
+    def __init__(self, modalities: int, channels: int, dimensions: int, *, heads: Count = 4, window: Count = 1) -> None:
         super().__init__(modalities, channels, dimensions)
-        if min(heads, window) < 1:
-            raise SpecError(f"fusion attention: heads and window must be at least 1, found {heads} and {window}")
         self.window = window
         self.heads = max(h for h in range(1, heads + 1) if channels % h == 0)
         self.norm = nn.LayerNorm(channels)

@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from mrfusion.errors import SpecError
 from mrfusion.fusions._base import Fused, Fusion, mean_present, where_present
+from mrfusion.kinds import Count
 
 
 class Bottleneck(Fusion):
@@ -18,14 +18,12 @@ class Bottleneck(Fusion):
     Differs from the paper: the modalities' own encoders are convolutions, so that there is no attention within one.
 
     Options:
-        tokens: number of shared vectors through which modalities exchange; at least 1
+        tokens: number of shared vectors through which modalities exchange
     Example: bottleneck(tokens=8)
     """
 
-    def __init__(self, modalities: int, channels: int, dimensions: int, *, tokens: int = 4) -> None:
+    def __init__(self, modalities: int, channels: int, dimensions: int, *, tokens: Count = 4) -> None:
         super().__init__(modalities, channels, dimensions)
-        if tokens < 1:
-            raise SpecError(f"fusion bottleneck: tokens must be at least 1, found {tokens}")
         self.tokens = nn.Parameter(torch.randn(tokens, channels))
         self.norm = nn.LayerNorm(channels)
         self.fill_key, self.fill_value = nn.Linear(channels, channels, bias=False), nn.Linear(channels, channels)

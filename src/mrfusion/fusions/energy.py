@@ -13,7 +13,7 @@ from mrfusion.errors import SpecError
 from mrfusion.fusions._base import Fused, Fusion, mean_present, where_present
 from mrfusion.fusions._energy import Law
 from mrfusion.fusions._hopfield import Hopfield
-from mrfusion.fusions._options import read_options
+from mrfusion.fusions._options import Options, read_options
 from mrfusion.fusions._quadratic import Quadratic
 from mrfusion.fusions._space import Frame, few_of, is_exporting, onto, spread
 
@@ -46,15 +46,15 @@ class Energy(Fusion):
     their gradient, ``present``, and at some points v ``vectors`` (b, m, D, v) = Q' Z with ``vector_weights`` (b, m, v).
 
     Options:
-        steps: gradient steps on the energy; inf: its minimum, in closed form; default: 3
-        width: dimensions of the shared space; default: 64
-        rho: step size, as a share of the largest that is safe; between 0 and 2; default: 1.0
-        dependency: whether modalities are coupled; default: true
-        hierarchy: whether a level is pulled towards the next finer one; default: true
-        prior: whether each modality has a learned prior weight; default: true
-        kind: quadratic (modalities coupled in pairs) or hopfield (by shared prototypes); default: quadratic
-        prototypes: number of prototypes, for kind=hopfield; default: 8
-        exchange: whether the joined features return to the streams, as late fusion needs it; default: false
+        steps: gradient steps on the energy, a whole number of at least 0; inf: its minimum, in closed form
+        width: dimensions of the shared space
+        rho: step size, as a share of the largest that is safe; below 2 every step lowers the energy
+        dependency: whether modalities are coupled
+        hierarchy: whether a level is pulled towards the next finer one
+        prior: whether each modality has a learned prior weight
+        kind: quadratic (modalities coupled in pairs) or hopfield (by shared prototypes)
+        prototypes: number of prototypes, for kind=hopfield
+        exchange: whether the joined features return to the streams, as late fusion needs it
     Example: energy(steps=5,width=32)
     """
 
@@ -62,6 +62,7 @@ class Energy(Fusion):
     adaptable = ("alpha", "beta", "gamma", "theta", "tau", "prior", "bias", "out")
     by_modality = ("project", "prior", "bias")
     by_pair = ("theta",)
+    options: Options
 
     def __init__(self, modalities: int, channels: int, dimensions: int, **options: Any) -> None:
         super().__init__(modalities, channels, dimensions)

@@ -7,8 +7,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mrfusion import families
-from mrfusion.errors import SpecError
 from mrfusion.fusions._base import Fused, Fusion, mean_present
+from mrfusion.kinds import Share
 
 
 class Gated(Fusion):
@@ -20,16 +20,14 @@ class Gated(Fusion):
 
     Options:
         fusion: the fusion behind the gate, as text
-        share: probability of an open gate in training; from 0 to 1
+        share: probability of an open gate in training
     Example: gated(fusion=mmtm,share=0.5)
     """
 
     def __init__(
-        self, modalities: int, channels: int, dimensions: int, *, fusion: str = "mmtm", share: float = 0.5
+        self, modalities: int, channels: int, dimensions: int, *, fusion: str = "mmtm", share: Share = 0.5
     ) -> None:
         super().__init__(modalities, channels, dimensions)
-        if not 0 <= share <= 1:
-            raise SpecError(f"fusion gated: share must lie from 0 to 1, found {share:g}")
         self.behind = families.load("fusions", fusion)(modalities, channels, dimensions)
         self.share, self.reads_finer = share, self.behind.reads_finer
 

@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from mrfusion.errors import SpecError
 from mrfusion.fusions._base import Fused, Fusion, handed_back, mean_present, where_present
+from mrfusion.kinds import Count
 
 
 class Lowrank(Fusion):
@@ -18,18 +18,16 @@ class Lowrank(Fusion):
     ``exchange=true`` adds skip - mean to each stream (x_m <- x_m + skip - mean): late fusion reads the streams alone.
 
     Options:
-        rank: number of products that are added up; at least 1
+        rank: number of products that are added up
         exchange: whether the joined features return to the streams, as late fusion needs it
     Example: lowrank(rank=8)
     """
 
     def __init__(
-        self, modalities: int, channels: int, dimensions: int, *, rank: int = 4, exchange: bool = False
+        self, modalities: int, channels: int, dimensions: int, *, rank: Count = 4, exchange: bool = False
     ) -> None:
         super().__init__(modalities, channels, dimensions)
         self.exchange = exchange
-        if rank < 1:
-            raise SpecError(f"fusion lowrank: rank must be at least 1, found {rank}")
         first = torch.cat((torch.ones(channels, 1), torch.zeros(channels, channels)), 1)
         noise = torch.randn(modalities, rank, channels, 1 + channels) / (1 + channels) ** 0.5
         self.factors = nn.Parameter(first + 0.5 * noise)

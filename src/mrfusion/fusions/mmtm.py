@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from mrfusion.errors import SpecError
 from mrfusion.fusions._base import Fused, Fusion, mean_present, where_present
+from mrfusion.kinds import Positive
 
 
 class Mmtm(Fusion):
@@ -18,14 +18,12 @@ class Mmtm(Fusion):
     Record: ``gates`` (b, m, c) in (0, 2), 1 where a modality is absent.
 
     Options:
-        ratio: the squeezed vector has 2 x modalities x channels / ratio entries; larger than 0
+        ratio: the squeezed vector has 2 x modalities x channels / ratio entries
     Example: mmtm(ratio=8)
     """
 
-    def __init__(self, modalities: int, channels: int, dimensions: int, *, ratio: float = 4.0) -> None:
+    def __init__(self, modalities: int, channels: int, dimensions: int, *, ratio: Positive = 4.0) -> None:
         super().__init__(modalities, channels, dimensions)
-        if not ratio > 0:
-            raise SpecError(f"fusion mmtm: ratio must be larger than 0, found {ratio:g}")
         width = max(1, round(2 * modalities * channels / ratio))
         self.squeeze = nn.Linear(modalities * channels, width)
         self.excite = nn.Linear(width, modalities * channels)

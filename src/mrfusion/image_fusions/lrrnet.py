@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from mrfusion.errors import SpecError
 from mrfusion.image_fusions._base import ImageFusion, min_max, unit_range
+from mrfusion.kinds import Count, CountFrom0
 
 FIRST_THRESHOLD = 0.01
 
@@ -27,18 +28,15 @@ class Lrrnet(ImageFusion):
 
     Options:
         modalities: the modalities that are fused; default: all that the plan reads
-        n: channels of the low-rank part and of the sparse part; at least 1
-        iterations: steps of the learned sparse coding; at least 0
+        n: channels of the low-rank part and of the sparse part
+        iterations: steps of the learned sparse coding
     Example: lrrnet(t1c,t2f,n=16)
     """
 
-    def __init__(self, *modalities: str, n: int = 128, iterations: int = 4) -> None:
+    def __init__(self, *modalities: str, n: Count = 128, iterations: CountFrom0 = 4) -> None:
         super().__init__(*modalities)
-        if not modalities or n < 1 or iterations < 0:
-            raise SpecError(
-                "expected lrrnet(x,y) with modalities, n of at least 1 and iterations of at least 0, found "
-                f"{', '.join(modalities) or 'none'}, n={n}, iterations={iterations}"
-            )
+        if not modalities:
+            raise SpecError("expected lrrnet(x,y) with modalities, found none")
         count = len(modalities)
         self.n = n
         self.encoders = nn.ModuleList(SparseCode(2 * n, iterations) for _ in modalities)

@@ -91,8 +91,6 @@ def make_extractor(kind: str, *, weights: str | None, width: float, seed: int) -
         )
     if kind != "random_vgg" and width != 1.0:
         raise SpecError("loss fusion: only random_vgg takes a width; a file has the width it has")
-    if not width > 0:
-        raise SpecError(f"loss fusion: width must be larger than 0, found {width:g}")
     return _random_vgg(width, seed) if weights is None else _vgg_from(Path(weights), EXTRACTORS[kind])
 
 

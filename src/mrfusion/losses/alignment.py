@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from mrfusion.errors import SpecError
+from mrfusion.kinds import Count, CountFrom0
 from mrfusion.losses._base import Itemised, Loss, Output
 from mrfusion.losses._factors import measure
 from mrfusion.losses._levels import levels_of, no_level
@@ -28,15 +29,14 @@ class Alignment(Loss):
     judges = False
     one_process = True
 
-    def __init__(self, exclusive: bool, *, factors: int = 4, aligned: int | None = None, needed: bool = True) -> None:
+    def __init__(
+        self, exclusive: bool, *, factors: Count = 4, aligned: CountFrom0 | None = None, needed: bool = True
+    ) -> None:
         super().__init__(exclusive)
         self.needed = needed
         self.factors, self.aligned = factors, factors // 2 if aligned is None else aligned
-        if factors < 1 or not 0 <= self.aligned <= factors:
-            raise SpecError(
-                "loss alignment: aligned must lie from 0 to factors, and factors be at least 1, found "
-                f"{self.aligned} and {factors}"
-            )
+        if self.aligned > factors:
+            raise SpecError(f"loss alignment: aligned must be at most factors, {factors}, found {self.aligned}")
 
     def forward(self, output: Output, target: Tensor) -> Itemised:
         del target

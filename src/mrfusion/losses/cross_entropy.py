@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor
 from torch.nn import functional
 
-from mrfusion.errors import SpecError
+from mrfusion.kinds import BelowOne
 from mrfusion.losses._base import Loss, Output
 from mrfusion.losses._processes import of_all_processes
 from mrfusion.losses._weights import class_weights
@@ -16,17 +16,15 @@ class CrossEntropy(Loss):
 
     Options:
         weight: one weight for each class; default: all alike
-        smoothing: label smoothing; from 0 to below 1
+        smoothing: label smoothing
     Example: cross_entropy(smoothing=0.1)
     """
 
     weight: Tensor | None
 
-    def __init__(self, exclusive: bool, *, weight: Sequence[float] | None = None, smoothing: float = 0.0) -> None:
+    def __init__(self, exclusive: bool, *, weight: Sequence[float] | None = None, smoothing: BelowOne = 0.0) -> None:
         super().__init__(exclusive)
         self.register_buffer("weight", class_weights(weight, "cross_entropy"), persistent=False)
-        if not 0 <= smoothing < 1:
-            raise SpecError(f"loss cross_entropy: smoothing must be at least 0 and below 1, found {smoothing:g}")
         self.smoothing = smoothing
 
     def forward(self, output: Output, target: Tensor) -> Tensor:

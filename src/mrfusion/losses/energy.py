@@ -6,7 +6,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from mrfusion.errors import SpecError
+from mrfusion.kinds import CountFrom0
 from mrfusion.losses._base import Itemised, Loss, Output, Samples
 from mrfusion.losses._levels import levels_of, no_level
 from mrfusion.losses._points import ClassPoints, PatientPoints, Points
@@ -26,7 +26,7 @@ class Energy(Loss):
     seen: the plain variance within it. The paper has the idea; the formula is ours.
 
     Options:
-        queue: how many earlier samples or cases are compared with those of the batch; at least 0
+        queue: how many earlier samples or cases are compared with those of the batch
         of: whose energies are compared: those of classes in each sample, or of patients by their category
         needed: whether a plan without an energy is refused; false: the loss is 0 there, as at the base of a search
     Example: energy(of=patients)
@@ -36,11 +36,14 @@ class Energy(Loss):
     one_process = True
 
     def __init__(
-        self, exclusive: bool, *, queue: int = 64, of: Literal["classes", "patients"] = "classes", needed: bool = True
+        self,
+        exclusive: bool,
+        *,
+        queue: CountFrom0 = 64,
+        of: Literal["classes", "patients"] = "classes",
+        needed: bool = True,
     ) -> None:
         super().__init__(exclusive)
-        if queue < 0:
-            raise SpecError(f"loss energy: queue, a number of samples, must be at least 0, found {queue}")
         kinds: dict[str, type[Points]] = {"classes": ClassPoints, "patients": PatientPoints}
         self.points, self.needed = kinds[of](exclusive, queue), needed
         self.reads_samples = self.points.reads_samples

@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mrfusion.errors import SpecError
+from mrfusion.kinds import Positive
 from mrfusion.losses._base import FusedImage, Itemised, Loss, Output
 from mrfusion.losses._vgg import DEEPEST, make_extractor
 
@@ -38,7 +39,7 @@ class Fusion(Loss):
         contrast: the modality whose contrast the fused image keeps
         extractor: vgg16 or vgg16_caffe (both need weights), or random_vgg (no file)
         weights: path of a weight file for vgg16 or vgg16_caffe; default: none
-        width: channels of random_vgg as a share of VGG-16's; larger than 0
+        width: channels of random_vgg as a share of VGG-16's
         seed: seed of the weights of random_vgg
     Example: fusion(detail=t2f,contrast=t1c)
     """
@@ -53,7 +54,7 @@ class Fusion(Loss):
         contrast: str = "t1c",
         extractor: str = "random_vgg",
         weights: str | None = None,
-        width: float = 1.0,
+        width: Positive = 1.0,
         seed: int = 0,
     ) -> None:
         super().__init__(exclusive)

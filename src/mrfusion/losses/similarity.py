@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mrfusion.errors import SpecError
+from mrfusion.kinds import NotNegative
 from mrfusion.losses._base import Itemised, Loss, Output
 
 WINDOW, SIGMA, K1, K2 = 11, 1.5, 0.01, 0.03  # of Wang et al. 2004; images are in [0, 1]
@@ -20,16 +21,14 @@ class Similarity(Loss):
     segmentation are weighed by learned uncertainties: ``balancer: uncertainty``.
 
     Options:
-        ssim: weight of the structural term beside the squared error; at least 0
+        ssim: weight of the structural term beside the squared error
     Example: similarity(ssim=1.0)
     """
 
     one_process = True  # its mean is over the samples whose sources are present
 
-    def __init__(self, exclusive: bool, *, ssim: float = 1.0) -> None:
+    def __init__(self, exclusive: bool, *, ssim: NotNegative = 1.0) -> None:
         super().__init__(exclusive)
-        if ssim < 0:
-            raise SpecError(f"loss similarity: ssim is a weight of at least 0, found {ssim:g}")
         self.weight = ssim
 
     def forward(self, output: Output, target: Tensor) -> Itemised:

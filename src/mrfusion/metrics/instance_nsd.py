@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mrfusion.families import NotNegative
+from mrfusion.kinds import NotNegative
 from mrfusion.metrics._base import UNDEFINED, About
 from mrfusion.metrics._instances import Over, Statistic, averaged
 from mrfusion.metrics._pair import MaskPair
@@ -26,7 +26,7 @@ def instance_nsd(
     """Mean (or std) of each lesion's ``nsd(variant=voxel)`` against its component.
 
     Options:
-        tolerance_mm: largest distance in mm that still counts as agreement; at least 0
+        tolerance_mm: largest distance in mm that still counts as agreement
         over: found, the lesions that were found; large, the large ones (from 20 mm3 on) and the false components
         statistic: mean, or std for the standard deviation
     Example: instance_nsd(over=large)

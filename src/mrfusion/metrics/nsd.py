@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from mrfusion.families import NotNegative
+from mrfusion.kinds import NotNegative
 from mrfusion.metrics._base import About, metric
 from mrfusion.metrics._pair import MaskPair
 
@@ -16,7 +16,7 @@ def nsd(pair: MaskPair, tolerance_mm: NotNegative = 1.0, variant: Literal["surfe
     """The part of both surfaces that is at most ``tolerance_mm`` from the other.
 
     Options:
-        tolerance_mm: largest distance in mm that still counts as agreement; at least 0
+        tolerance_mm: largest distance in mm that still counts as agreement
         variant: surfel, the area of both surfaces within the tolerance over the area of both (DeepMind); voxel, the
             mean of both shares of border voxels within the tolerance (panoptica, the rules of 2026)
     Example: nsd(tolerance_mm=2)

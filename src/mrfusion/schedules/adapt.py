@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from mrfusion.errors import SpecError
+from mrfusion.kinds import CountFrom0
 from mrfusion.schedules._base import Phase, Schedule
 
 
@@ -21,9 +22,7 @@ class Adapt(Schedule):
     Example: adapt(added=1)
     """
 
-    def __init__(self, *, added: int = 0) -> None:
-        if added < 0:
-            raise SpecError(f"schedule adapt: added, a number of modalities, must be at least 0, found {added}")
+    def __init__(self, *, added: CountFrom0 = 0) -> None:
         self.added = added
 
     def phases(self, network: nn.Module, losses: Sequence[str]) -> list[Phase]:

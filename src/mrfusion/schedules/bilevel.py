@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from mrfusion.errors import SpecError
+from mrfusion.kinds import NotNegative, Positive
 from mrfusion.schedules._base import LookAhead, Phase, Schedule
 from mrfusion.schedules._fused import divided, fusion_net, segmentation_net
 
@@ -23,15 +23,13 @@ class Bilevel(Schedule):
     Options:
         fusion: name of the loss of the fusion net
         fusion_rate: learning rate of the fusion net; default: that of the budget
-        ahead: length of the step that is tried, as a share of the learning rate; at least 0
+        ahead: length of the step that is tried, as a share of the learning rate
     Example: bilevel(ahead=1.0)
     """
 
-    def __init__(self, *, fusion: str = "fusion", fusion_rate: float | None = None, ahead: float = 1.0) -> None:
-        if not ahead >= 0:
-            raise SpecError(f"schedule bilevel: ahead is a share of the learning rate, at least 0, found {ahead:g}")
-        if fusion_rate is not None and not fusion_rate > 0:
-            raise SpecError(f"schedule bilevel: fusion_rate must be larger than 0, found {fusion_rate:g}")
+    def __init__(
+        self, *, fusion: str = "fusion", fusion_rate: Positive | None = None, ahead: NotNegative = 1.0
+    ) -> None:
         self.fusion, self.fusion_rate, self.ahead = fusion, fusion_rate, ahead
 
     def phases(self, network: nn.Module, losses: Sequence[str]) -> list[Phase]:

@@ -1,10 +1,12 @@
 """The fusion net on its own loss, then frozen, then the rest of the network on the others."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
+from annotated_types import Gt, Le
 from torch import nn
 
-from mrfusion.errors import SpecError
+from mrfusion.kinds import Positive
 from mrfusion.schedules._base import Phase, Schedule
 from mrfusion.schedules._fused import divided, fusion_net, segmentation_net
 
@@ -18,17 +20,18 @@ class Decoupled(Schedule):
 
     Options:
         fusion: name of the loss on which the fusion net learns
-        fusion_rate: learning rate of the fusion net; larger than 0
-        share: share of the epochs in which the fusion net may learn; larger than 0, at most 1
+        fusion_rate: learning rate of the fusion net
+        share: share of the epochs in which the fusion net may learn
     Example: decoupled(share=0.5)
     """
 
-    def __init__(self, *, fusion: str = "fusion", fusion_rate: float = 1e-4, share: float = 1.0) -> None:
-        if not 0 < share <= 1 or fusion_rate <= 0:
-            raise SpecError(
-                "schedule decoupled: share must be above 0 and at most 1, and fusion_rate above 0, found "
-                f"{share:g} and {fusion_rate:g}"
-            )
+    def __init__(
+        self,
+        *,
+        fusion: str = "fusion",
+        fusion_rate: Positive = 1e-4,
+        share: Annotated[float, Gt(0), Le(1)] = 1.0,
+    ) -> None:
         self.fusion, self.fusion_rate, self.share = fusion, fusion_rate, share
 
     def phases(self, network: nn.Module, losses: Sequence[str]) -> list[Phase]:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from torch import nn
 
-from mrfusion.errors import SpecError
+from mrfusion.kinds import BelowOne, Positive
 from mrfusion.schedules._base import Phase, Schedule
 from mrfusion.schedules._fused import divided, fusion_net, segmentation_net
 
@@ -23,7 +23,7 @@ class Joint(Schedule):
     Options:
         fusion: name of the loss of the fusion net
         fusion_rate: learning rate of the fusion net; default: that of the budget
-        warm: share of the epochs in which both nets learn apart before they learn together; from 0 to below 1
+        warm: share of the epochs in which both nets learn apart before they learn together
         stop: nothing, or whose gradient is kept from the fusion net: segmentation or fusion
     Example: joint(warm=0.25)
     """
@@ -32,14 +32,10 @@ class Joint(Schedule):
         self,
         *,
         fusion: str = "fusion",
-        fusion_rate: float | None = None,
-        warm: float = 0.0,
+        fusion_rate: Positive | None = None,
+        warm: BelowOne = 0.0,
         stop: Literal["nothing", "segmentation", "fusion"] = "nothing",
     ) -> None:
-        if not 0 <= warm < 1:
-            raise SpecError(f"schedule joint: warm must be at least 0 and below 1, found {warm:g}")
-        if fusion_rate is not None and not fusion_rate > 0:
-            raise SpecError(f"schedule joint: fusion_rate must be larger than 0, found {fusion_rate:g}")
         self.fusion, self.fusion_rate, self.warm, self.stop = fusion, fusion_rate, warm, stop
 
     def phases(self, network: nn.Module, losses: Sequence[str]) -> list[Phase]:

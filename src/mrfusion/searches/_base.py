@@ -7,6 +7,7 @@ from typing import Literal, TypeVar
 
 from mrfusion import families
 from mrfusion.errors import SpecError
+from mrfusion.kinds import Count, NotNegative, Positive
 from mrfusion.plan import FusionPlan, parse_plan
 
 IN_FILE = (
@@ -102,11 +103,9 @@ class Search(ABC):
 
     places = True
 
-    def __init__(self, fusion: str = "mmtm", *, epochs: int | None = None, rate: float = 1.0, repeats: int = 3) -> None:
-        if not rate > 0:
-            raise SpecError(f"search: rate, a share of the learning rate, must be larger than 0, found {rate:g}")
-        if epochs is not None and epochs < 1:
-            raise SpecError(f"search: epochs of a candidate must be at least 1, found {epochs}")
+    def __init__(
+        self, fusion: str = "mmtm", *, epochs: Count | None = None, rate: Positive = 1.0, repeats: int = 3
+    ) -> None:
         if repeats < 3:
             raise SpecError(
                 f"search: repeats must be at least 3, found {repeats}: by chance alone, two trainings beat two "
@@ -162,21 +161,19 @@ def _choice(end: StopIteration) -> Choice:
 
 
 class StepwiseSearch(Search):
-    """A search that takes the best of each round; losses within ``tau`` of the least are ties, and ``tau`` is at least
-    0 (:func:`best` says what is taken of them)."""
+    """A search that takes the best of each round; losses within ``tau`` of the least are ties
+    (:func:`best` says what is taken of them)."""
 
     def __init__(
         self,
         fusion: str = "mmtm",
         *,
-        epochs: int | None = None,
-        rate: float = 1.0,
-        tau: float = 0.0,
+        epochs: Count | None = None,
+        rate: Positive = 1.0,
+        tau: NotNegative = 0.0,
         repeats: int = 3,
     ) -> None:
         super().__init__(fusion, epochs=epochs, rate=rate, repeats=repeats)
-        if not tau >= 0:
-            raise SpecError(f"search: tau, a difference of losses, must be at least 0, found {tau:g}")
         self.tau = tau
 
 

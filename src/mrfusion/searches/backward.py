@@ -27,7 +27,7 @@ class Backward(StepwiseSearch):
         fusion: the fusion module that is placed, as text
         epochs: epochs of each candidate after the first; default: those of the budget
         rate: learning rate of candidates that start from trained weights, as a share of the budget's
-        tau: losses this close count as equal; at least 0
+        tau: losses this close count as equal
         repeats: how often the winner and its control are trained again before it is believed; at least 3
     Example: backward(fusion=mmtm)
     """

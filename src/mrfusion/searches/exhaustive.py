@@ -1,6 +1,7 @@
 """Every placement, each trained from new weights: the reference for few levels."""
 
 from mrfusion.errors import SpecError
+from mrfusion.kinds import Count
 from mrfusion.searches._base import Candidate, Choice, Search, Space, Step, Walk, best, named, subsets
 from mrfusion.searches._judge import settled
 
@@ -18,7 +19,7 @@ class Exhaustive(Search):
     Example: exhaustive(fusion=attention)
     """
 
-    def __init__(self, fusion: str = "mmtm", *, most: int = 64, repeats: int = 3) -> None:
+    def __init__(self, fusion: str = "mmtm", *, most: Count = 64, repeats: int = 3) -> None:
         super().__init__(fusion, repeats=repeats)
         self.most = most
 

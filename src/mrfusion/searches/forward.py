@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
+from mrfusion.kinds import Count, NotNegative, Positive
 from mrfusion.searches._base import (
     Candidate,
     Choice,
@@ -37,7 +38,7 @@ class Forward(StepwiseSearch):
         epochs: epochs of each candidate after the first; default: those of the budget
         rate: learning rate of candidates that start from trained weights, as a share of the budget's
         mode: greedy (stops when nothing helps) or full_path (goes on to the end and returns the best)
-        tau: losses this close count as equal; at least 0
+        tau: losses this close count as equal
         race: whether candidates that fall behind are stopped early
         repeats: how often the winner and its control are trained again before it is believed; at least 3
     Example: forward(fusion=mmtm,epochs=10)
@@ -47,10 +48,10 @@ class Forward(StepwiseSearch):
         self,
         fusion: str = "mmtm",
         *,
-        epochs: int | None = None,
-        rate: float = 1.0,
+        epochs: Count | None = None,
+        rate: Positive = 1.0,
         mode: Literal["greedy", "full_path"] = "greedy",
-        tau: float = 0.0,
+        tau: NotNegative = 0.0,
         race: bool = False,
         repeats: int = 3,
     ) -> None:

@@ -2,7 +2,7 @@
 
 import random
 
-from mrfusion.errors import SpecError
+from mrfusion.kinds import Count
 from mrfusion.searches._base import Candidate, Choice, Search, Space, Step, Walk, best, named, subsets
 from mrfusion.searches._judge import settled
 
@@ -14,15 +14,13 @@ class Random(Search):
 
     Options:
         fusion: the fusion module that is placed, as text
-        count: number of placements that are tried; at least 1
+        count: number of placements that are tried
         repeats: how often the winner and its control are trained again before it is believed; at least 3
     Example: random(count=8)
     """
 
-    def __init__(self, fusion: str = "mmtm", *, count: int = 5, repeats: int = 3) -> None:
+    def __init__(self, fusion: str = "mmtm", *, count: Count = 5, repeats: int = 3) -> None:
         super().__init__(fusion, repeats=repeats)
-        if count < 1:
-            raise SpecError(f"search random: count, a number of placements, must be at least 1, found {count}")
         self.count = count
 
     def walk(self, space: Space) -> Walk[Choice]:

@@ -1,5 +1,9 @@
 """Nothing is searched: the arm's own network, trained several times from new weights; for an ensemble of them."""
 
+from typing import Annotated
+
+from annotated_types import Ge, Le
+
 from mrfusion.errors import SpecError
 from mrfusion.plan import FusionPlan
 from mrfusion.searches._base import Candidate, Choice, Search, Space, Step, Walk
@@ -13,16 +17,14 @@ class Repeat(Search):
     what they cost, and the report says so. Any plan will do.
 
     Options:
-        trainings: how many networks answer together; from 2 to 50
+        trainings: how many networks answer together
     Example: repeat(trainings=3)
     """
 
     places = False
 
-    def __init__(self, *, trainings: int = 3) -> None:
+    def __init__(self, *, trainings: Annotated[int, Ge(2), Le(50)] = 3) -> None:
         super().__init__()
-        if not 2 <= trainings <= 50:
-            raise SpecError(f"repeat: trainings must lie from 2 to 50, found {trainings}")
         self.trainings = trainings
 
     def check(self, text: str, plan: FusionPlan, *, ensemble: bool) -> None:

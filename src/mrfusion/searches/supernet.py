@@ -1,6 +1,6 @@
 """One network trained with random gates, then every placement tried on its weights: for many levels."""
 
-from mrfusion.errors import SpecError
+from mrfusion.kinds import Count, Positive
 from mrfusion.searches._base import Candidate, Choice, Search, Space, Step, Walk, best, named, subsets
 from mrfusion.searches._judge import settled, too_few
 
@@ -17,7 +17,7 @@ class Supernet(Search):
         fusion: the fusion module that is placed, as text
         epochs: epochs of the finalists; default: those of the budget
         rate: learning rate of the finalists, as a share of the budget's
-        finalists: placements that are trained on after the shared network; at least 1
+        finalists: placements that are trained on after the shared network
         repeats: how often the winner and its control are trained again before it is believed; at least 3
     Example: supernet(finalists=3)
     """
@@ -26,16 +26,12 @@ class Supernet(Search):
         self,
         fusion: str = "mmtm",
         *,
-        epochs: int | None = None,
-        rate: float = 1.0,
-        finalists: int = 2,
+        epochs: Count | None = None,
+        rate: Positive = 1.0,
+        finalists: Count = 2,
         repeats: int = 3,
     ) -> None:
         super().__init__(fusion, epochs=epochs, rate=rate, repeats=repeats)
-        if finalists < 1:
-            raise SpecError(
-                f"search supernet: finalists, a number of placements, must be at least 1, found {finalists}"
-            )
         self.finalists = finalists
 
     def walk(self, space: Space) -> Walk[Choice]:
