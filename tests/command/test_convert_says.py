@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import yaml
+
 from mrfusion.command.convert import nnunet_commands
 
 
@@ -12,7 +14,8 @@ def test_the_commands_lead_to_the_folder_that_a_study_reads(tmp_path: Path) -> N
     assert said[4] == 'cp "$nnUNet_raw/Dataset001_mydata/splits_final.json" "$nnUNet_preprocessed/Dataset001_mydata/"'
     assert said[5:8] == [f"nnUNetv2_train 001 3d_fullres {fold}" for fold in range(3)]
     folder = "nnUNet_results/Dataset001_mydata/nnUNetTrainer__nnUNetPlans__3d_fullres"
-    assert said[-1] == f"arms: {{nnU-Net: {{predictions: {folder}}}}}"
+    assert yaml.safe_load(said[-3]) == {"nnU-Net": {"predictions": folder}}
+    assert f" --arm nnU-Net={folder} " in said[-1]
 
 
 def test_a_name_that_nnunet_wants_is_kept(tmp_path: Path) -> None:

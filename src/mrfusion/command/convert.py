@@ -68,8 +68,10 @@ def nnunet_commands(out: Path, *, folds: int) -> list[str]:
         f"nnUNetv2_plan_and_preprocess -d {number} -c 3d_fullres --verify_dataset_integrity",
         *split,
         *train,
-        "and in the study, or with mrfusion compare --arm:",
-        f"arms: {{nnU-Net: {{predictions: {results}}}}}",
+        "as one more arm, below the others, in the study's file:",
+        f"  nnU-Net: {{predictions: {results}}}",
+        "or beside any folder of predictions, with the study's file as --labels:",
+        f"mrfusion compare --labels STUDY.yaml --reference nnU-Net --out compared --arm nnU-Net={results} --arm ours=FOLDER",
     ]
 
 

@@ -23,7 +23,10 @@ from mrfusion.scoring.values import check_values
 from mrfusion.surface.engine import engine
 
 Progress = Callable[[int, int, str], None]
-EXPLAIN = "name the regions that hold them, or say what they mean (--values brats2021, or as in '1=1,2=2,4=3,9=0')"
+EXPLAIN = (
+    "name the regions that hold them, say what they mean (--values brats2021, or as in '1=1,2=2,4=3,9=0'), or name the "
+    "study's file as --labels"
+)
 
 
 def evaluate(
