@@ -71,7 +71,8 @@ def nnunet_commands(out: Path, *, folds: int) -> list[str]:
         "as one more arm, below the others, in the study's file:",
         f"  nnU-Net: {{predictions: {results}}}",
         "or beside any folder of predictions, with the study's file as --labels:",
-        f"mrfusion compare --labels STUDY.yaml --reference nnU-Net --out compared --arm nnU-Net={results} --arm ours=FOLDER",
+        "mrfusion compare --labels STUDY.yaml --reference nnU-Net --out compared "
+        f"--arm nnU-Net={results} --arm ours=FOLDER",
     ]
 
 
