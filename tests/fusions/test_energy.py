@@ -376,7 +376,10 @@ def test_ablations_take_their_parts_out() -> None:
     assert still["parts"][0, 0] == 0
 
 
-@pytest.mark.parametrize("options", ["steps=-1", "steps=1.5", "rho=2", "rho=0", "width=0", "kind=other", "step=2"])
+@pytest.mark.parametrize(
+    "options",
+    ["steps=-1", "steps=1.5", "steps=1001", "steps=1e300", "rho=2", "rho=0", "width=0", "kind=other", "step=2"],
+)
 def test_options_that_cannot_be(options: str) -> None:
     with pytest.raises(SpecError, match="energy"):
         families.load("fusions", f"energy({options})")(2, 4, 2)

@@ -124,8 +124,8 @@ YAML = {
 }
 ONLY = "{plan: only(t1)}"
 OPTIONS = {
-    '{plan: "separate[mmtm(ratio=abc)]"}': "expected a finite number larger than 0 for ratio",
-    '{plan: "separate[mmtm(ratio=0)]"}': "larger than 0",
+    '{plan: "separate[mmtm(ratio=abc)]"}': "expected a finite number of at least 0.001 for ratio",
+    '{plan: "separate[mmtm(ratio=0)]"}': "at least 0.001",
     '{plan: "separate[attention(heads=x)]"}': "expected a whole number of at least 1 for heads",
     '{plan: "separate[attention(window=0)]"}': "at least 1",
     '{plan: "separate[bottleneck(tokens=0)]"}': "at least 1",

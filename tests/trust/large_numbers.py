@@ -1,4 +1,4 @@
-"""Every number of a specification, and every count that a choice takes, with values that no machine can serve.
+"""Every number of a specification, and every number that a choice takes, with values that no machine can serve.
 
 python tests/trust/large_numbers.py [--all]     with 2 GiB of data at most; last line JSON: tried, unclear
 
@@ -28,6 +28,7 @@ from mrfusion import families
 LIMIT = 2 * 2**30
 VALUES = (10**12, 10**6, 10**9, 2**63, 1e300, float("inf"), 1e-300)
 COUNTS = (10**6, 10**9, 1e9, -3, 0)
+MEASURES = (1e300, 1e-300)
 PLACES = {  # a family -> where a study's file names its choices, and as what
     "backbones": (("network",), lambda call: call),
     "fusions": (("plan",), lambda call: f"separate[{call}]"),
@@ -50,12 +51,13 @@ def of_keys(values: tuple[Any, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
 
 
 def of_choices() -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every option of a choice that counts something."""
+    """Every option of a choice that counts or measures something."""
     for family, (place, written) in PLACES.items():
         for name in families.names(family):
             for option in inspect.signature(families.load(family, name)).parameters.values():
-                if option.kind is option.KEYWORD_ONLY and "int" in str(option.annotation):
-                    yield from ((place, written(f"{name}({option.name}={count})")) for count in COUNTS)
+                said = str(option.annotation) if option.kind is option.KEYWORD_ONLY else ""
+                values = COUNTS if "int" in said else MEASURES if "float" in said else ()
+                yield from ((place, written(f"{name}({option.name}={value})")) for value in values)
 
 
 def tried(place: tuple[str, ...], value: Any) -> list[str]:

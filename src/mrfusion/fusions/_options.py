@@ -9,6 +9,8 @@ from annotated_types import Gt, Lt
 from mrfusion.errors import SpecError, nearest
 from mrfusion.kinds import Count, check_kind
 
+MOST_STEPS = 1000  # a run walks them at every level of every batch; inf is the end of them all
+
 
 @dataclass(frozen=True)
 class Options:
@@ -25,8 +27,8 @@ class Options:
     exchange: bool = False
 
     def __post_init__(self) -> None:
-        if self.steps != float("inf") and (self.steps < 0 or self.steps != int(self.steps)):
-            raise SpecError(f"energy: steps must be a whole number from 0 on, or inf, found {self.steps}")
+        if self.steps != float("inf") and (not 0 <= self.steps <= MOST_STEPS or self.steps != int(self.steps)):
+            raise SpecError(f"energy: steps must be a whole number from 0 to {MOST_STEPS}, or inf, found {self.steps}")
         if self.kind == "hopfield" and self.steps == float("inf"):
             raise SpecError(
                 "energy: expected a number of steps for kind=hopfield, which has no closed form, found inf; "

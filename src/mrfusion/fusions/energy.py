@@ -46,7 +46,7 @@ class Energy(Fusion):
     their gradient, ``present``, and at some points v ``vectors`` (b, m, D, v) = Q' Z with ``vector_weights`` (b, m, v).
 
     Options:
-        steps: gradient steps on the energy, a whole number of at least 0; inf: its minimum, in closed form
+        steps: gradient steps on the energy, a whole number from 0 to 1000; inf: its minimum, in closed form
         width: dimensions of the shared space
         rho: step size, as a share of the largest that is safe; below 2 every step lowers the energy
         dependency: whether modalities are coupled

@@ -1,11 +1,16 @@
 """Squeeze and excitation across modalities: each stream's channels are gated by what all streams hold."""
 
+from math import inf
+from typing import Annotated
+
 import torch
+from annotated_types import Ge, Lt
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from mrfusion.fusions._base import Fused, Fusion, mean_present, where_present
-from mrfusion.kinds import Positive
+
+Ratio = Annotated[float, Ge(0.001), Lt(inf)]  # less asks for more memory than any machine has
 
 
 class Mmtm(Fusion):
@@ -22,7 +27,7 @@ class Mmtm(Fusion):
     Example: mmtm(ratio=8)
     """
 
-    def __init__(self, modalities: int, channels: int, dimensions: int, *, ratio: Positive = 4.0) -> None:
+    def __init__(self, modalities: int, channels: int, dimensions: int, *, ratio: Ratio = 4.0) -> None:
         super().__init__(modalities, channels, dimensions)
         width = max(1, round(2 * modalities * channels / ratio))
         self.squeeze = nn.Linear(modalities * channels, width)

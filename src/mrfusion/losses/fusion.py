@@ -1,11 +1,13 @@
 """The multi-level fusion loss: a fused image keeps one modality's detail and another's contrast."""
 
+from typing import Annotated
+
 import torch
+from annotated_types import Gt, Le
 from torch import Tensor
 from torch.nn import functional
 
 from mrfusion.errors import SpecError
-from mrfusion.kinds import Positive
 from mrfusion.losses._base import FusedImage, Itemised, Loss, Output
 from mrfusion.losses._vgg import DEEPEST, make_extractor
 
@@ -54,7 +56,7 @@ class Fusion(Loss):
         contrast: str = "t1c",
         extractor: str = "random_vgg",
         weights: str | None = None,
-        width: Positive = 1.0,
+        width: Annotated[float, Gt(0), Le(1)] = 1.0,
         seed: int = 0,
     ) -> None:
         super().__init__(exclusive)
