@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from mrfusion.case import Case, Cohort, Region, Split
+from mrfusion.command.inspect import inspect_data
 from mrfusion.data.cache import prepare_cohort
-from mrfusion.data.doubts import check_twins, doubts_of
+from mrfusion.data.doubts import check_twins, doubts_of, in_no_case
 from mrfusion.data.read import read_cohort
 from mrfusion.errors import CaseError
 from mrfusion.inspection.look import inspect_cohort
@@ -100,8 +101,18 @@ def test_a_region_that_is_nowhere_and_a_fold_without_it_are_said(tmp_path: Path)
     other = Cohort(cohort.modalities, cohort.cases, (*cohort.regions, Region("ET", frozenset({3}))))
     again = prepare_cohort(other, Preparation(), tmp_path / "cache")
     (first, second) = doubts_of(other, again, splits)
-    assert first.startswith("ET is in none of the 4 cases: both masks empty count as a Dice of 1")
+    assert first == in_no_case("ET", 4)
+    assert first.startswith("ET is in none of the 4 cases: where both masks are empty the Dice is 1")
     assert second.startswith("fold 0 trains without a single case of core")
+
+
+def test_inspect_says_it_in_the_same_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(2):
+        write_case(tmp_path / "in" / f"c{number}", number, core=False)
+    assert inspect_data(tmp_path / "in", layout=LAYOUT, resample_to=None, out=None)
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"note: {in_no_case('core', 2)}" in said
+    assert "whole is in none" not in said
 
 
 def test_a_class_of_one_patient_is_missed_where_it_is_tested(tmp_path: Path) -> None:

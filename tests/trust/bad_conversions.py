@@ -93,7 +93,7 @@ BAD_CONVERSIONS = [
     Bad(
         "to nnunet: a region that is in no case",
         written("nnunet", regions="whole:[1,2],ghost:[7]"),
-        ("region ghost ([7]) is in none of the 3 cases",),
+        ("region ghost ([7]) is in none of the 3 cases: where both masks are empty the Dice is 1",),
         0,
     ),
     Bad("to nnunet: regions that cross", written("nnunet", regions="a:[1,2],b:[2,3]"), ("would be lost",)),

@@ -11,6 +11,7 @@ from rich.table import Table
 from mrfusion.case import Cohort
 from mrfusion.command.cohort import cohort_at
 from mrfusion.command.display import console, one_bar, say
+from mrfusion.data.doubts import in_no_case
 from mrfusion.files import write_json
 from mrfusion.hardware import gpus
 from mrfusion.inspection.look import Inspection, inspect_cohort
@@ -35,8 +36,10 @@ def inspect_data(data: Path, *, layout: str | None, resample_to: str | None, out
     _show(found)
     if found.facts:
         _show_plan(found, given.cohort)
-    for region in nowhere(found):
-        say(f"note: {region} is in no case; look at the values in the layout's options (another convention?)")
+    labelled = [case for case in found.cases if case.label_voxels]
+    for region in found.regions if labelled else ():
+        if not any(case.label_voxels.get(region) for case in labelled):
+            say(f"note: {in_no_case(region, len(labelled))}")
     for case in found.cases:
         for note in case.notes:
             say(f"{case.case}: note: {note}")
@@ -83,9 +86,3 @@ def _show(found: Inspection) -> None:
     if not found.regions and not found.classes:
         console.print("note: no case has a label map or a class, so only `mrfusion predict` can use these data")
     console.print(f"{len(found.faulty)} cases with faults")
-
-
-def nowhere(found: Inspection) -> list[str]:
-    """The regions that no case has a voxel of, where any label map could be read."""
-    labelled = [case for case in found.cases if case.label_voxels]
-    return [name for name in found.regions if labelled and not any(case.label_voxels.get(name) for case in labelled)]

@@ -18,6 +18,7 @@ import numpy as np
 
 from mrfusion.case import Case, Cohort, Region, Split
 from mrfusion.data.absence import are_absent
+from mrfusion.data.doubts import in_no_case
 from mrfusion.data.label_map import write_label_map
 from mrfusion.data.nifti.header import read_header
 from mrfusion.data.volume import Target, Volume, read_volume
@@ -53,12 +54,8 @@ def write_nnunet(
     progress(len(cohort.cases), len(cohort.cases), "dataset.json")
     for region in cohort.regions:
         if not found & region.labels:
-            warnings.warn(
-                f"region {region.name} ({sorted(region.labels)}) is in none of the {len(cohort.cases)} cases; another "
-                "convention of labels?",
-                Note,
-                stacklevel=2,
-            )
+            said = in_no_case(f"region {region.name} ({sorted(region.labels)})", len(cohort.cases))
+            warnings.warn(said, Note, stacklevel=2)
     return out
 
 

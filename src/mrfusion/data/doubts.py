@@ -34,11 +34,7 @@ def doubts_of(cohort: Cohort, prepared: Mapping[str, Prepared], splits: Sequence
     has = {name: _has(cohort, name, one) for name, one in prepared.items()}
     known = [*(region.name for region in cohort.regions), *cohort.classes]
     nowhere = [name for name in known if not any(name in of_case for of_case in has.values())]
-    notes = [
-        f"{name} is in none of the {len(has)} cases: both masks empty count as a Dice of 1, which lifts every mean; "
-        "look at the values in the layout's options (another convention?), or leave it out"
-        for name in nowhere
-    ]
+    notes = [in_no_case(name, len(has)) for name in nowhere]
     for number, split in enumerate(splits):
         lacking = [n for n in known if n not in nowhere and not any(n in has.get(case, ()) for case in split.train)]
         if lacking:
@@ -46,6 +42,14 @@ def doubts_of(cohort: Cohort, prepared: Mapping[str, Prepared], splits: Sequence
                 f"fold {number} trains without a single case of {', '.join(lacking)}; take other folds, or add patients"
             )
     return [*notes, *_modalities_missed(cohort, splits)]
+
+
+def in_no_case(region: str, cases: int) -> str:
+    """The note on a region that none of so many cases has."""
+    return (
+        f"{region} is in none of the {cases} cases: where both masks are empty the Dice is 1, which lifts every mean; "
+        "look at the values in the layout's options (another convention?), or leave it out"
+    )
 
 
 def _has(cohort: Cohort, name: str, one: Prepared) -> set[str]:
