@@ -108,6 +108,20 @@ def test_residual_widens_up_to_its_bound_and_repeats_its_blocks() -> None:
     assert len(list(backbone.encoder_level(1, 32).children())) == 3
 
 
+def test_residual_s_norm_is_a_choice() -> None:
+    """By default instance norm, as it always was: no batch norm anywhere, and with norm=batch nothing else."""
+    for norm, kept, gone in (
+        ("instance", nn.InstanceNorm2d, nn.BatchNorm2d),
+        ("batch", nn.BatchNorm2d, nn.InstanceNorm2d),
+    ):
+        backbone = families.load("backbones", f"residual(base=4,stages=1,norm={norm})")(2)
+        levels = [backbone.encoder_level(0, 1), backbone.encoder_level(1, 4), backbone.decoder_level(0)]
+        kinds = [{type(module) for module in level.modules()} for level in levels]
+        assert all(kept in found and gone not in found for found in kinds)
+    with pytest.raises(SpecError, match="expected instance or batch for norm, found 'none'"):
+        families.load("backbones", "residual(norm='none')")
+
+
 @pytest.mark.parametrize("norm", ["batch", "instance"])
 @dimensions
 def test_norms_scale_and_shift(norm: str, dimensions: int) -> None:

@@ -1,5 +1,7 @@
 """Blocks that several backbones are made of, from MONAI."""
 
+from typing import Any
+
 from monai.networks.blocks import Convolution
 from monai.networks.blocks.dynunet_block import UnetResBlock
 from torch import nn
@@ -11,10 +13,9 @@ _INSTANCE = ("INSTANCE", {"affine": True})  # MONAI's default has no scale and s
 
 def convolutions(in_channels: int, out_channels: int, norm: str | None, *, kernel: Steps, count: int) -> nn.Sequential:
     """``count`` convolutions, each with its norm (None: none) and ReLU."""
-    scaled = _INSTANCE if norm == "instance" else norm
     widths = (in_channels, *[out_channels] * (count - 1))
     relu = ("RELU", {"inplace": True})  # the same numbers, 3 % less time: nobody reads what the norm gave
-    settings = {"kernel_size": kernel, "act": relu, "norm": scaled, "adn_ordering": "NA"}
+    settings = {"kernel_size": kernel, "act": relu, "norm": _scaled(norm), "adn_ordering": "NA"}
     return nn.Sequential(*(Convolution(len(kernel), width, out_channels, **settings) for width in widths))
 
 
@@ -24,9 +25,15 @@ def rising_convolution(in_channels: int, out_channels: int, step: Steps) -> nn.M
     return convolution(in_channels, out_channels, kernel_size=step, stride=step)  # type: ignore[arg-type]
 
 
-def residual_block(in_channels: int, out_channels: int, *, kernel: Steps, step: Steps) -> nn.Module:
-    """A residual block of two convolutions with instance norm and leaky ReLU (He et al. 2016)."""
-    return UnetResBlock(len(step), in_channels, out_channels, kernel_size=kernel, stride=step, norm_name=_INSTANCE)  # type: ignore[no-any-return]
+def residual_block(in_channels: int, out_channels: int, norm: str, *, kernel: Steps, step: Steps) -> nn.Module:
+    """A residual block of two convolutions with a norm and leaky ReLU (He et al. 2016)."""
+    settings = {"kernel_size": kernel, "stride": step, "norm_name": _scaled(norm)}
+    return UnetResBlock(len(step), in_channels, out_channels, **settings)  # type: ignore[no-any-return]
+
+
+def _scaled(norm: str | None) -> Any:
+    """MONAI's word for a norm that scales and shifts."""
+    return _INSTANCE if norm == "instance" else norm
 
 
 def pooling(step: Steps) -> nn.Module:

@@ -1,6 +1,7 @@
 """A strong default: residual encoder, instance norm, deep supervision."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from torch import nn
 
@@ -19,7 +20,9 @@ class Residual(Backbone):
     convolutions. Blocks and kernels are one number or a list with one entry a level, strides a list; an entry of
     strides or kernels may be a number an axis, as in ``strides=((1,1,1),(1,2,2))``. A decoder of two convolutions a
     level; in training heads at the three finest decoder levels, or, of listed levels, at all but the coarsest.
-    Differs from nnU-Net's (``resenc``): no stem, a strided 1x1 convolution beside the blocks, ReLU in the decoder.
+    Differs from nnU-Net's (``resenc``): no stem, a strided 1x1 convolution beside the blocks, ReLU in the decoder,
+    whose instance norms do not scale and shift. ``norm=batch`` [ours] keeps what instance norm takes away, how bright a
+    slice is as a whole; in PET that tells the disease (docs/strength.md).
 
     Options:
         base: number of channels at the finest level; or a list with the channels of every level
@@ -28,6 +31,7 @@ class Residual(Backbone):
         widest: most channels that a level may have
         strides: a list with the stride of each level, or one for each axis of each level; default: 1, then 2
         kernels: size of the convolutions: one number, or a list with one for each level, or for each axis of it
+        norm: instance, of each sample and channel alone; or batch
     Example: residual(base=24)
     """
 
@@ -41,22 +45,24 @@ class Residual(Backbone):
         widest: Count = 320,
         strides: Sequence[PerAxis] | None = None,
         kernels: PerAxis | Sequence[PerAxis] = 3,
+        norm: Literal["instance", "batch"] = "instance",
     ) -> None:
         super().__init__(dimensions)
         features = widths(base, stages=stages, widest=widest)
         self.levels = read_levels(dimensions, features, strides=strides, kernels=kernels, blocks=blocks)
-        self.channels, self.given_strides = self.levels.features, self.levels.strides
+        self.channels, self.given_strides, self.norm = self.levels.features, self.levels.strides, norm
         decoder_levels = len(self.channels) - 1
         self.deep_supervision = min(3, decoder_levels) if isinstance(base, int) else max(1, decoder_levels - 1)
 
     def encoder_level(self, level: int, in_channels: int) -> nn.Module:
         here, kernel = self.channels[level], self.levels.kernels[level]
-        first = residual_block(in_channels, here, kernel=kernel, step=self.strides[level])
+        first = residual_block(in_channels, here, self.norm, kernel=kernel, step=self.strides[level])
         rest = range(self.levels.blocks[level] - 1)
-        more = (residual_block(here, here, kernel=kernel, step=(1,) * self.dimensions) for _ in rest)
+        more = (residual_block(here, here, self.norm, kernel=kernel, step=(1,) * self.dimensions) for _ in rest)
         return nn.Sequential(first, *more)
 
     def decoder_level(self, level: int) -> nn.Module:
         here = self.channels[level]
         rise = rising_convolution(self.channels[level + 1], here, self.strides[level + 1])
-        return Up(rise, convolutions(2 * here, here, "INSTANCE", kernel=self.levels.kernels[level], count=2))
+        norm = "INSTANCE" if self.norm == "instance" else self.norm  # in capitals MONAI's own, without scale and shift
+        return Up(rise, convolutions(2 * here, here, norm, kernel=self.levels.kernels[level], count=2))
