@@ -89,6 +89,13 @@ def test_a_few_cases_are_timed_however_many_there_are(phantom: Path, monkeypatch
     assert timed_steps(spec, phantom, monkeypatch, patience=1e9) == [(1, 1), (1, 1), (1, 2), (1, 2), (5, 2)]
 
 
+def test_a_whole_step_is_timed_where_it_can_be(phantom: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even where making the trainings has taken all the time: a part of a step says too much of the whole."""
+    spec = spec_of(phantom, {"network": "unet(base=4,stages=1,norm=instance)"})
+    monkeypatch.setattr(timing._Timing, "_has_time_for", lambda self, seconds: False)
+    assert timed_steps(spec, phantom, monkeypatch, patience=1e9) == [(1, 1), (1, 2)]
+
+
 def test_without_patience_one_sample_is_timed_or_two_where_they_are_normed_together(
     phantom: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,7 @@ EPOCHS = "budget.epochs"
 # where minutes are few, a network of many small steps is further than one of few large ones (docs/strength.md);
 # nnU-Net's own batch is meant for its 250 000 steps
 ENOUGH_STEPS, LEAST_SAMPLES = 2000, 4
+SHARE_TIMED = 0.02  # of a training's minutes, for each piece that tells how many epochs fit them
 
 
 def propose_values(spec_json: str, keys: Sequence[str], asked_json: str, out: str, cache: str) -> dict[str, Any]:
@@ -64,10 +65,10 @@ def _fit_minutes(
     """The epochs of the planned run that fit the minutes, and a smaller batch where its steps would be too few."""
     now = spec.changed(changes_of(planned))
     data = read_data(now.data, task=now.task, cache=cache, progress=silent)
-    fitted = {}
-    found = measured(now, data, study.path)
+    fitted, seconds = {}, 60 * wanted["minutes"]
+    found = measured(now, data, study.path, patience=SHARE_TIMED * seconds)
     samples = now.sampling.per_case * len(data.splits[now.fold].train)
-    steps = found.budget(60 * wanted["minutes"]) * math.ceil(samples / now.budget.batch_size)
+    steps = found.budget(seconds) * math.ceil(samples / now.budget.batch_size)
     fewer = smaller_batch(now.budget.batch_size, steps)
     if fewer < now.budget.batch_size and any(one["key"] == BATCH for one in planned):
         reason = (
@@ -76,11 +77,11 @@ def _fit_minutes(
         )
         fitted[BATCH] = {"key": BATCH, "value": fewer, "reason": reason}
         now = now.changed({"budget": {"batch_size": fewer}})
-        found = measured(now, data, study.path)
-    epochs = found.budget(60 * wanted["minutes"])
+        found = measured(now, data, study.path, patience=SHARE_TIMED * seconds)
+    epochs = found.budget(seconds)
     each = found.training(epochs) / epochs
     reason = f"an epoch takes {each:.1f} s here, so that they fill {wanted['minutes']:g} minutes"
-    if each > 60 * wanted["minutes"]:
+    if each > seconds:
         reason = (
             f"an epoch takes {each:.1f} s here, longer than the {wanted['minutes']:g} minutes that are given; give "
             "more minutes, or write a smaller sampling.size or sampling.per_case"

@@ -56,8 +56,8 @@ class Measured:
         return least
 
 
-def measured(spec: RunSpec, data: RunData, out: Path) -> Measured:
-    """Time a run's pieces on a few of its cases; nothing of it is kept.
+def measured(spec: RunSpec, data: RunData, out: Path, *, patience: float = 0.0) -> Measured:
+    """Time a run's pieces on a few of its cases, with more ``patience`` in seconds if given; nothing of it is kept.
 
     What an epoch takes beside its steps is told from them by epochs of two lengths. What is slow for the first time is
     timed twice where :data:`PATIENCE_SECONDS` allow it. Nothing is compiled: that takes longer than all of
@@ -66,15 +66,17 @@ def measured(spec: RunSpec, data: RunData, out: Path) -> Measured:
     spec = spec.changed({"machine": {"compile": False}})
     fabric, parts = make_fabric(spec.machine, spec.budget.precision), parts_of(spec, data)
     with temporary_folder(out) as folder:
-        return _Timing(spec, data, parts, fabric, folder).measured()
+        return _Timing(spec, data, parts, fabric, folder, max(PATIENCE_SECONDS, patience)).measured()
 
 
 class _Timing:
     """One network that is timed, in all that a run does with it."""
 
-    def __init__(self, spec: RunSpec, data: RunData, parts: Parts, fabric: Fabric, folder: Path) -> None:
+    def __init__(
+        self, spec: RunSpec, data: RunData, parts: Parts, fabric: Fabric, folder: Path, patience: float
+    ) -> None:
         self.spec, self.data, self.parts, self.fabric, self.folder = spec, data, parts, fabric, folder
-        self.until, self.made = 0.0, 0
+        self.patience, self.until, self.made = patience, 0.0, 0
 
     def measured(self) -> Measured:
         """All of it; each piece has its own time, so that a slow validation leaves enough for the steps."""
@@ -102,8 +104,9 @@ class _Timing:
     ) -> list[tuple[float, Sequence[float]]]:
         """The steps of short epochs, and the seconds of each phase's, validation left out.
 
-        The first step has as few samples as the network can do with: where a whole one would take longer than there is
-        time for, it is told in proportion, and counts as that share of a step.
+        The first step has as few samples as the network can do with: where a whole one would take longer than
+        :data:`PATIENCE_SECONDS`, it is told in proportion, and counts as that share of a step. That is too long where
+        a step costs much beside its samples, so a whole one is timed wherever it can be.
         """
         batch = self.spec.budget.batch_size
         few = min(batch, 2 if any(isinstance(one, _BatchNorm) for one in network.modules()) else 1)
@@ -112,8 +115,8 @@ class _Timing:
             training = replace(self._steps(steps, samples), network=network, validate=lambda _: values)
             return len(training.batches), fit(training, phases).of(SECONDS)  # one epoch a phase
 
-        (_, of_few), seconds = self._timed(lambda: epoch(1, few))
-        if not self._has_time_for(seconds * batch / few):
+        (_, of_few), _ = self._timed(lambda: epoch(1, few))
+        if sum(of_few) * batch / few > self.patience:
             return [(few / batch, of_few)]
         first, seconds = self._timed(lambda: epoch(1))
         return [first, epoch(STEPS)] if self._has_time_for(STEPS * seconds) else [first]
@@ -147,7 +150,7 @@ class _Timing:
         return _once(work) if self._has_time_for(seconds) else (found, seconds)
 
     def _wait_anew(self) -> None:
-        self.until = time.perf_counter() + PATIENCE_SECONDS
+        self.until = time.perf_counter() + self.patience
 
     def _has_time_for(self, seconds: float) -> bool:
         return time.perf_counter() + seconds <= self.until
