@@ -8,13 +8,14 @@ from torch import nn
 from mrfusion.backbones._base import Backbone, Up
 from mrfusion.backbones._blocks import convolutions, residual_block, rising_convolution
 from mrfusion.backbones._levels import Base, PerAxis, Stages, read_levels, widths
-from mrfusion.kinds import Count
+
+WIDEST = 320  # as nnU-Net's in 3-D
 
 
 class Residual(Backbone):
     """Residual encoder U-Net after nnU-Net's ResEnc presets (Isensee et al. 2024).
 
-    ``base`` channels at the finest of ``stages`` + 1 levels, doubled at each coarser one up to ``widest``; or ``base``
+    ``base`` channels at the finest of ``stages`` + 1 levels, doubled at each coarser one up to 320; or ``base``
     is a list with the channels of every level, which stands in for the three. ``blocks`` residual blocks a level, the
     first of which coarsens the grid by the level's ``strides`` (default: 2 along every axis); ``kernels`` of the
     convolutions. Blocks and kernels are one number or a list with one entry a level, strides a list; an entry of
@@ -28,7 +29,6 @@ class Residual(Backbone):
         base: number of channels at the finest level; or a list with the channels of every level
         stages: how often the grid is coarsened
         blocks: residual blocks of each level, from 1 to 16: one number, or a list with one for each level
-        widest: most channels that a level may have
         strides: a list with the stride of each level, or one for each axis of each level; default: 1, then 2
         kernels: size of the convolutions: one number, or a list with one for each level, or for each axis of it
         norm: instance, of each sample and channel alone; or batch
@@ -42,13 +42,12 @@ class Residual(Backbone):
         base: Base = 32,
         stages: Stages = 4,
         blocks: int | Sequence[int] = 1,
-        widest: Count = 320,
         strides: Sequence[PerAxis] | None = None,
         kernels: PerAxis | Sequence[PerAxis] = 3,
         norm: Literal["instance", "batch"] = "instance",
     ) -> None:
         super().__init__(dimensions)
-        features = widths(base, stages=stages, widest=widest)
+        features = widths(base, stages=stages, widest=WIDEST)
         self.levels = read_levels(dimensions, features, strides=strides, kernels=kernels, blocks=blocks)
         self.channels, self.given_strides, self.norm = self.levels.features, self.levels.strides, norm
         decoder_levels = len(self.channels) - 1
