@@ -103,8 +103,8 @@ def test_unets_norm_is_a_choice(norm: str, kind: type[nn.Module]) -> None:
 
 
 def test_residual_widens_up_to_its_bound_and_repeats_its_blocks() -> None:
-    backbone = families.load("backbones", "residual(base=(32,64,100,100,100,100),blocks=3)")(2)
-    assert backbone.channels == (32, 64, 100, 100, 100, 100)
+    backbone = families.load("backbones", "residual(base=32,stages=5,blocks=3)")(2)
+    assert backbone.channels == (32, 64, 128, 256, 320, 320)
     assert len(list(backbone.encoder_level(1, 32).children())) == 3
 
 
