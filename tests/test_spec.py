@@ -11,7 +11,7 @@ from mrfusion.part import merge, read_part
 from mrfusion.run_folder.run import RunFolder
 from mrfusion.spec import RunSpec, Sampling
 from mrfusion.study.choices import check_choices
-from mrfusion.yaml_file import read_yaml
+from mrfusion.study.yaml_file import read_yaml
 
 BASE: dict[str, Any] = {"data": {"sources": [{"path": "/data/a", "layout": "brats(year=2023)"}]}}
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mrfusion.comparison.reasons import FOLDS_FOR_A_WORD
-from mrfusion.yaml_file import read_yaml
+from mrfusion.study.yaml_file import read_yaml
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
 

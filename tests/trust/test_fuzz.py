@@ -31,7 +31,7 @@ from mrfusion.part import read_part
 from mrfusion.scoring.images import read_grey
 from mrfusion.spec import RunSpec
 from mrfusion.study.design import read_study
-from mrfusion.yaml_file import read_yaml
+from mrfusion.study.yaml_file import read_yaml
 
 COHORT = Cohort(("t1",), tuple(Case(name, name, {}) for name in "abc"))
 NIFTI = nib.Nifti1Image(np.arange(60, dtype=np.int16).reshape(5, 4, 3), np.eye(4)).to_bytes()

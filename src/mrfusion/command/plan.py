@@ -21,7 +21,7 @@ from mrfusion.run_folder.study import StudyFolder
 from mrfusion.study.conduct import Decided, decide
 from mrfusion.study.design import Study, read_study
 from mrfusion.study.planned import Planning, divided, ungiven
-from mrfusion.yaml_file import read_yaml
+from mrfusion.study.yaml_file import read_yaml
 
 _GIGABYTES = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:GB?)?\s*", re.IGNORECASE)
 

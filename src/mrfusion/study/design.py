@@ -18,7 +18,7 @@ from mrfusion.study.choices import check_choices
 from mrfusion.study.places import placed, with_places
 from mrfusion.study.planned import Planning
 from mrfusion.study.scorings import check_scorings
-from mrfusion.yaml_file import read_yaml
+from mrfusion.study.yaml_file import read_yaml
 
 OWN_KEYS = (
     "name", "question", "arms", "reference", "folds", "seeds", "hypotheses", "subsets", "planning", "most_seeds",
