@@ -21,7 +21,7 @@ def headings(study: LoadedStudy) -> list[str]:
 
 
 def printed(study: LoadedStudy, width: int) -> str:
-    console = Console(width=width, record=True, file=None, quiet=False)
+    console = Console(width=width)
     with console.capture() as captured:
         console.print(terminal_answer(study))
     return captured.get()

@@ -9,14 +9,14 @@ from mrfusion.backbones._base import Backbone, Up
 from mrfusion.backbones._blocks import convolutions, residual_block, rising_convolution
 from mrfusion.backbones._levels import Base, PerAxis, Stages, read_levels, widths
 
-WIDEST = 320  # as nnU-Net's in 3-D
+MOST_CHANNELS = 320  # as nnU-Net's in 3-D
 
 
 class Residual(Backbone):
     """Residual encoder U-Net after nnU-Net's ResEnc presets (Isensee et al. 2024).
 
     ``base`` channels at the finest of ``stages`` + 1 levels, doubled at each coarser one up to 320; or ``base``
-    is a list with the channels of every level, which stands in for the three. ``blocks`` residual blocks a level, the
+    is a list with the channels of every level, which stands in for both. ``blocks`` residual blocks a level, the
     first of which coarsens the grid by the level's ``strides`` (default: 2 along every axis); ``kernels`` of the
     convolutions. Blocks and kernels are one number or a list with one entry a level, strides a list; an entry of
     strides or kernels may be a number an axis, as in ``strides=((1,1,1),(1,2,2))``. A decoder of two convolutions a
@@ -47,7 +47,7 @@ class Residual(Backbone):
         norm: Literal["instance", "batch"] = "instance",
     ) -> None:
         super().__init__(dimensions)
-        features = widths(base, stages=stages, widest=WIDEST)
+        features = widths(base, stages=stages, widest=MOST_CHANNELS)
         self.levels = read_levels(dimensions, features, strides=strides, kernels=kernels, blocks=blocks)
         self.channels, self.given_strides, self.norm = self.levels.features, self.levels.strides, norm
         decoder_levels = len(self.channels) - 1

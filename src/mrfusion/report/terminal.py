@@ -6,10 +6,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from mrfusion.comparison.aggregate import MEAN, ArmMean
-from mrfusion.comparison.pairs import ALL
 from mrfusion.report.caution import of_other_rules, unfounded, words
 from mrfusion.report.metric import DASH, Metric, metric_named
 from mrfusion.report.sentence import SIGNS, leading, of_metric, p_value, sentence
+from mrfusion.report.wording import narrow_region
 from mrfusion.study.load import LoadedStudy
 
 STYLES = {"helps": "bold blue", "hurts": "bold yellow", "equivalent": "bold", "undecided": "dim"}
@@ -54,7 +54,7 @@ def verdict_table(study: LoadedStudy) -> Table:
         word = row.verdict.partition(",")[0]
         table.add_row(
             escape(row.arm),
-            escape(_heading(row.region)),
+            escape(narrow_region(row.region)),
             metric.difference(row.effect),
             metric.range(row.ci_low, row.ci_high),
             p_value(row.p_holm),
@@ -77,7 +77,7 @@ def terminal_table(study: LoadedStudy) -> Table:
         + "".join(f"\nnote: {escape(sentence)}" for sentence in (*unfounded(study), *of_other_rules(study)))
     )
     table.add_column("arm")
-    for heading in (*map(_heading, regions), "95 % interval"):
+    for heading in (*map(narrow_region, regions), "95 % interval"):
         table.add_column(escape(heading), justify="right", no_wrap=True)
     table.add_column(escape(f"vs {study.reference}"), justify="right")
     if not one_number:
@@ -92,10 +92,6 @@ def _table(title: str) -> Table:
     return Table(
         title=escape(title), title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD, collapse_padding=True
     )
-
-
-def _heading(region: str) -> str:
-    return {MEAN: "mean", ALL: "all"}.get(region, region)
 
 
 def _best_first(study: LoadedStudy, metric: Metric, region: str) -> list[str]:

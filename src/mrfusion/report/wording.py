@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mrfusion.comparison.aggregate import MEAN
+from mrfusion.comparison.pairs import ALL
 from mrfusion.report.metric import DASH
 
 
@@ -58,7 +59,12 @@ def _flat(changes: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 
 def region(name: str) -> str:
     """A region as the head of a column."""
-    return {MEAN: "Mean of regions", "*": "All"}.get(name, name)
+    return {MEAN: "Mean of regions", ALL: "All"}.get(name, name)
+
+
+def narrow_region(name: str) -> str:
+    """The same where a column is narrow, as in the terminal."""
+    return {MEAN: "mean", ALL: "all"}.get(name, name)
 
 
 def number(value: Any) -> float:

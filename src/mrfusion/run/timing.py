@@ -59,9 +59,9 @@ class Measured:
 def measured(spec: RunSpec, data: RunData, out: Path, *, patience: float = 0.0) -> Measured:
     """Time a run's pieces on a few of its cases, with more ``patience`` in seconds if given; nothing of it is kept.
 
-    What an epoch takes beside its steps is told from them by epochs of two lengths. What is slow for the first time is
-    timed twice where :data:`PATIENCE_SECONDS` allow it. Nothing is compiled: that takes longer than all of
-    this.
+    The patience is that with each piece, :data:`PATIENCE_SECONDS` at the least. What an epoch takes beside its steps is
+    told from them by epochs of two lengths. What is slow for the first time is timed twice where the patience allows
+    it. Nothing is compiled: that takes longer than all of this.
     """
     spec = spec.changed({"machine": {"compile": False}})
     fabric, parts = make_fabric(spec.machine, spec.budget.precision), parts_of(spec, data)
@@ -85,9 +85,9 @@ class _Timing:
         network = whole.network.to(self.fabric.device)
         phases: list[Phase] = load("schedules", self.spec.schedule)().phases(network, self.spec.loss_names)
         checked = self._training(Parts(self.parts.train[:1], self.parts.val[:1], self.parts.size), *asked)
-        self._wait_anew()
+        self._restart_clock()
         values, validation = self._timed(lambda: checked.validate(network))
-        self._wait_anew()
+        self._restart_clock()
         pairs = _by_phase(self._epochs(network, phases, values))
         epochs = [_of_steps(len(whole.batches), each) + validation * len(self.parts.val) for each in pairs]
         return Measured(phases, epochs, self._case(network, validation))
@@ -105,8 +105,8 @@ class _Timing:
         """The steps of short epochs, and the seconds of each phase's, validation left out.
 
         The first step has as few samples as the network can do with: where a whole one would take longer than
-        :data:`PATIENCE_SECONDS`, it is told in proportion, and counts as that share of a step. That is too long where
-        a step costs much beside its samples, so a whole one is timed wherever it can be.
+        the patience, it is told in proportion, and counts as that share of a step. That is too long where a step costs
+        much beside its samples, so a whole one is timed wherever it can be.
         """
         batch = self.spec.budget.batch_size
         few = min(batch, 2 if any(isinstance(one, _BatchNorm) for one in network.modules()) else 1)
@@ -134,7 +134,7 @@ class _Timing:
         boxes = len(telling_places(first, size, self.spec.sampling.per_case))
         mirrors = 2 ** (3 if size[0] > 1 else 2) if self.spec.mirror else 1
         expected = validation / boxes * windows(first.labels.shape, size) * mirrors
-        self._wait_anew()
+        self._restart_clock()
         if not self._has_time_for(expected):
             return expected
         model = make_model(self.spec, self.data.cohort, network=network, size=size, fabric=self.fabric)
@@ -149,7 +149,7 @@ class _Timing:
         found, seconds = _once(work)
         return _once(work) if self._has_time_for(seconds) else (found, seconds)
 
-    def _wait_anew(self) -> None:
+    def _restart_clock(self) -> None:
         self.until = time.perf_counter() + self.patience
 
     def _has_time_for(self, seconds: float) -> bool:

@@ -24,8 +24,8 @@ from mrfusion.surface.engine import engine
 
 Progress = Callable[[int, int, str], None]
 EXPLAIN = (
-    "name the regions that hold them, say what they mean (--values brats2021, or as in '1=1,2=2,4=3,9=0'), or name the "
-    "study's file as --labels"
+    "name the regions that hold them, say what they mean (--values brats2021, or as in '1=1,2=2,4=3,9=0'), or give a "
+    "study's file in place of the folder of labels"
 )
 
 
