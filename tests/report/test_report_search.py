@@ -9,6 +9,7 @@ import pytest
 from mrfusion.errors import InputError
 from mrfusion.files import write_json
 from mrfusion.report.section import search
+from mrfusion.report.sentence import leading, sentence
 from mrfusion.run_folder.searches import read_searches
 from mrfusion.study.load import load_study
 
@@ -79,6 +80,24 @@ def test_regret_against_the_exhaustive_truth(page: str) -> None:
         "level 2,", "level 2 ,"
     )
     assert "&lt;placement&gt;" in page
+
+
+@pytest.mark.parametrize(
+    ("accounts", "told"),
+    [
+        ([forward(0), forward(1, 0), forward(2, None)], "; in 1 of 2 runs its search placed no module; "),
+        ([forward(0), forward(1)], ""),
+    ],
+)
+def test_an_undecided_arm_says_in_how_many_runs_its_search_placed_nothing(
+    accounts: list[dict[str, Any]], told: str, make_study: Any, tmp_path: Path
+) -> None:
+    folder = make_study(tmp_path, arms={"late": 0.0, "forward": 0.0}, folds=1, seeds=1, cases=8, size=16)
+    write_json(folder / "searches.json", accounts)
+    study = load_study(folder)
+    (row,) = leading(study)
+    assert told in str(sentence(study, row))
+    assert ("placed no module" in str(sentence(study, row))) == bool(told)
 
 
 def test_no_searches_no_section(make_study: Any, tmp_path: Path) -> None:

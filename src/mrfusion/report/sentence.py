@@ -49,7 +49,7 @@ def _verdict(study: LoadedStudy, row: Comparison) -> Sentence:
     if row.verdict == "undecided":
         return Sentence(
             row.arm, "is undecided", f"against {row.reference}: {metric.difference(row.effect)} {unit(metric)}{place} "
-            f"({evidence(study, row)}); {_why(row)}",
+            f"({evidence(study, row)}); {_why(study, row)}",
         )  # fmt: skip
     if row.verdict == "equivalent":
         return Sentence(
@@ -62,11 +62,18 @@ def _verdict(study: LoadedStudy, row: Comparison) -> Sentence:
     return Sentence(row.arm, word + small, f"{link} {row.reference} by {amount}{place} ({evidence(study, row)})")
 
 
-def _why(row: Comparison) -> str:
-    """Why nothing is decided, what holds for these trainings, and what would decide."""
+def _why(study: LoadedStudy, row: Comparison) -> str:
+    """Why nothing is decided, what holds for these trainings, what a search placed, and what would decide."""
     here = row.for_these_trainings
     seen = [] if here == "undecided" else [f"for these trainings it {'is ' if here == 'equivalent' else ''}{here}"]
-    return "; ".join([*seen, *row.reasons, *([row.advice] if row.advice else [])])
+    return "; ".join([*seen, *_not_placed(study, row.arm), *row.reasons, *([row.advice] if row.advice else [])])
+
+
+def _not_placed(study: LoadedStudy, arm: str) -> list[str]:
+    """In how many runs the arm is the network that its search began with; empty where it is in none."""
+    answers = [search.places for search in study.searches if search.arm == arm and search.places is not None]
+    kept = sum(not places for places in answers)
+    return [f"in {kept} of {several(len(answers), 'run')} its search placed no module"] if kept else []
 
 
 def evidence(study: LoadedStudy, row: Comparison) -> str:
