@@ -1,9 +1,12 @@
 """The ledger of claims: every row has its word, its evidence or the reason for none, and a recipe that exists."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
+
+from mrfusion.report import part
 
 ROOT = Path(__file__).parents[2]
 LEDGER = (ROOT / "docs" / "claims.md").read_text(encoding="utf-8")
@@ -54,5 +57,9 @@ def test_no_word_on_a_method_from_one_training_set(row: dict[str, str]) -> None:
         assert row["word"] == "undecided"
 
 
-def test_the_report_points_to_the_ledger() -> None:
-    assert "docs/claims.md" in (ROOT / "src/mrfusion/report/section/paper_tables.html").read_text(encoding="utf-8")
+def test_the_report_s_link_leads_to_the_ledger() -> None:
+    """That the three sections have it: tests/report, of the page, of searches and of energies."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    home = project["urls"]["Documentation"].removesuffix("#readme")
+    assert f"{home}/blob/main/docs/claims.md" == part.LEDGER
+    assert home.startswith("https://github.com/")

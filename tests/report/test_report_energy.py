@@ -22,6 +22,7 @@ from mrfusion.report.energy.words import Detection, _of_voxels, account_of
 from mrfusion.report.export import as_json
 from mrfusion.report.heat import heat_uri
 from mrfusion.report.page import build_report, page
+from mrfusion.report.part import LEDGER
 from mrfusion.report.section import balance, curves, energy
 from mrfusion.study import load
 from mrfusion.study.load import load_study
@@ -124,6 +125,13 @@ def test_the_section_says_what_was_planted(folder: Path) -> None:
     assert set(figure.drawings) == {"energy|steps", "energy|epochs"}
     assert [trace["y"] for trace in figure.drawings["energy|steps"]["data"]][:2] == [[2.0, 1.0], [1.0, 0.5]]
     assert 'id="energy"' in page(load_study(folder))
+
+
+def test_it_links_to_the_ledger_of_claims_and_loads_nothing(folder: Path) -> None:
+    with_energies(folder, "energy")
+    found = energy.section(load_study(folder))
+    assert found is not None
+    assert re.findall(r"[^ ]*https?:[^ ]*", found.html) == [f'href="{LEDGER}">docs/claims.md</a>']
 
 
 def test_no_correlation_is_said_to_be_none(folder: Path) -> None:

@@ -19,6 +19,7 @@ from mrfusion.errors import InputError, OutputError
 from mrfusion.files import write_json
 from mrfusion.report.export import as_json, as_markdown
 from mrfusion.report.page import build_report
+from mrfusion.report.part import LEDGER
 from mrfusion.report.terminal import terminal_table
 from mrfusion.result import CaseScore
 from mrfusion.run_folder.run import RunFolder
@@ -55,6 +56,13 @@ class Reader(HTMLParser):
 
     def attributes(self, name: str) -> list[str]:
         return [attrs[name] or "" for _, attrs in self.tags if name in attrs]
+
+
+def addresses(page: Reader) -> list[tuple[str, str]]:
+    """What leads or loads out of the page: (tag, address)."""
+    names = ("src", "href", "srcset", "action", "poster", "data", "xlink:href")
+    found = [(tag, attrs[name] or "") for tag, attrs in page.tags for name in names if name in attrs]
+    return [(tag, address) for tag, address in found if not address.startswith(("#", "data:image/"))]
 
 
 def read(path: Path) -> Reader:
@@ -107,8 +115,7 @@ def test_plotly_is_there_exactly_once(report, page):
 
 
 def test_no_address_leaves_the_file(report, page):
-    for name in ("src", "href", "srcset", "action", "poster", "data", "xlink:href"):
-        assert [v for v in page.attributes(name) if not v.startswith(("#", "data:image/"))] == []
+    assert addresses(page) == []
     assert not {tag for tag, _ in page.tags} & {"link", "iframe", "object", "embed", "base", "form"}
     style = report.read_text(encoding="utf-8").split("<style>")[1].split("</style>")[0]
     assert "url(" not in style
@@ -116,6 +123,12 @@ def test_no_address_leaves_the_file(report, page):
     policy = next(attrs["content"] for tag, attrs in page.tags if tag == "meta" and "http-equiv" in attrs)
     assert policy.startswith("default-src 'none'; script-src 'sha256-")
     assert "connect-src" not in policy
+
+
+def test_the_link_to_the_ledger_is_all_that_leaves_the_file(make_study, tmp_path):
+    """In a study that learns a fused image; searches and energies have the same link, see their tests."""
+    folder = make_study(tmp_path / "s", arms={"concat": 0.0, "lrrnet": 0.01}, cases=2, folds=1, seeds=1, size=32)
+    assert addresses(read(build_report(load_study(folder)))) == [("a", LEDGER)]
 
 
 def test_every_anchor_exists(page):

@@ -8,6 +8,7 @@ import pytest
 
 from mrfusion.errors import InputError
 from mrfusion.files import write_json
+from mrfusion.report.part import LEDGER
 from mrfusion.report.section import search
 from mrfusion.report.sentence import leading, sentence
 from mrfusion.run_folder.searches import read_searches
@@ -47,12 +48,21 @@ def outline(arm: str, text: str, seed: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-def page(make_study: Any, tmp_path: Path) -> str:
+def html(make_study: Any, tmp_path: Path) -> str:
     folder = make_study(tmp_path, folds=1, seeds=1, cases=3, size=32)
     write_json(folder / "searches.json", [forward(0), forward(1), forward(2, None), exhaustive(0)])
     found = search.section(load_study(folder))
     assert found is not None
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", found.html))
+    return found.html
+
+
+@pytest.fixture
+def page(html: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+
+
+def test_it_links_to_the_ledger_of_claims_and_loads_nothing(html: str) -> None:
+    assert re.findall(r"[^ ]*https?:[^ ]*", html) == [f'href="{LEDGER}">docs/claims.md</a>']
 
 
 def test_stability_and_what_goes_on(page: str) -> None:

@@ -24,6 +24,9 @@ _PAGES.filters.update(
     several=wording.several,
     region=wording.region,
 )
+# The one address of another machine in a report: a link that a reader may follow, never something that the page loads.
+LEDGER = "https://github.com/mrfusion/mrfusion/blob/main/docs/claims.md"
+_PAGES.globals["ledger_address"] = LEDGER
 
 MOST_CASES = 300  # of a larger cohort the page holds one metric's scores case by case, not all metrics'
 
