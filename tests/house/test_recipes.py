@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mrfusion.comparison.reasons import FOLDS_FOR_A_WORD
+from mrfusion.study.design import read_study
 from mrfusion.study.yaml_file import read_yaml
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
@@ -24,6 +25,20 @@ def test_a_recipe_earns_its_words_or_says_that_it_does_not(path: Path) -> None:
     earns = folds >= FOLDS_FOR_A_WORD
     header = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
     assert earns != any(line.startswith("# Words:") for line in header)
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"), [("myops_whether", ""), ("myops_whether", " slow"), ("brats_men_whether", "")]
+)
+def test_the_control_without_the_fusion_loss_differs_from_its_siblings_by_the_loss_alone(
+    name: str, suffix: str
+) -> None:
+    study = read_study(RECIPES[0].with_name(f"{name}.yaml"))
+    specs = {arm.name: study.spec(arm, fold=0, seed=0) for arm in study.arms}
+    control = specs[f"C segmentation only{suffix}"]
+    for arm in ("C dynamic", "C 5e-5"):
+        sibling = specs[f"{arm}{suffix}"]
+        assert control.changed({"losses": sibling.losses, "balancer": sibling.balancer}).digest == sibling.digest
 
 
 def test_a_recipe_on_real_data_has_a_strong_network_or_says_why_not() -> None:
