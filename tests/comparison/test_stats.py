@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from mrfusion.comparison.stats import holm, rank_biserial, ranks
+from mrfusion.comparison.stats import holm, over_folds, rank_biserial, ranks
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -32,3 +32,10 @@ def test_holm_is_statsmodels(seed):
 def test_holm_leaves_out_what_was_not_tested():
     assert holm([0.03, math.nan, 0.01])[::2] == pytest.approx([0.03, 0.02])
     assert math.isnan(holm([math.nan])[0])
+
+
+def test_the_interval_over_folds_is_scipys():
+    values = [0.69, 0.74, 0.85, 0.83, 0.72]
+    expected = stats.t.interval(0.95, 4, loc=np.mean(values), scale=stats.sem(values))
+    assert over_folds(values) == pytest.approx(expected)
+    assert all(math.isnan(end) for end in over_folds(values[:2]))

@@ -3,9 +3,10 @@
 import json
 import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from types import ModuleType
 from typing import Any
 
@@ -146,6 +147,12 @@ def test_no_correlation_is_said_to_be_none(folder: Path) -> None:
     assert told["words"] == list(found.sentences)
     assert told["test"]["level0/pi/t1c"] == pytest.approx(0.6)
     assert told["between_classes"] == {"level0": pytest.approx(0.8), "level2": None}
+    assert len(told["between_classes_by_run"]["level0"]) == told["runs"]
+    assert fmean(told["between_classes_by_run"]["level0"]) == pytest.approx(0.8)
+    by_fold = defaultdict(list)
+    for one in arm.maps.detections:
+        by_fold[one.fold].append(one.higher)
+    assert told["error_map"]["by_fold"] == [fmean(by_fold[fold]) for fold in sorted(by_fold)]
     json.dumps(told, allow_nan=False)
 
 
@@ -205,11 +212,22 @@ def test_the_scale_of_a_map_is_monotone_in_brightness() -> None:
 
 
 def test_seeds_that_disagree_show_nothing() -> None:
-    found = Detection(0.1, 0.7, 0.001, 15, (0.85, 0.92, 0.35))
+    found = Detection(0.1, 0.7, 0.001, 15, (0.85, 0.92, 0.35), (0.7,))
     said = _of_voxels(found)
     assert said.startswith("The map of e is not shown to go with the error map")
     assert "; by seed 85, 92, 35 %" in said
-    assert _of_voxels(replace(found, by_seed=(0.85, 0.92, 0.6))).startswith("Inside the body e is higher")
+    agreed = replace(found, by_seed=(0.85, 0.92, 0.6))
+    assert _of_voxels(agreed).startswith("Inside the body e is higher")
+    assert "folds" not in _of_voxels(agreed)
+
+
+def test_folds_that_disagree_show_nothing() -> None:
+    """Other training sets: a p over patients knows nothing of them."""
+    found = Detection(0.1, 0.7, 0.001, 30, (0.7,), (0.9, 0.8, 0.4), 0.04, 1.36)
+    assert _of_voxels(found).startswith("The map of e is not shown to go with the error map")
+    assert "; 95 % interval over 3 folds 4 to 136 %" in _of_voxels(found)
+    assert _of_voxels(replace(found, low=0.6, high=0.8)).startswith("Inside the body e is higher")
+    assert _of_voxels(replace(found, higher=0.3, low=0.2, high=0.4)).startswith("Inside the body e is lower")
 
 
 def test_a_study_is_judged_once_and_its_maps_are_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

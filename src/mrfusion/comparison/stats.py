@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
 Floats = npt.NDArray[np.float64]
 
@@ -28,6 +29,15 @@ def rank_biserial(differences: Floats) -> float:
     signed = signed_ranks(differences)
     total = float(np.abs(signed).sum())
     return float(signed.sum()) / total if total else 0.0
+
+
+def over_folds(values: Sequence[float]) -> tuple[float, float]:
+    """The 95 % interval of the mean of one number a fold (Student's), so over training sets; NaN below three folds."""
+    count = len(values)
+    if count < 3:
+        return math.nan, math.nan
+    reach = float(special.stdtrit(count - 1, 0.975)) * float(np.std(values, ddof=1)) / math.sqrt(count)
+    return float(np.mean(values)) - reach, float(np.mean(values)) + reach
 
 
 def holm(values: Sequence[float]) -> list[float]:

@@ -85,18 +85,21 @@ class ArmEnergies:
         return {key: fmean(values) for key, values in found.items()}
 
     def between_classes(self, level: int) -> float:
+        """The mean over runs of :meth:`between_classes_by_run`; NaN where it has none."""
+        return _mean([share for share in self.between_classes_by_run(level) if not math.isnan(share)])
+
+    def between_classes_by_run(self, level: int) -> tuple[float, ...]:
         """Of the variance of the test cases' class energies within a run, the share that lies between classes.
 
-        The mean over runs: 1 iff every class has a level of its own that all cases share, 0 iff classes coincide; one
-        minus the loss ``energy`` on test cases. NaN where no run has two classes with energies that differ.
+        By fold and seed. 1 iff every class has a level of its own that all cases share, 0 iff classes coincide; one
+        minus the loss ``energy`` on test cases. NaN for a run without two classes whose energies differ.
         """
         runs: dict[tuple[int, int], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
         for row in self.cases:
             name = row.quantity.within("class")
             if row.quantity.level == level and name is not None:
                 runs[row.fold, row.seed][name].append(row.value)
-        shares = [_between(list(classes.values())) for classes in runs.values()]
-        return _mean([share for share in shares if not math.isnan(share)])
+        return tuple(_between(list(runs[key].values())) for key in sorted(runs))
 
 
 @lru_cache(maxsize=2)

@@ -22,6 +22,7 @@ class CaseDetection:
     ``rho`` is Spearman's, ``higher`` how often a wrong voxel has the higher energy than a right one.
     """
 
+    fold: int
     seed: int
     case: str
     rho: float
@@ -63,7 +64,7 @@ def see_maps(runs: Sequence[LoadedRun], energies: Energies) -> MapsSeen:
             case = maps.picture.case
             rho, higher = detection(maps)
             if not math.isnan(higher):
-                detections.append(CaseDetection(run.seed, case, rho, higher))
+                detections.append(CaseDetection(run.fold, run.seed, case, rho, higher))
             extremes.add(maps, energies.get((run.fold, run.seed, case), math.nan))
         if extremes.found and (not ends or (run.seed, run.fold) < min(ends)):
             ends = {(run.seed, run.fold): ShownMaps(run, extremes.by_role())}

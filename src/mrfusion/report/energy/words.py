@@ -11,7 +11,7 @@ import numpy as np
 
 from mrfusion.comparison.correlation import FEWEST, Correlation, rank_correlation
 from mrfusion.comparison.signed_rank import signed_rank
-from mrfusion.comparison.stats import holm
+from mrfusion.comparison.stats import holm, over_folds
 from mrfusion.report.energy.load import ArmEnergies, load_energies, points
 from mrfusion.report.metric import metric_named
 from mrfusion.report.sentence import p_value
@@ -24,7 +24,8 @@ from mrfusion.study.load import LoadedStudy
 class Detection:
     """How well the map of e finds wrong voxels: means over patients, and p of the signed-rank test against one half.
 
-    p is over patients, each one's runs averaged; ``by_seed`` are the means of ``higher`` seed by seed.
+    p is over patients, each one's runs averaged; ``by_seed`` and ``by_fold`` are the means of ``higher`` seed by seed
+    and fold by fold, ``low`` to ``high`` its 95 % interval over folds, which are training sets.
     """
 
     rho: float
@@ -32,11 +33,15 @@ class Detection:
     p: float
     patients: int
     by_seed: tuple[float, ...] = ()
+    by_fold: tuple[float, ...] = ()
+    low: float = math.nan
+    high: float = math.nan
 
     @property
-    def agreed(self) -> bool:
-        """Whether the mean over patients lies on the same side of one half in every seed."""
-        return len({seed > 0.5 for seed in self.by_seed}) == 1
+    def shown(self) -> bool:
+        """Whether patients, seeds and, where there are three or more, folds all lie on one side of one half."""
+        agreed = len({seed > 0.5 for seed in self.by_seed}) == 1
+        return self.p < 0.05 and agreed and not self.low <= 0.5 <= self.high
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,7 @@ def _figures(arm: ArmEnergies) -> dict[str, Any]:
         "runs": len(arm.runs),
         "modalities": arm.modalities,
         "between_classes": {f"level{level}": arm.between_classes(level) for level in arm.levels},
+        "between_classes_by_run": {f"level{level}": list(arm.between_classes_by_run(level)) for level in arm.levels},
         "validation": {str(quantity): asdict(change) for quantity, change in arm.history.items()},
         "test": {f"level{q.level}/{name_in_table(q)}": arm.of_cases(q) for q in quantities},
     }
@@ -114,14 +120,17 @@ def _plain(value: Any) -> Any:
 def _detection(arm: ArmEnergies, patients: dict[str, str]) -> Detection:
     found: dict[str, list[tuple[float, float]]] = defaultdict(list)
     seeds: dict[int, list[float]] = defaultdict(list)
+    folds: dict[int, list[float]] = defaultdict(list)
     for one in arm.maps.detections:
         found[patients.get(one.case, one.case)].append((one.rho, one.higher))
         seeds[one.seed].append(one.higher)
+        folds[one.fold].append(one.higher)
     rho, higher = (np.array([fmean(one[i] for one in each) for each in found.values()]) for i in (0, 1))
     if not found:
         return Detection(math.nan, math.nan, math.nan, 0)
-    by_seed = tuple(fmean(seeds[seed]) for seed in sorted(seeds))
-    return Detection(float(rho.mean()), float(higher.mean()), signed_rank(higher - 0.5), len(found), by_seed)
+    by_seed, by_fold = (tuple(fmean(each[key]) for key in sorted(each)) for each in (seeds, folds))
+    p, span = signed_rank(higher - 0.5), over_folds(by_fold)
+    return Detection(float(rho.mean()), float(higher.mean()), p, len(found), by_seed, by_fold, *span)
 
 
 def _of_cases(found: Account) -> str:
@@ -154,7 +163,9 @@ def _of_voxels(found: Detection) -> str:
     )
     if len(found.by_seed) > 1:
         figures += f"; by seed {', '.join(f'{100 * seed:.0f}' for seed in found.by_seed)} %"
-    if not (found.p < 0.05 and found.agreed):
+    if found.low == found.low:
+        figures += f"; 95 % interval over {len(found.by_fold)} folds {100 * found.low:.0f} to {100 * found.high:.0f} %"
+    if not found.shown:
         return f"The map of e is not shown to go with the error map ({figures})."
     place = "higher" if found.higher > 0.5 else "lower"
     return f"Inside the body e is {place} where the prediction is wrong ({figures})."
