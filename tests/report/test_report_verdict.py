@@ -99,6 +99,19 @@ def test_the_sentence_opens_with_what_has_not_converged(make_study, tmp_path):
     assert "1 of 6 runs" in json.loads((folder / "report.json").read_text())["not_converged"]["late"]
 
 
+@pytest.mark.parametrize("parents", [("aa",), ("aa", "bb", "cc")], ids=["one", "a parent for each fold"])
+def test_the_sentence_opens_with_the_one_run_that_all_folds_begin_with(make_study, tmp_path, parents):
+    folder = make_study(tmp_path / "s", arms={"nothing": 0.0, "adapted": 0.1}, cases=12, folds=3, seeds=1, size=16)
+    for run in load_study(folder).runs_of("adapted"):
+        spec = folder / "runs" / run.digest / "spec.json"
+        write_json(spec, read_json(spec) | {"origin": {"parents": [parents[run.fold % len(parents)]]}})
+    page = build_report(load_study(folder))
+    study = load_study(folder)
+    said = "One parent run: every fold of adapted begins with run aa; another run was not tried. adapted"
+    assert str(sentence(study, leading(study)[0])).startswith(said) == (len(parents) == 1)
+    assert ('<span class="what unequal">one parent run</span>' in page.read_text()) == (len(parents) == 1)
+
+
 def test_what_goes_beyond_the_plan_is_called_exploratory(make_study, tmp_path):
     folder = make_study(tmp_path / "s", arms={"concat": 0.0, "late": 0.1, "sum": 0.1}, cases=12, folds=3, size=16)
     added = {

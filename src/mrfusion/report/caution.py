@@ -1,10 +1,11 @@
-"""What stands beside a verdict: trainings that have not converged, what was not planned, regions that are nowhere."""
+"""What stands beside a verdict: what has not converged, was not planned, or rests on one run; regions not there."""
 
 from collections.abc import Sequence
 
 from mrfusion.comparison.compare import Comparison
 from mrfusion.report.wording import several
 from mrfusion.study.load import LoadedStudy
+from mrfusion.study.load_run import LoadedRun
 
 
 def unfounded(study: LoadedStudy) -> tuple[str, ...]:
@@ -47,16 +48,20 @@ def _listed(digests: Sequence[str]) -> str:
 
 
 def words(study: LoadedStudy, row: Comparison) -> tuple[str, ...]:
-    """``not converged``, ``exploratory``; empty where neither is the case."""
-    return tuple(
-        word for word, found in (("not converged", unwell(study, row)), ("exploratory", reasons(study, row))) if found
-    )
+    """``not converged``, ``one parent run``, ``exploratory``; empty where none of them is the case."""
+    said = {
+        "not converged": unwell(study, row),
+        "one parent run": of_one(study, row),
+        "exploratory": reasons(study, row),
+    }
+    return tuple(word for word, found in said.items() if found)
 
 
 def opening(study: LoadedStudy, row: Comparison) -> str:
     """What the sentence of a comparison begins with; empty, or sentences with a blank behind them."""
-    health, added = unwell(study, row), reasons(study, row)
+    health, alone, added = unwell(study, row), of_one(study, row), reasons(study, row)
     found = f"Not converged: {'; '.join(health)}. " if health else ""
+    found += f"One parent run: {'; '.join(alone)}; another run was not tried. " if alone else ""
     return found + (f"Exploratory, because {' and '.join(added)}. " if added else "")
 
 
@@ -64,6 +69,25 @@ def unwell(study: LoadedStudy, row: Comparison) -> tuple[str, ...]:
     """The arm and the reference, those of them that have not converged, each with what is wrong."""
     arms = [study.health[name] for name in (row.arm, row.reference)]
     return tuple(f"{arm.arm}, {arm}" for arm in arms if not arm.converged)
+
+
+def of_one(study: LoadedStudy, row: Comparison) -> tuple[str, ...]:
+    """The arm and the reference, those whose runs of several folds all begin with one finished run, as adapted ones do.
+
+    Folds then show what other patients change, and not what another parent would.
+    """
+    found = ((name, study.runs_of(name)) for name in (row.arm, row.reference))
+    return tuple(
+        f"every fold of {name} begins with run {parent}"
+        for name, runs in found
+        if len({run.fold for run in runs}) > 1 and (parent := _parent(runs))
+    )
+
+
+def _parent(runs: Sequence[LoadedRun]) -> str:
+    """The one run whose weights all of these begin with; empty where there is none, or where they differ."""
+    parents = {tuple((run.spec.get("origin") or {}).get("parents", ())) for run in runs if run.state == "done"}
+    return ", ".join(parents.pop()) if len(parents) == 1 else ""
 
 
 def reasons(study: LoadedStudy, row: Comparison) -> tuple[str, ...]:

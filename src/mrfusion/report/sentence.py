@@ -17,8 +17,8 @@ SIGNS = {"helps": "▲", "hurts": "▼", "equivalent": "=", "undecided": "?"}  #
 class Sentence:
     """One verdict in words: ``opening`` ``arm`` ``verdict`` ``rest``; what stands before ``rest`` must not be missed.
 
-    ``opening`` is empty, or says what speaks against any word: trainings that have not converged, a comparison that
-    was not planned.
+    ``opening`` is empty, or says what speaks against any word: trainings that have not converged, one parent of all
+    trainings, a comparison that was not planned.
     """
 
     arm: str
