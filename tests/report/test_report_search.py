@@ -97,6 +97,7 @@ def test_regret_against_the_exhaustive_truth(page: str) -> None:
     [
         ([forward(0), forward(1, 0), forward(2, None)], "; in 1 of 2 runs its search placed no module; "),
         ([forward(0), forward(1)], ""),
+        ([forward(0, 0) | {"ensemble": True}], ""),
     ],
 )
 def test_an_undecided_arm_says_in_how_many_runs_its_search_placed_nothing(

@@ -71,7 +71,8 @@ def _why(study: LoadedStudy, row: Comparison) -> str:
 
 def _not_placed(study: LoadedStudy, arm: str) -> list[str]:
     """In how many runs the arm is the network that its search began with; empty where it is in none."""
-    answers = [search.places for search in study.searches if search.arm == arm and search.places is not None]
+    searches = [search for search in study.searches if search.arm == arm and not search.ensemble]
+    answers = [search.places for search in searches if search.places is not None]
     kept = sum(not places for places in answers)
     return [f"in {kept} of {several(len(answers), 'run')} its search placed no module"] if kept else []
 
