@@ -15,6 +15,9 @@ sign of t1c's mean unless t2f shows it. Each level of the network sees the value
 nothing but the averaged image, so a module at that level, and nowhere else, can carry the cue over. Which level it is
 changes with the seed.
 
+Depth: the planted task, with energy modules that bring their losses (on patients by their class) and a base that has
+none. ``depth_found`` is the share of searches that place one at the planted level, ``depth_found_alone`` there alone.
+
 Tumours: segmentation in the complementary phantom, late fusion of four small networks, modules at four levels. A
 placement's true loss is the mean of two trainings from scratch with different seeds, since one training is not the
 truth; ``again_regret`` is what the exhaustive search itself regrets when its other training is asked: below that
@@ -31,7 +34,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -69,6 +72,7 @@ EPOCHS, SHORT = 12, 3
 TUMOUR_EPOCHS, TUMOUR_SHORT = 32, 8
 CLUTTER = 0.3  # of the anatomy, beside a planted cue of 1
 FORWARD = f"forward(epochs={SHORT})"
+ENERGIES = f"forward(fusion='energy(width=8,exchange=true)',epochs={SHORT})"
 RACED = f"forward(epochs={SHORT},race=true)"
 SIMULATED = ("forward", "forward(mode=full_path)", "backward", "floating", "random", "exhaustive", "supernet")
 PLANTED = {
@@ -346,7 +350,7 @@ def main() -> None:
     parser.add_argument("--truths", type=int, default=3, help="of them with every placement trained")
     parser.add_argument("--nulls", type=int, default=20, help="searches where there is nothing to find")
     parser.add_argument("--out", type=Path, help="kept; default: a temporary folder")
-    parser.add_argument("--only", choices=("judged", "nothing", "planted", "tumours", "eight"))
+    parser.add_argument("--only", choices=("judged", "nothing", "planted", "depth", "tumours", "eight"))
     parser.add_argument("--smoke", action="store_true", help="small enough for every day; its figures mean nothing")
     given = parser.parse_args()
     if given.smoke:
@@ -358,6 +362,7 @@ def main() -> None:
             "judged": lambda: judged(10 if given.smoke else 300),
             "nothing": lambda: nothing(given.nulls, out, 48 if given.smoke else 192),
             "planted": lambda: planted(given.seeds, given.truths, out),
+            "depth": lambda: depth(given.seeds, out),
             "tumours": lambda: tumours(out),
             "eight": lambda: growth(out),
         }
@@ -462,6 +467,27 @@ def planted(seeds: int, truths: int, out: Path) -> dict[str, Any]:
     answer: dict[str, Any] = {"planted_found": fmean(found)}
     answer |= {"race_false_stops": sum(wrong for wrong, _ in stops), "race_stops": sum(number for _, number in stops)}
     return answer | {name: fmean(row[name] for row in rows) for name in (rows[0] if rows else ())}
+
+
+def depth(seeds: int, out: Path) -> dict[str, Any]:
+    """How often the planted level is found by energies whose losses come and go with their modules."""
+    found, alone = [], []
+    losses = ["cross_entropy", "energy(of=patients,needed=false)", "alignment(needed=false)"]
+    for seed in range(seeds):
+        level = seed % 3
+        task = planted_task(out, seed, level)
+        spec = task.spec.changed({"losses": losses, "balancer": "static(energy=0.1,alignment=0.1,warm=0.1)"})
+        result, seconds = timed(partial(searched, ENERGIES, replace(task, spec=spec), out / f"depth{seed}"))
+        places = result.chosen.places
+        found.append(level in places)
+        alone.append(places == (level,))
+        loss = {trial.candidate: trial.loss for trial in result.trials}
+        print(
+            f"energies, planted at {level}, seed {seed}: {places}, {result.epochs} epochs, {seconds:.0f} s; validation "
+            f"loss {loss[result.chosen]:.3f}, late fusion {result.trials[0].loss:.3f}",
+            flush=True,
+        )
+    return {"depth_found": fmean(found), "depth_found_alone": fmean(alone)}
 
 
 def tumours(out: Path) -> dict[str, Any]:
