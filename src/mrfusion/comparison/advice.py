@@ -14,6 +14,7 @@ import numpy as np
 from scipy import special
 
 from mrfusion.comparison.interval import Differences, Moments
+from mrfusion.comparison.stats import student
 from mrfusion.comparison.verdict import ALPHA
 
 POWER = 0.8
@@ -121,17 +122,13 @@ def _variance(seen: Seen, design: Design) -> Numbers:
 def half_width(seen: Seen, design: Design, level: float) -> Numbers:
     """Half of the interval that a study of this design would be judged by, see :mod:`mrfusion.comparison.interval`."""
     level /= design.times
-    patients = _student(level, design.patients - 1) ** 2 * seen.patient / design.patients
+    patients = student(level, design.patients - 1) ** 2 * seen.patient / design.patients
     freedom = design.folds * (design.seeds - 1)
-    runs = _student(level, freedom) ** 2 * seen.run / (design.folds * design.seeds) if freedom else 0.0
+    runs = student(level, freedom) ** 2 * seen.run / (design.folds * design.seeds) if freedom else 0.0
     here = np.sqrt(patients + runs)
     if design.folds == 1:
         return here
-    return np.maximum(here, _student(level, design.folds - 1) * np.sqrt(_variance(seen, design)))
-
-
-def _student(level: float, freedom: int) -> float:
-    return float(-special.stdtrit(freedom, min(level, 1.0) / 2))
+    return np.maximum(here, student(level, design.folds - 1) * np.sqrt(_variance(seen, design)))
 
 
 def _growing(patients: int) -> list[int]:

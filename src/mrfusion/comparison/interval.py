@@ -27,7 +27,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+
+from mrfusion.comparison.stats import student
 
 LONGEST = 2.0
 LEAST_P = 1e-12
@@ -126,7 +127,7 @@ def interval(found: Moments, level: Level = 0.05) -> Interval:
     """The interval of coverage 1 - level: for the method where folds show it, else for these trainings."""
     below, above = _reach(found, level)
     if found.folds is not None:
-        reach = _student(level, found.folds.freedom) * np.sqrt(found.folds.value)
+        reach = student(level, found.folds.freedom) * np.sqrt(found.folds.value)
         below, above = np.maximum(below, reach), np.maximum(above, reach)
     return Interval(found.effect - below, found.effect + above)
 
@@ -173,16 +174,12 @@ def _smallest(found: Moments, holds: Callable[[Floats], npt.NDArray[np.bool_]]) 
 def _reach(found: Moments, level: Level) -> tuple[Floats, Floats]:
     """How far patients and runs let the effect go below and above what was seen."""
     error = np.sqrt(found.patients.value)
-    quantile = _student(level, found.patients.freedom)
+    quantile = student(level, found.patients.freedom)
     below, above = _skewed(quantile, found.skewness), _skewed(quantile, -found.skewness)
     if found.runs is None:
         return below * error, above * error
-    runs = _student(level, found.runs.freedom) ** 2 * found.runs.value
+    runs = student(level, found.runs.freedom) ** 2 * found.runs.value
     return np.sqrt((below * error) ** 2 + runs), np.sqrt((above * error) ** 2 + runs)
-
-
-def _student(level: Level, freedom: float) -> Floats:
-    return np.asarray(-special.stdtrit(freedom, np.asarray(level) / 2))
 
 
 def _skewed(quantile: Floats, skewness: Floats) -> Floats:

@@ -31,12 +31,17 @@ def rank_biserial(differences: Floats) -> float:
     return float(signed.sum()) / total if total else 0.0
 
 
+def student(level: float | Floats, freedom: float) -> Floats:
+    """Standard errors that an interval of a two-sided level reaches to either side; a level above 1 counts as 1."""
+    return np.asarray(-special.stdtrit(freedom, np.minimum(level, 1.0) / 2))
+
+
 def over_folds(values: Sequence[float]) -> tuple[float, float]:
     """The 95 % interval of the mean of one number a fold (Student's), so over training sets; NaN below three folds."""
     count = len(values)
     if count < 3:
         return math.nan, math.nan
-    reach = float(special.stdtrit(count - 1, 0.975)) * float(np.std(values, ddof=1)) / math.sqrt(count)
+    reach = float(student(0.05, count - 1)) * float(np.std(values, ddof=1)) / math.sqrt(count)
     return float(np.mean(values)) - reach, float(np.mean(values)) + reach
 
 

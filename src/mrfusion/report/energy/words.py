@@ -163,7 +163,7 @@ def _of_voxels(found: Detection) -> str:
     )
     if len(found.by_seed) > 1:
         figures += f"; by seed {', '.join(f'{100 * seed:.0f}' for seed in found.by_seed)} %"
-    if found.low == found.low:
+    if not math.isnan(found.low):
         figures += f"; 95 % interval over {len(found.by_fold)} folds {100 * found.low:.0f} to {100 * found.high:.0f} %"
     if not found.shown:
         return f"The map of e is not shown to go with the error map ({figures})."
